@@ -1,0 +1,38 @@
+"""The package's own errors: mistakes in what the user gave, each one clear line.
+
+The command line turns an :class:`InputError` into exit code 2 and its message; every other
+exception is a defect of this package and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used. The message says what was given, what is allowed and what to do next."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or folder that the user named does not exist."""
+
+
+class ExistingFileError(InputError, FileExistsError):
+    """An output exists already and overwriting was not asked for."""
+
+
+class UnwritableError(InputError, PermissionError):
+    """An output cannot be written where the user wants it."""
+
+
+class WeightsError(InputError):
+    """A file of weights is damaged, unsafe, or no file of weights at all."""
+
+
+def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> InputError:
+    """The error for a name that is not among the known ones, naming the nearest and all that are allowed."""
+    names = list(allowed)
+    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return InputError(f"unknown {kind} {given!r}.{hint} Known: {', '.join(names)}.")

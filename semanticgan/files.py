@@ -1,0 +1,106 @@
+"""Outputs that appear whole or not at all, and never replace a user's file unasked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from semanticgan.errors import ExistingFileError, MissingFileError, UnwritableError
+
+
+def require_file(path: str | Path, what: str) -> Path:
+    """Return ``path`` as a Path if it is a file.
+
+    Raises:
+        MissingFileError: there is no such file, or it is a folder.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise MissingFileError(f"{what} {str(path)!r} {found}. Give the path of an existing file.")
+    return path
+
+
+def require_free(path: str | Path, overwrite: bool = False) -> Path:
+    """Return ``path`` if it may be written, checked before long work starts.
+
+    Raises:
+        ExistingFileError: it exists and ``overwrite`` is false.
+        UnwritableError: its folder cannot be created or written.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise ExistingFileError(f"output {str(path)!r} exists already. Choose another name, or add --overwrite (overwrite=True) to replace it.")
+    folder = path.absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(f"cannot create the folder {str(folder)!r} ({error.strerror}). Choose another output path.") from error
+    if not os.access(folder, os.W_OK):
+        raise UnwritableError(f"cannot write to the folder {str(folder)!r}. Choose another output path.")
+    return path
+
+
+@contextlib.contextmanager
+def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path of the same suffix beside ``path``; on success rename it onto ``path``, on failure remove it.
+
+    Raises:
+        ExistingFileError, UnwritableError: as :func:`require_free`.
+    """
+    path = require_free(path, overwrite)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
+    os.close(handle)
+    aside = Path(name)
+    try:
+        yield aside
+        os.chmod(aside, 0o666 & ~_umask())
+        with open(aside, "rb") as written:
+            os.fsync(written.fileno())
+        if path.exists() and not overwrite:  # appeared while we worked
+            raise ExistingFileError(f"output {str(path)!r} appeared while it was being written. Choose another name, or add --overwrite.")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def folder_written_aside(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; on success publish it under ``path`` by one rename, on failure remove it.
+
+    Raises:
+        ExistingFileError, UnwritableError: as :func:`require_free`; an existing folder is never replaced.
+    """
+    path = require_free(path)
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
+    try:
+        yield aside
+        os.chmod(aside, 0o777 & ~_umask())
+        for written in aside.rglob("*"):
+            if written.is_file():
+                with open(written, "rb") as file:
+                    os.fsync(file.fileno())
+        os.rename(aside, path)
+        sync_folder(path.absolute().parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` durable where the platform can (a folder cannot be opened on Windows)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,130 @@
+"""Dual-branch discriminator: the joint distribution of pictures and segmentations (Section 3.4 of arXiv 2112.02236).
+
+Shape legend: N images, K regions, C channels, H W sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semanticgan.errors import InputError
+from semanticgan.networks.generator import paper_channels
+from semanticgan.networks.layers import EqualisedConv, EqualisedLinear
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """Numbers of a discriminator.
+
+    Attributes:
+        size: side of the picture in pixels, a power of two.
+        num_regions: K, channels of the segmentation.
+        channels: width by side of the picture branch, from 4 to ``size``.
+        segmentation_channels: width by side of the segmentation branch; empty is the same as ``channels``. Both
+            branches end in the same width at side 4.
+    """
+
+    size: int = 512
+    num_regions: int = 13
+    channels: Mapping[int, int] = field(default_factory=dict)
+    segmentation_channels: Mapping[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        channels = self.channels or paper_channels(self.size)
+        for name, widths in (("channels", channels), ("segmentation_channels", self.segmentation_channels or channels)):
+            object.__setattr__(self, name, {int(side): int(width) for side, width in sorted(widths.items())})
+            side = 4
+            while side <= self.size:
+                if side not in getattr(self, name):
+                    raise InputError(f"{name} of the discriminator lacks the width at side {side}.")
+                side *= 2
+        if self.channels[4] != self.segmentation_channels[4]:
+            raise InputError("both branches of the discriminator must have the same width at side 4.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description, read back by :meth:`from_dict`."""
+        return {
+            "size": self.size,
+            "num_regions": self.num_regions,
+            "channels": {str(side): width for side, width in self.channels.items()},
+            "segmentation_channels": {str(side): width for side, width in self.segmentation_channels.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> DiscriminatorConfig:
+        return cls(**description)
+
+
+class ResidualBlock(nn.Module):
+    """Halves the side: two 3x3 convolutions and a 1x1 skip, their sum over sqrt(2) (arXiv 1912.04958, Figure 7)."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv1 = EqualisedConv(channels_in, channels_in, 3)
+        self.conv2 = EqualisedConv(channels_in, channels_out, 3, downsample=True)
+        self.skip = EqualisedConv(channels_in, channels_out, 1, downsample=True, bias=False, activated=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.conv2(self.conv1(x)) + self.skip(x)) * math.sqrt(0.5)
+
+
+class Branch(nn.Module):
+    """[N, C, S, S] -> [N, C', 4, 4]: a 1x1 convolution, then residual blocks."""
+
+    def __init__(self, channels_in: int, size: int, channels: Mapping[int, int]) -> None:
+        super().__init__()
+        self.stem = EqualisedConv(channels_in, channels[size], 1)
+        self.blocks = nn.ModuleList()
+        while size > 4:
+            self.blocks.append(ResidualBlock(channels[size], channels[size // 2]))
+            size //= 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def minibatch_deviation(x: Tensor, max_group: int = 4) -> Tensor:
+    """Standard deviation over groups of images, averaged over features and pixels, as one more channel.
+
+    Image i belongs to the group of all images equal to it modulo N / group size (Karras et al. 2017,
+    arXiv 1710.10196, Section 3). The group size is the largest divisor of N up to ``max_group``.
+    """
+    num_images, channels, height, width = x.shape
+    group = next(size for size in range(min(max_group, num_images), 0, -1) if num_images % size == 0)
+    grouped = x.float().reshape(group, num_images // group, channels, height, width)
+    deviation = (grouped.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))  # [N / group]
+    deviation = deviation.repeat(group).view(num_images, 1, 1, 1).expand(-1, 1, height, width)
+    return torch.cat([x, deviation.to(x.dtype)], dim=1)
+
+
+class Discriminator(nn.Module):
+    """Scores a picture, alone or together with its segmentation."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.channels[4]
+        self.image_branch = Branch(3, config.size, config.channels)
+        self.segmentation_branch = Branch(config.num_regions, config.size, config.segmentation_channels)
+        self.final_conv = EqualisedConv(width + 1, width, 3)
+        self.final_linear = EqualisedLinear(width * 16, width, activated=True)
+        self.score = EqualisedLinear(width, 1)
+
+    def forward(self, image: Tensor, segmentation: Tensor | None = None) -> Tensor:
+        """Args: image [N, 3, S, S]; segmentation [N, K, S, S] or None for the picture branch alone. Returns [N, 1]."""
+        x = self.image_branch(image)
+        if segmentation is not None:
+            x = x + self.segmentation_branch(segmentation)
+        x = self.final_conv(minibatch_deviation(x))
+        with torch.autocast(x.device.type, enabled=False):
+            score: Tensor = self.score(self.final_linear(x.float().contiguous().flatten(1)))
+        return score

@@ -1,0 +1,155 @@
+"""Renderer: fused feature map -> RGB and segmentation (Section 3.3 of arXiv 2112.02236).
+
+A StyleGAN2 synthesis network whose convolutions have learned scales in place of styles, with two skip outputs.
+
+Shape legend: N images, K regions, F channels of the fused feature map, C channels of a block, s side of the
+coarse grid, S side of the picture, H = W side of the current map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semanticgan.networks.layers import (
+    ACTIVATION_GAIN,
+    ScaledConv,
+    ScaledNoise,
+    average_pool_to,
+    fir_upsample,
+    leaky_relu,
+)
+
+
+class RendererOutput(NamedTuple):
+    image: Tensor  # [N, 3, S, S], about [-1, 1]
+    segmentation: Tensor  # [N, K, S, S], about [-1, 1]
+
+
+class NoisyConv(nn.Module):
+    """3x3 convolution, scaled noise, bias, activation."""
+
+    def __init__(self, channels_in: int, channels_out: int, upsample: bool = False) -> None:
+        super().__init__()
+        self.conv = ScaledConv(channels_in, channels_out, 3, upsample=upsample)
+        self.noise = ScaledNoise()
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        x = self.conv(x, gain=ACTIVATION_GAIN)
+        bias = (self.bias * ACTIVATION_GAIN).view(1, -1, 1, 1).to(x.dtype)
+        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN) + bias)
+
+
+class OutputHead(nn.Module):
+    """1x1 convolution to an output, not demodulated."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = ScaledConv(channels_in, channels_out, 1, demodulate=False)
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+
+class RendererBlock(nn.Module):
+    """Doubles the side: an upsampling convolution, a convolution, and the two output heads."""
+
+    def __init__(self, channels_in: int, channels_out: int, num_regions: int) -> None:
+        super().__init__()
+        self.upsample = NoisyConv(channels_in, channels_out, upsample=True)
+        self.refine = NoisyConv(channels_out, channels_out)
+        self.to_rgb = OutputHead(channels_out, 3)
+        self.to_segmentation = OutputHead(channels_out, num_regions)
+
+    def forward(self, x: Tensor, noise: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """x [N, C, H, W] -> the map [N, C', 2H, 2W] and its addition to RGB and segmentation, [N, 3 + K, 2H, 2W]."""
+        x = self.refine(self.upsample(x, noise[0]), noise[1])
+        heads = (self.to_rgb, self.to_segmentation)  # read in one convolution
+        weight = torch.cat([head.conv.effective_weight() for head in heads])
+        bias = torch.cat([head.bias for head in heads])
+        return x, F.conv2d(x, weight, bias)
+
+
+class Renderer(nn.Module):
+    """f -> RGB and segmentation.
+
+    Args:
+        feature_channels: F.
+        num_regions: K.
+        coarse_size: s, the side at which f and the coarse masks come in.
+        min_feature_size: side that f is pooled to before the first block.
+        size: S.
+        channels: width of the block that puts out a side, by that side.
+        residual_segmentation: add 2m - 1 to the segmentation where it reaches s ("residual refinement").
+    """
+
+    def __init__(
+        self,
+        feature_channels: int,
+        num_regions: int,
+        coarse_size: int,
+        min_feature_size: int,
+        size: int,
+        channels: Mapping[int, int],
+        residual_segmentation: bool,
+    ) -> None:
+        super().__init__()
+        self.coarse_size, self.min_feature_size, self.size = coarse_size, min_feature_size, size
+        self.residual_segmentation = residual_segmentation
+        self.blocks = nn.ModuleList()
+        self.noise_sides: list[int] = []
+        width, side = feature_channels, min_feature_size
+        while side < size:
+            width_in = width + feature_channels if side == coarse_size else width
+            side *= 2
+            width = channels[side]
+            self.blocks.append(RendererBlock(width_in, width, num_regions))
+            self.noise_sides += [side, side]
+        for index, noise_side in enumerate(self.noise_sides):
+            self.register_buffer(f"noise_{index}", torch.randn(1, 1, noise_side, noise_side))
+
+    def noise_maps(self, noise: str | Sequence[Tensor] | torch.Generator, like: Tensor) -> list[Tensor]:
+        """The noise of every convolution: stored maps, fresh ones, fresh ones from a generator, or the given list."""
+        if noise == "fixed":
+            return [self.get_buffer(f"noise_{index}") for index in range(len(self.noise_sides))]
+        if noise == "random" or isinstance(noise, torch.Generator):
+            generator = noise if isinstance(noise, torch.Generator) else None
+            device = generator.device if generator is not None else like.device
+            return [
+                torch.randn(like.shape[0], 1, side, side, generator=generator, device=device).to(like.device)
+                for side in self.noise_sides
+            ]
+        if isinstance(noise, str) or len(noise) != len(self.noise_sides):
+            given = repr(noise) if isinstance(noise, str) else f"a list of {len(noise)}"
+            raise ValueError(
+                f'noise must be "fixed", "random", a torch.Generator, or a list of {len(self.noise_sides)} maps '
+                f"of sides {self.noise_sides}, got {given}."
+            )
+        return list(noise)
+
+    def forward(self, feature: Tensor, mask: Tensor, noise: Sequence[Tensor]) -> RendererOutput:
+        """Args: feature [N, F, s, s]; mask [N, K, s, s] coarse masks m in [0, 1]; noise one map a convolution."""
+        feature = feature.contiguous(memory_format=torch.channels_last)
+        x = average_pool_to(feature, self.min_feature_size)
+        outputs: Tensor | None = None
+        if self.residual_segmentation and self.min_feature_size == self.coarse_size:
+            outputs = self._residual(mask)
+        for index, block in enumerate(self.blocks):
+            if x.shape[-1] == self.coarse_size:
+                x = torch.cat([x, feature.to(x.dtype)], dim=1)
+            x, addition = block(x, noise[2 * index : 2 * index + 2])
+            with torch.autocast(x.device.type, enabled=False):  # the sum over sides is kept in float32
+                outputs = addition.float() if outputs is None else fir_upsample(outputs) + addition.float()
+                if self.residual_segmentation and x.shape[-1] == self.coarse_size:
+                    outputs = outputs + self._residual(mask)
+        assert outputs is not None
+        return RendererOutput(outputs[:, :3], outputs[:, 3:])
+
+    @staticmethod
+    def _residual(mask: Tensor) -> Tensor:
+        """2m - 1 on the segmentation channels and nothing on RGB, [N, 3 + K, s, s]."""
+        residual = F.pad(2.0 * mask - 1.0, (0, 0, 0, 0, 3, 0))
+        return residual.contiguous(memory_format=torch.channels_last)
