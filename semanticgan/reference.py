@@ -1,93 +1,259 @@
-"""The layout of the authors' checkpoints (seasonSH/SemanticStyleGAN) and its translation into this package's names.
+"""The authors' checkpoints (seasonSH/SemanticStyleGAN): opened without running them, translated into our names.
 
-The authors keep one module a region; here the local generators' weights are stacked over regions. Widths are read
-from the tensors, since the checkpoints' arguments do not record them all.
+A ``.pt`` file is a pickle of a dictionary with 'g_ema' and 'args', in training checkpoints also 'g' and 'd'. The
+authors keep one module a region; here the local generators' weights are stacked over regions. Widths and counts are
+read from the tensors; the few numbers that tensors do not tell come from 'args'.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from semanticgan.errors import WeightsError
-from semanticgan.networks.discriminator import DiscriminatorConfig
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.checkpoint import file_kind, fill, save_model
+from semanticgan.errors import InputError, WeightsError
+from semanticgan.files import require_file, require_free
+from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
+from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.regions import CELEBAMASK_13, RegionScheme
 
 TensorMap = Mapping[str, Tensor]
+
+LICENCE = "that of the source checkpoint; the authors release code and weights under CC BY-NC-SA 4.0"
+DATA_LICENCE = "that of the data the source was trained on; CelebAMask-HQ: non-commercial research and education only"
+
+
+@dataclass(frozen=True)
+class ReferenceCheckpoint:
+    """What a checkpoint holds, in this package's terms.
+
+    Attributes:
+        generator: the EMA generator, with ``mean_latent`` estimated.
+        discriminator: None in files that hold the generator only.
+        iteration: training step that the file was written at, None where its name does not tell.
+    """
+
+    generator: Generator
+    discriminator: Discriminator | None
+    iteration: int | None
+
+
+def convert_checkpoint(
+    source: str | Path,
+    out: str | Path,
+    trust: bool = False,
+    *,
+    regions: RegionScheme | None = None,
+    include_discriminator: bool = True,
+    precision: str = "float32",
+    licence: str = LICENCE,
+    data_licence: str = DATA_LICENCE,
+    description: str | None = None,
+    overwrite: bool = False,
+) -> ReferenceCheckpoint:
+    """Turn an authors' ``.pt`` into a safe file of weights.
+
+    Args:
+        source: the ``.pt`` file, zip or legacy format.
+        out: the ``.safetensors`` file to write.
+        trust: the user's word that the file comes from where it claims to; without it nothing is opened. Nothing in the
+            file is run either way.
+        regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
+        include_discriminator: keep the discriminator of a training checkpoint, which adaptation starts from.
+        precision: as :func:`semanticgan.checkpoint.save_model`.
+        licence: terms of the weights.
+        data_licence: terms of the training data.
+        description: one line on the model.
+        overwrite: replace an existing ``out``.
+
+    Raises:
+        InputError: ``trust`` is false, or the file is missing, unsafe, damaged or of another model.
+    """
+    source = require_file(source, "checkpoint")
+    if not trust:
+        raise InputError(
+            f"{str(source)!r} is a pickle, a format that can carry programs. It is read without running any, but only "
+            "when you say that you know where it comes from: add --trust (trust=True)."
+        )
+    require_free(out, overwrite)
+    checkpoint = read_checkpoint(source)
+    transparent = checkpoint.generator.config.transparent
+    regions = regions or default_regions(checkpoint.generator.config.num_regions, transparent)
+    training: dict[str, Any] = {"source": source.name, "source_sha256": _file_sha256(source)}
+    if checkpoint.iteration is not None:
+        training["iteration"] = checkpoint.iteration
+    save_model(
+        out,
+        checkpoint.generator,
+        regions,
+        training=training,
+        licence=licence,
+        data_licence=data_licence,
+        description=description or f"SemanticStyleGAN converted from {source.name}",
+        discriminator=checkpoint.discriminator if include_discriminator else None,
+        precision=precision,
+        overwrite=overwrite,
+    )
+    return checkpoint
+
+
+def read_checkpoint(source: str | Path) -> ReferenceCheckpoint:
+    """Open an authors' ``.pt`` by restricted unpickling and build its networks.
+
+    Raises:
+        MissingFileError: no such file.
+        WeightsError: not a checkpoint of SemanticStyleGAN, damaged, or holding more than tensors and arguments.
+    """
+    source = require_file(source, "checkpoint")
+    content = _restricted_load(source)
+    if not isinstance(content, dict) or "g_ema" not in content:
+        keys = f"holds {sorted(map(str, content))[:8]}" if isinstance(content, dict) else "is no dictionary"
+        raise WeightsError(f"checkpoint {str(source)!r} {keys}; one of SemanticStyleGAN has 'g_ema' and 'args'.")
+    arguments = content.get("args") or {}
+    arguments = arguments if isinstance(arguments, dict) else vars(arguments)
+    try:
+        config = generator_config_from_reference(content["g_ema"], arguments)
+        with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+            generator = Generator(config)
+        tensors = generator_from_reference(content["g_ema"], config)
+        fill(generator, {**tensors, "mean_latent": generator.mean_latent}, f"checkpoint {str(source)!r}")
+        discriminator = None
+        if content.get("d"):
+            discriminator_config = discriminator_config_from_reference(content["d"])
+            with torch.random.fork_rng(devices=[]):
+                discriminator = Discriminator(discriminator_config)
+            tensors = discriminator_from_reference(content["d"], discriminator_config)
+            fill(discriminator, tensors, f"discriminator of {str(source)!r}")
+    except WeightsError:
+        raise
+    except (InputError, IndexError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f"checkpoint {str(source)!r} does not have the layout of SemanticStyleGAN: {error}"
+        ) from error
+    generator.eval().estimate_mean_latent()
+    iteration = int(source.stem) if source.stem.isascii() and source.stem.isdigit() else None
+    return ReferenceCheckpoint(generator, discriminator, iteration)
+
+
+def _restricted_load(source: Path) -> Any:
+    """Unpickle tensors, plain containers and an argparse.Namespace; anything else is refused before it is built."""
+    kind = file_kind(source)
+    if kind == "safetensors":
+        raise WeightsError(f"{str(source)!r} is a safe file of weights already. Use it as it is.")
+    if kind != "pickle":
+        raise WeightsError(f"{str(source)!r} is {kind}, not a PyTorch checkpoint. Download the file again.")
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(source, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = next(
+            (line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line), ""
+        )
+        raise WeightsError(
+            f"checkpoint {str(source)!r} holds more than tensors and arguments, or is damaged; nothing in it was run. "
+            f"Use a file from the authors' release. {reason}".rstrip()
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(f"checkpoint {str(source)!r} is damaged ({reason}). Download it again.") from error
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def default_regions(num_regions: int, transparent: tuple[int, ...]) -> RegionScheme:
+    """The scheme of a checkpoint, which does not name its regions: the released models' 13, else numbered names."""
+    names = CELEBAMASK_13.names
+    if num_regions != len(names):
+        names = ("background", *(f"region-{label}" for label in range(1, num_regions)))
+    return RegionScheme(names=names, transparent=tuple(names[label] for label in transparent))
 
 
 class _Reader:
     """Hands out tensors by name and knows which were never asked for."""
 
     def __init__(self, tensors: TensorMap) -> None:
+        if not isinstance(tensors, Mapping):
+            raise WeightsError("the checkpoint holds no dictionary of tensors: it is not one of SemanticStyleGAN.")
         self.tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".kernel")}
         self.unread = set(self.tensors)
 
     def __call__(self, name: str) -> Tensor:
-        if name not in self.tensors:
+        if not isinstance(self.tensors.get(name), Tensor):
             raise WeightsError(f"the checkpoint lacks the tensor {name!r}: it is not one of SemanticStyleGAN.")
         self.unread.discard(name)
         return self.tensors[name]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.tensors
-
-    def count(self, pattern: str) -> int:
-        """How many of ``pattern.format(0)``, ``pattern.format(1)``, ... there are."""
-        number = 0
+    def count(self, pattern: str, first: int = 0) -> int:
+        """How many of ``pattern.format(first)``, ``pattern.format(first + 1)``, ... there are."""
+        number = first
         while pattern.format(number) in self.tensors:
             number += 1
-        return number
+        return number - first
 
     def finish(self) -> None:
         if self.unread:
             raise WeightsError(f"the checkpoint holds tensors unknown to SemanticStyleGAN: {sorted(self.unread)[:3]}.")
 
 
-def generator_config_from_reference(
-    tensors: TensorMap,
-    residual_segmentation: bool,
-    transparent: tuple[int, ...],
-    num_base_layers: int,
-    num_structure_layers: int,
-    coarse_size: int,
-    min_feature_size: int,
-) -> GeneratorConfig:
-    """Read widths and counts from a generator's tensors; what tensors do not tell comes from the checkpoint's arguments."""
+def generator_config_from_reference(tensors: TensorMap, arguments: Mapping[str, Any]) -> GeneratorConfig:
+    """Numbers of a generator, from its tensors wherever they tell.
+
+    Args:
+        tensors: the authors' generator state dict.
+        arguments: the checkpoint's arguments by the authors' names; ``base_layers``, ``depth_layers``,
+            ``residual_refine`` and ``transparent_dims`` are read, and missing ones are those of the released models.
+    """
     read = _Reader(tensors)
     num_blocks = read.count("render_net.to_rgbs.{}.bias")
-    if not num_blocks:
-        raise WeightsError("the checkpoint holds no renderer: it is not one of SemanticStyleGAN.")
-    channels = {
-        min_feature_size * 2 ** (block + 1): read(f"render_net.convs.{2 * block}.weight").shape[0]
-        for block in range(num_blocks)
-    }
+    num_regions = read.count("local_nets.{}.to_feat.bias")
+    if not num_blocks or not num_regions:
+        raise WeightsError(
+            "the checkpoint holds no renderer or no local generators: it is not one of SemanticStyleGAN."
+        )
     feature_channels, local_channels = read("local_nets.0.to_feat.conv.weight").shape[:2]
+    side = read("render_net.noises.noise_0").shape[-1]
+    min_feature_size = side // 2
+    coarse_size = int(arguments.get("coarse_size") or GeneratorConfig.coarse_size)
+    channels: dict[int, int] = {}
+    width = feature_channels
+    for block in range(num_blocks):
+        width_out, width_in = read(f"render_net.convs.{2 * block}.weight").shape[:2]
+        if width_in == width + feature_channels:  # the fused feature map comes in here
+            coarse_size = side // 2
+        channels[side] = width = width_out
+        side *= 2
+    released_transparent = GeneratorConfig.transparent if num_regions == len(CELEBAMASK_13) else ()
+    transparent = arguments.get("transparent_dims", released_transparent) or ()
     return GeneratorConfig(
         size=max(channels),
         style_dim=read("style.1.weight").shape[0],
-        num_mapping_layers=_count_from_one(read, "style.{}.weight"),
-        num_regions=read.count("local_nets.{}.to_feat.bias"),
+        num_mapping_layers=read.count("style.{}.weight", first=1),
+        num_regions=num_regions,
         coarse_size=coarse_size,
         min_feature_size=min_feature_size,
         num_local_layers=read.count("local_nets.0.linears.{}.conv.weight"),
         local_channels=local_channels,
         feature_channels=feature_channels,
-        num_base_layers=num_base_layers,
-        num_structure_layers=num_structure_layers,
-        residual_segmentation=residual_segmentation,
-        transparent=transparent,
+        num_base_layers=int(arguments.get("base_layers", GeneratorConfig.num_base_layers)),
+        num_structure_layers=int(arguments.get("depth_layers", GeneratorConfig.num_structure_layers)),
+        residual_segmentation=bool(arguments.get("residual_refine", GeneratorConfig.residual_segmentation)),
+        transparent=tuple(int(label) for label in transparent),
         channels=channels,
     )
-
-
-def _count_from_one(read: _Reader, pattern: str) -> int:
-    number = 1
-    while pattern.format(number) in read:
-        number += 1
-    return number - 1
 
 
 def generator_from_reference(tensors: TensorMap, config: GeneratorConfig) -> dict[str, Tensor]:
@@ -149,9 +315,9 @@ def _stacked_head(read: _Reader, name: str, theirs: str, regions: range) -> dict
 
 
 def discriminator_config_from_reference(tensors: TensorMap) -> DiscriminatorConfig:
-    """Read widths from a discriminator's tensors."""
+    """Numbers of a discriminator, all from its tensors."""
     read = _Reader(tensors)
-    num_blocks = _count_from_one(read, "convs_img.{}.skip.1.weight")
+    num_blocks = read.count("convs_img.{}.skip.1.weight", first=1)
     size = 4 * 2**num_blocks
     branches = {}
     for branch in ("img", "seg"):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from semanticgan.errors import InputError
 from semanticgan.networks.generator import paper_channels
-from semanticgan.networks.layers import EqualisedConv, EqualisedLinear
+from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, widened
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class DiscriminatorConfig:
 
     size: int = 512
     num_regions: int = 13
-    channels: Mapping[int, int] = field(default_factory=dict)
-    segmentation_channels: Mapping[int, int] = field(default_factory=dict)
+    channels: dict[int, int] = field(default_factory=dict)
+    segmentation_channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         channels = self.channels or paper_channels(self.size)
@@ -100,7 +100,7 @@ def minibatch_deviation(x: Tensor, max_group: int = 4) -> Tensor:
     """
     num_images, channels, height, width = x.shape
     group = next(size for size in range(min(max_group, num_images), 0, -1) if num_images % size == 0)
-    grouped = x.float().reshape(group, num_images // group, channels, height, width)
+    grouped = widened(x).reshape(group, num_images // group, channels, height, width)
     deviation = (grouped.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))  # [N / group]
     deviation = deviation.repeat(group).view(num_images, 1, 1, 1).expand(-1, 1, height, width)
     return torch.cat([x, deviation.to(x.dtype)], dim=1)
@@ -126,5 +126,5 @@ class Discriminator(nn.Module):
             x = x + self.segmentation_branch(segmentation)
         x = self.final_conv(minibatch_deviation(x))
         with torch.autocast(x.device.type, enabled=False):
-            score: Tensor = self.score(self.final_linear(x.float().contiguous().flatten(1)))
+            score: Tensor = self.score(self.final_linear(widened(x).contiguous().flatten(1)))
         return score

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from semanticgan.networks.layers import widened
 from semanticgan.networks.local import LocalOutput, ScaledHead
 
 MASK_EPSILON = 1e-8
@@ -42,7 +43,7 @@ class Fusion(nn.Module):
 
     def masks(self, depth: Tensor, visible: Tensor | None = None) -> Tensor:
         """Coarse masks [N, K, P] from pseudo-depths [N, K, P]; ``visible`` [N, K] of 0/1 keeps only some regions."""
-        mask = torch.softmax(depth.float(), dim=1)
+        mask = torch.softmax(widened(depth), dim=1)
         if visible is not None:
             mask = mask * visible.to(mask).unsqueeze(-1)
             mask = mask / (mask.sum(1, keepdim=True) + MASK_EPSILON)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from semanticgan.errors import InputError
 from semanticgan.networks.fusion import Fusion
+from semanticgan.networks.layers import widened
 from semanticgan.networks.local import LocalGenerators
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.renderer import Renderer
@@ -68,7 +69,7 @@ class GeneratorConfig:
     num_structure_layers: int = 6
     residual_segmentation: bool = True
     transparent: tuple[int, ...] = (10, 12)
-    channels: MappingType[int, int] = field(default_factory=dict)
+    channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         channels = self.channels or paper_channels(self.size)
@@ -209,7 +210,7 @@ class Generator(nn.Module):
     def map(self, z: Tensor) -> Tensor:
         """z [N, D] -> w [N, D]."""
         with torch.autocast(z.device.type, enabled=False):
-            w: Tensor = self.mapping(z.float())
+            w: Tensor = self.mapping(widened(z))
         return w
 
     @torch.no_grad()

@@ -26,6 +26,11 @@ def leaky_relu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, ACTIVATION_SLOPE)
 
 
+def widened(x: Tensor) -> Tensor:
+    """At least float32: what autocast made shorter is widened, float64 stays."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
 class EqualisedLinear(nn.Module):
     """A linear layer [..., C] -> [..., E] with equalised learning rate.
 

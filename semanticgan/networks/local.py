@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from semanticgan.networks.layers import ACTIVATION_GAIN, DEMODULATION_EPSILON, leaky_relu
+from semanticgan.networks.layers import ACTIVATION_GAIN, DEMODULATION_EPSILON, leaky_relu, widened
 
 
 class LocalOutput(NamedTuple):
@@ -67,7 +67,7 @@ class StackedModulatedLinear(nn.Module):
         """Args: x [N, K, C, P] or [1, 1, C, P]; code [N, K, D]. Returns [N, K, C, P]."""
         num_images, num_regions, _ = code.shape
         with torch.autocast(code.device.type, enabled=False):
-            style = torch.einsum("nkd,kcd->nkc", code.float(), self.style_weight * self.style_gain) + self.style_bias
+            style = torch.einsum("nkd,kcd->nkc", widened(code), self.style_weight * self.style_gain) + self.style_bias
             weight = (self.weight * self.weight_gain) * style.unsqueeze(-2)  # [N, K, C', C]
             weight = weight * torch.rsqrt(weight.square().sum(-1, keepdim=True) + DEMODULATION_EPSILON)
             weight = weight * ACTIVATION_GAIN
@@ -98,7 +98,7 @@ class ScaledHead(nn.Module):
 
 
 class LocalGenerators(nn.Module):
-    """g_k for k = 0 .. K-1: L modulated layers from Fourier features; the pseudo-depth is read after the structure layers."""
+    """g_k for k = 0 .. K-1: L modulated layers from Fourier features; the pseudo-depth follows the structure layers."""
 
     fourier: Tensor
 
@@ -150,5 +150,5 @@ class LocalGenerators(nn.Module):
         """d_k [N, K, P] in float32; the background has no head and lies at depth 0."""
         with torch.autocast(hidden.device.type, enabled=False):
             weight = self.depth_head.effective_weight()  # [K-1, 1, C]
-            depth = torch.matmul(weight.to(hidden.dtype), hidden[:, 1:]).squeeze(-2).float() + self.depth_head.bias
+            depth = widened(torch.matmul(weight.to(hidden.dtype), hidden[:, 1:])).squeeze(-2) + self.depth_head.bias
         return torch.cat([torch.zeros_like(depth[:, :1]), depth], dim=1)

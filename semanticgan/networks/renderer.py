@@ -22,6 +22,7 @@ from semanticgan.networks.layers import (
     average_pool_to,
     fir_upsample,
     leaky_relu,
+    widened,
 )
 
 
@@ -142,7 +143,8 @@ class Renderer(nn.Module):
                 x = torch.cat([x, feature.to(x.dtype)], dim=1)
             x, addition = block(x, noise[2 * index : 2 * index + 2])
             with torch.autocast(x.device.type, enabled=False):  # the sum over sides is kept in float32
-                outputs = addition.float() if outputs is None else fir_upsample(outputs) + addition.float()
+                addition = widened(addition)
+                outputs = addition if outputs is None else fir_upsample(outputs) + addition
                 if self.residual_segmentation and x.shape[-1] == self.coarse_size:
                     outputs = outputs + self._residual(mask)
         assert outputs is not None

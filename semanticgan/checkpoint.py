@@ -1,0 +1,341 @@
+"""Files of weights: one ``.safetensors`` a model, self-describing and verified on load.
+
+Tensors lie under their state-dict names, a discriminator's under ``discriminator.`` + name. The metadata, all text:
+
+==================  ==================================================================================
+format              "semanticgan-model"
+format_version      "1"
+description         one line
+config              JSON of the GeneratorConfig
+regions             JSON of the RegionScheme
+discriminator       JSON of the DiscriminatorConfig; absent without one
+training            JSON of whatever the training says of itself: images seen, hours, scores
+licence             terms of the weights
+data_licence        terms of the training data
+precision           "float32", or "float16" for files kept small; either is loaded as float32
+sha256              JSON of the SHA-256 of every tensor's stored bytes
+metadata_sha256     SHA-256 of all entries above
+==================  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semanticgan.errors import InputError, WeightsError, unknown_name
+from semanticgan.files import require_file, require_free, written_aside
+from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
+from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.regions import RegionScheme
+
+FORMAT = "semanticgan-model"
+FORMAT_VERSION = "1"
+DISCRIMINATOR_PREFIX = "discriminator."
+PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
+
+_LARGEST_HEADER = 100_000_000  # what the safetensors library reads at most
+_REQUIRED = ("config", "regions", "training", "licence", "data_licence", "description", "precision", "sha256")
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What a file of weights says of itself.
+
+    Attributes:
+        description: one line.
+        config: numbers of the generator.
+        regions: its regions.
+        discriminator: numbers of the discriminator in the file, None without one.
+        training: figures of the training, JSON-able.
+        licence: terms of the weights.
+        data_licence: terms of the training data.
+        precision: "float32" or "float16", as stored.
+    """
+
+    description: str
+    config: GeneratorConfig
+    regions: RegionScheme
+    discriminator: DiscriminatorConfig | None
+    training: Mapping[str, Any]
+    licence: str
+    data_licence: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A file of weights in memory; the networks are in eval mode, their parameters float32.
+
+    Attributes:
+        generator: the (EMA) generator.
+        regions: its regions.
+        metadata: what the file says of itself.
+        discriminator: None unless the file has one and it was asked for.
+    """
+
+    generator: Generator
+    regions: RegionScheme
+    metadata: ModelMetadata
+    discriminator: Discriminator | None = None
+
+
+def save_model(
+    path: str | Path,
+    generator: Generator,
+    regions: RegionScheme,
+    *,
+    training: Mapping[str, Any],
+    licence: str,
+    data_licence: str,
+    description: str = "",
+    discriminator: Discriminator | None = None,
+    precision: str = "float32",
+    overwrite: bool = False,
+) -> None:
+    """Write a model. The generator's ``mean_latent`` is stored as it is: estimate it before.
+
+    Args:
+        path: a ``.safetensors`` file.
+        generator: the generator to keep, of a training its EMA.
+        regions: as many as the generator has, with the same ones transparent.
+        training: figures of the training, JSON-able.
+        licence: terms of the weights.
+        data_licence: terms of the training data.
+        description: one line; by default size and number of regions.
+        discriminator: kept for adaptation and metrics.
+        precision: "float32", or "float16", half the size, with every weight rounded to 11 bits.
+        overwrite: replace an existing file.
+
+    Raises:
+        InputError: regions that do not fit, weights that are not finite, a suffix other than ``.safetensors``, an
+            existing file without ``overwrite``.
+    """
+    from safetensors.torch import save_file
+
+    if Path(path).suffix != ".safetensors":
+        raise InputError(f"a file of weights ends in .safetensors, got {str(path)!r}. Choose such a name.")
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    _require_fitting(generator.config, regions)
+    require_free(path, overwrite)
+
+    description = description or f"a model of {generator.config.size} pixels and {len(regions)} regions"
+    state = dict(generator.state_dict())
+    if discriminator is not None:
+        state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
+    tensors = {name: _stored(name, tensor, PRECISIONS[precision]) for name, tensor in state.items()}
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "description": " ".join(description.split()),
+        "config": json.dumps(generator.config.to_dict()),
+        "regions": json.dumps(regions.to_dict()),
+        "training": json.dumps(dict(training)),
+        "licence": licence,
+        "data_licence": data_licence,
+        "precision": precision,
+        "sha256": json.dumps({name: _sha256(tensor) for name, tensor in tensors.items()}),
+    }
+    if discriminator is not None:
+        metadata["discriminator"] = json.dumps(discriminator.config.to_dict())
+    metadata["metadata_sha256"] = _metadata_sha256(metadata)
+    with written_aside(path, overwrite) as aside:
+        save_file(tensors, aside, metadata)
+
+
+def load_model(
+    path: str | Path, device: torch.device | str = "cpu", *, with_discriminator: bool = False
+) -> LoadedModel:
+    """Read a model and verify every tensor in its file.
+
+    Raises:
+        MissingFileError: no such file.
+        WeightsError: the file is damaged, unsafe, of another version or no file of weights; the message names the cure.
+    """
+    path = require_file(path, "file of weights")
+    what = f"file of weights {str(path)!r}"
+    raw, tensors = _read(path)
+    metadata = _parse(raw, what)
+    _verify(raw, tensors, metadata, what)
+
+    config = metadata.config
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(DISCRIMINATOR_PREFIX)}
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+        generator = Generator(config)
+    fill(generator, own, what)
+    discriminator = None
+    theirs = {name.removeprefix(DISCRIMINATOR_PREFIX): tensors[name] for name in tensors.keys() - own.keys()}
+    if theirs and metadata.discriminator is None:
+        raise WeightsError(f"{what} holds unknown tensors: {DISCRIMINATOR_PREFIX}{min(theirs)}. Download it again.")
+    if with_discriminator and metadata.discriminator is not None:
+        with torch.random.fork_rng(devices=[]):
+            discriminator = Discriminator(metadata.discriminator)
+        fill(discriminator, theirs, f"discriminator in {what}")
+        discriminator.eval().to(device)
+    return LoadedModel(generator.eval().to(device), metadata.regions, metadata, discriminator)
+
+
+def read_metadata(path: str | Path) -> ModelMetadata:
+    """What a file of weights says of itself; its tensors are not read.
+
+    Raises:
+        MissingFileError, WeightsError: as :func:`load_model`, as far as the metadata tells.
+    """
+    path = require_file(path, "file of weights")
+    return _parse(_read(path, with_tensors=False)[0], f"file of weights {str(path)!r}")
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    """Copy tensors into a network that must have exactly these, in these shapes.
+
+    Raises:
+        WeightsError: missing, unknown or misshapen tensors; ``what`` begins the message.
+    """
+    state = module.state_dict()
+    for problem, names in (("lacks", state.keys() - tensors.keys()), ("holds unknown", tensors.keys() - state.keys())):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise WeightsError(
+                f"{what} {problem} tensors: {', '.join(sorted(names)[:3])}{more}. It does not fit its own config."
+            )
+    for name, tensor in tensors.items():
+        if tensor.shape != state[name].shape:
+            raise WeightsError(
+                f"{what}: tensor {name!r} has the shape {list(tensor.shape)}, "
+                f"its config asks for {list(state[name].shape)}."
+            )
+    module.load_state_dict(dict(tensors))
+
+
+def file_kind(path: Path) -> str:
+    """What the first bytes of a file look like: "safetensors", "pickle", or a phrase for a message.
+
+    Phrases: "an empty file", "an HTML page", "a git-lfs pointer", "no file of weights".
+    """
+    with open(path, "rb") as file:
+        start = file.read(512)
+    if not start:
+        return "an empty file"
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= _LARGEST_HEADER:
+        return "safetensors"
+    if start.startswith(b"version https://git-lfs"):
+        return "a git-lfs pointer"
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return "an HTML page"
+    if start.startswith(b"PK\x03\x04") or (start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
+        return "pickle"
+    return "no file of weights"
+
+
+_CURES = {
+    "an empty file": "Download it again.",
+    "an HTML page": "Download the file itself, not the page that shows it.",
+    "a git-lfs pointer": "Run `git lfs pull` where it came from, or download the file itself.",
+    "pickle": (
+        "A checkpoint of the authors is made safe by: tools/convert_checkpoint.py FILE.pt OUT.safetensors --trust "
+        "(or: semanticgan convert-checkpoint ...)."
+    ),
+    "no file of weights": "Give a .safetensors file written by semanticgan, or download it again.",
+}
+
+
+def _read(path: Path, with_tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors as stored."""
+    from safetensors import SafetensorError, safe_open
+
+    kind = file_kind(path)
+    if kind != "safetensors":
+        kind_name = "a PyTorch pickle, which is never opened as weights" if kind == "pickle" else kind
+        raise WeightsError(f"file of weights {str(path)!r} is {kind_name}. {_CURES[kind]}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys() if with_tensors else ()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(
+            f"file of weights {str(path)!r} is truncated or damaged ({error}). Download or write it again."
+        ) from error
+
+
+def _parse(raw: Mapping[str, str], what: str) -> ModelMetadata:
+    if raw.get("format") != FORMAT:
+        raise WeightsError(f"{what} is a .safetensors file of something else. Give one written by semanticgan.")
+    if raw.get("format_version") != FORMAT_VERSION:
+        raise WeightsError(
+            f"{what} has format version {raw.get('format_version')}, this version of semanticgan reads "
+            f"{FORMAT_VERSION}. Update semanticgan, or write the file again."
+        )
+    missing = [name for name in _REQUIRED if name not in raw]
+    if missing or raw.get("metadata_sha256") != _metadata_sha256(raw):
+        reason = f"lacks {', '.join(missing)}" if missing else "its checksum differs"
+        raise WeightsError(f"metadata of {what} is damaged ({reason}). Download or write it again.")
+    try:
+        config = GeneratorConfig.from_dict(json.loads(raw["config"]))
+        regions = RegionScheme.from_dict(json.loads(raw["regions"]))
+        _require_fitting(config, regions)
+        discriminator = None
+        if "discriminator" in raw:
+            discriminator = DiscriminatorConfig.from_dict(json.loads(raw["discriminator"]))
+        if raw["precision"] not in PRECISIONS:
+            raise unknown_name("precision", raw["precision"], PRECISIONS)
+        return ModelMetadata(
+            description=raw["description"],
+            config=config,
+            regions=regions,
+            discriminator=discriminator,
+            training=json.loads(raw["training"]),
+            licence=raw["licence"],
+            data_licence=raw["data_licence"],
+            precision=raw["precision"],
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
+
+
+def _verify(raw: Mapping[str, str], tensors: dict[str, Tensor], metadata: ModelMetadata, what: str) -> None:
+    """Check every tensor against its hash, and turn it into float32 in place of the stored one."""
+    hashes = json.loads(raw["sha256"])
+    dtype = PRECISIONS[metadata.precision]
+    for name in sorted(hashes.keys() - tensors.keys()):
+        raise WeightsError(f"{what} lacks the tensor {name!r}. Download or write it again.")
+    for name, tensor in tensors.items():
+        if name not in hashes:
+            raise WeightsError(f"{what} holds the unknown tensor {name!r}. Download or write it again.")
+        if tensor.dtype != dtype or _sha256(tensor) != hashes[name]:
+            raise WeightsError(f"{what} is damaged: tensor {name!r} is not what was saved. Download or write it again.")
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{what}: tensor {name!r} holds numbers that are not finite. Use another file.")
+        tensors[name] = tensor.float()
+
+
+def _require_fitting(config: GeneratorConfig, regions: RegionScheme) -> None:
+    if len(regions) != config.num_regions or sorted(regions.transparent_indices) != sorted(config.transparent):
+        raise InputError(
+            f"the generator has {config.num_regions} regions with {sorted(config.transparent)} transparent, the "
+            f"scheme {len(regions)} with {sorted(regions.transparent_indices)}. Give the scheme that it was made for."
+        )
+
+
+def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    stored = tensor.detach().to("cpu", dtype).clone(memory_format=torch.contiguous_format)
+    if not bool(torch.isfinite(stored).all()):
+        reason = "exceeds float16; use float32" if bool(torch.isfinite(tensor).all()) else "is not finite: not saved"
+        raise InputError(f"weights cannot be saved: tensor {name!r} {reason}.")
+    return stored
+
+
+def _sha256(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.contiguous().view(-1).view(torch.uint8).numpy().data).hexdigest()
+
+
+def _metadata_sha256(metadata: Mapping[str, str]) -> str:
+    entries = {name: value for name, value in metadata.items() if name != "metadata_sha256"}
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""The command line: one file a verb, each of which parses, calls the package and saves.
+
+A verb's module has a docstring whose first line says what it does, ``EXAMPLES`` (two runnable argument lines),
+``add_arguments(parser)`` and ``run(args)``, which returns a JSON-able dict. ``semanticgan <verb>`` and
+``tools/<verb>.py`` both end in :func:`main`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NoReturn
+
+from semanticgan.commands.memory import keep_freed_memory
+from semanticgan.errors import InputError, unknown_name
+
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "generate": "pictures from seeds",
+        "edit-region": "swap, vary or interpolate regions of a picture",
+        "interpolate": "a video that moves a region, or everything, through several codes",
+        "components": "a sheet that adds the regions one at a time, with their pseudo-depths",
+        "locality": "measure how much an edit changes outside its region",
+        "prepare-data": "make a training set from pictures with masks",
+        "train": "train a model from a recipe",
+        "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
+        "benchmark": "measure speed and memory on this machine",
+    }
+)
+"""Verb -> what it does. The module of ``edit-region`` is ``semanticgan.commands.edit_region``."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are InputErrors, so that every mistake ends as one line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}. Run `{self.prog} --help` for what is allowed.")
+
+
+def build_parser(verb: str, program: str) -> Parser:
+    """The parser of a verb (``edit-region``), whose help names ``program`` in its usage and its examples."""
+    module = importlib.import_module(f"semanticgan.commands.{verb.replace('-', '_')}")
+    parser = Parser(
+        prog=program,
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    if parser.epilog is None:
+        parser.epilog = "examples:\n" + "\n".join(f"  %(prog)s {example}" for example in module.EXAMPLES)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
+    """Run one verb: ``main(["generate", "--seeds", "0-3", "--out", "samples"])``.
+
+    Args:
+        argv: verb and arguments; those of the process when None.
+        program: what the user typed in place of ``semanticgan <verb>``, for usage and examples.
+
+    Returns:
+        The exit code: 0, or 2 after a mistake of the user's, told in one line on stderr.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if not words or words[0] in ("-h", "--help"):
+            sys.stdout.write(_overview())
+            return 0 if words else 2
+        if words[0] == "--version":
+            from semanticgan import __version__
+
+            sys.stdout.write(f"semanticgan {__version__}\n")
+            return 0
+        verb = words[0].replace("_", "-")
+        if verb not in VERBS:
+            raise unknown_name("verb", words[0], VERBS)
+        parser = build_parser(verb, program or f"semanticgan {verb}")
+        args = parser.parse_args(words[1:])
+        keep_freed_memory()
+        result = args.run(args)
+    except InputError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped.\n")
+        return 130
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 0
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: semanticgan VERB [options]",
+            "",
+            *lines,
+            "",
+            "semanticgan VERB --help shows its options and examples.\n",
+        ]
+    )

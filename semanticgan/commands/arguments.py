@@ -1,0 +1,159 @@
+"""Arguments that several verbs share, and the readers of their values."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semanticgan.errors import InputError
+
+if TYPE_CHECKING:
+    from semanticgan.latents import LatentCode
+    from semanticgan.model import Model
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+WHAT = ("structure", "texture", "both")
+_MAX_SEEDS = 1_000_000
+_MAX_SEED = 2**63 - 1
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--model`` and ``--device``, read by :func:`load_model`."""
+    parser.add_argument(
+        "--model",
+        metavar="NAME_OR_PATH",
+        help="a released model's name or a .safetensors file (default: the bundled model)",
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: %(default)s)")
+
+
+def add_seed_argument(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the picture (default: %(default)s)")
+
+
+def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace existing output files")
+
+
+def add_region_arguments(parser: argparse.ArgumentParser, required: bool, default: str = "") -> None:
+    """``--region`` (repeatable, a list of strings or None) and ``--what``."""
+    parser.add_argument(
+        "--region",
+        action="append",
+        required=required,
+        metavar="NAMES",
+        help=f"region or regions to change, parted by commas or repeated{default}",
+    )
+    parser.add_argument("--what", choices=WHAT, default="both", help="which of a region's codes (default: %(default)s)")
+    parser.add_argument(
+        "--include-base", action="store_true", help="also exchange the shared base rows (pose, outline)"
+    )
+
+
+def add_truncation_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--truncation",
+        type=finite,
+        default=1.0,
+        metavar="PSI",
+        help="draw sampled codes towards the mean code: 1 leaves them, 0 is the mean (default: %(default)s)",
+    )
+
+
+def load_model(args: argparse.Namespace) -> Model:
+    """The model named by ``--model`` on ``--device``."""
+    from semanticgan.model import load
+
+    return load(args.model, device=args.device)
+
+
+def region_names(model: Model, given: list[str]) -> list[str]:
+    """The model's own names of regions given as ``["hair,lips", "eye"]``, each once, in that order.
+
+    Raises:
+        InputError: a region that the model does not have.
+    """
+    return [model.regions.names[label] for label in model.regions.indices(",".join(given))]
+
+
+def load_code(path: Path, model: Model) -> LatentCode:
+    """The latent code of one image of this model.
+
+    Raises:
+        InputError: a file that is no such code.
+    """
+    from semanticgan.latents import LatentCode
+
+    config = model.generator.config
+    code = LatentCode.load(path, model.regions, config.num_base_layers)
+    if code.tensor.shape[2] != config.style_dim or len(code) != 1:
+        raise InputError(
+            f"the latent code {str(path)!r} holds {len(code)} images of width {code.tensor.shape[2]}; "
+            f"needed is 1 image of width {config.style_dim}. Use a code of the same model, one image a file."
+        )
+    return code.to(model.device)
+
+
+def seed(text: str) -> int:
+    """A seed: a whole number from 0 on."""
+    return at_least(0)(text)
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Seeds in the order given: ``"0-15,20"`` is 0 to 15 and 20, each once."""
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        if not match:
+            raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds such as 3 or 0-15,20")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise argparse.ArgumentTypeError(f"the range {part.strip()!r} runs backwards; write {last}-{first}")
+        if last > _MAX_SEED or last - first >= _MAX_SEEDS:
+            raise argparse.ArgumentTypeError(
+                f"{part.strip()!r} is too large: seeds up to 2^63-1, {_MAX_SEEDS:,} of them"
+            )
+        found.update(dict.fromkeys(range(first, last + 1)))
+    return tuple(found)
+
+
+def seed_path(text: str) -> tuple[int, ...]:
+    """Seeds to pass through: as :func:`seeds`, but one may come again (``"3,8,3"`` returns to where it started)."""
+    return tuple(seed for part in text.split(",") for seed in seeds(part))
+
+
+def at_least(smallest: int, largest: int = _MAX_SEED) -> Callable[[str], int]:
+    """Reader of whole numbers within bounds."""
+
+    def whole_number(text: str) -> int:
+        allowed = f"from {smallest} on" if largest == _MAX_SEED else f"from {smallest} to {largest}"
+        if not re.fullmatch(r"\s*\d+\s*", text) or not smallest <= int(text) <= largest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {allowed}")
+        return int(text)
+
+    return whole_number
+
+
+def picture_side(text: str) -> int:
+    """The side of a picture: a power of two from 16 to 1024 pixels."""
+    allowed = [2**power for power in range(4, 11)]
+    if text.strip() not in map(str, allowed):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no side of a picture; allowed are {', '.join(map(str, allowed))}"
+        )
+    return int(text)
+
+
+def finite(text: str) -> float:
+    """A finite number."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
+    return number

@@ -1,0 +1,46 @@
+"""Draw a sheet on which the regions of a picture are added one at a time, with their pseudo-depths and coarse masks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from semanticgan.commands import arguments
+
+EXAMPLES = (
+    "--seed 3 --out components.png",
+    "--seed 3 --order background,face,eye,nose,mouth,hair --out face-first.png",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    arguments.add_model_arguments(parser)
+    arguments.add_seed_argument(parser)
+    parser.add_argument(
+        "--order", metavar="NAMES", help="regions to add, in this order (default: all, the model's order)"
+    )
+    arguments.add_truncation_argument(parser)
+    parser.add_argument("--out", type=Path, default=Path("components.png"), help="PNG to write (default: %(default)s)")
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from semanticgan.editing.outputs import require_suffix, save_picture
+    from semanticgan.editing.sheets import component_sheet
+    from semanticgan.files import require_free
+    from semanticgan.latents import LatentCode
+
+    require_free(require_suffix(args.out), args.overwrite)
+    model = arguments.load_model(args)
+    order = list(model.regions.names) if args.order is None else arguments.region_names(model, [args.order])
+    visible = torch.zeros(len(order), len(model.regions))
+    for step, label in enumerate(model.regions.indices(order)):
+        visible[step:, label] = 1
+    code = model.sample(seed=args.seed, truncation=args.truncation)
+    steps = model.render(LatentCode.cat([code] * len(order)), visible=visible.to(model.device))
+    sheet = component_sheet(steps, order, model.regions, title=f"seed {args.seed}, region by region")
+    save_picture(sheet, args.out, args.overwrite)
+    return {"out": str(args.out), "seed": args.seed, "regions": order}

@@ -1,0 +1,71 @@
+"""Turn a checkpoint of the reference implementation into a safe file of weights.
+
+The authors' .pt files are pickles. They are read without running anything in them: nothing but tensors and the
+training's arguments is accepted. Channel widths are read from the tensors, so smaller and larger models convert too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from semanticgan.commands import arguments
+from semanticgan.errors import unknown_name
+from semanticgan.regions import SCHEMES
+
+EXAMPLES = (
+    "CelebAMask-HQ-512x512.pt celebamask-hq-512.safetensors --trust",
+    "checkpoint/200000.pt faces.safetensors --trust --precision float16 --without-discriminator",
+)
+
+_PRECISIONS = ("float32", "float16")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", type=Path, metavar="FILE.pt", help="checkpoint: released, or written by the authors' train.py"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT.safetensors", help="file of weights to write")
+    parser.add_argument("--trust", action="store_true", help="say that you know where the file comes from; needed")
+    parser.add_argument(
+        "--regions", metavar="SCHEME", help=f"names of the regions: {', '.join(SCHEMES)} (default: by their number)"
+    )
+    parser.add_argument(
+        "--precision", choices=_PRECISIONS, default="float32", help="of the stored weights (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--without-discriminator", action="store_true", help="leave out a training checkpoint's discriminator"
+    )
+    parser.add_argument("--licence", metavar="TERMS", help="terms of the weights, stored in the file")
+    parser.add_argument("--data-licence", metavar="TERMS", help="terms of the training data, stored in the file")
+    parser.add_argument("--description", metavar="LINE", help="one line on the model, stored in the file")
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.reference import DATA_LICENCE, LICENCE, convert_checkpoint
+
+    if args.regions is not None and args.regions not in SCHEMES:
+        raise unknown_name("region scheme", args.regions, SCHEMES)
+    checkpoint = convert_checkpoint(
+        args.source,
+        args.out,
+        trust=args.trust,
+        regions=None if args.regions is None else SCHEMES[args.regions],
+        include_discriminator=not args.without_discriminator,
+        precision=args.precision,
+        licence=args.licence or LICENCE,
+        data_licence=args.data_licence or DATA_LICENCE,
+        description=args.description,
+        overwrite=args.overwrite,
+    )
+    config = checkpoint.generator.config
+    return {
+        "out": str(args.out),
+        "size": config.size,
+        "num_regions": config.num_regions,
+        "num_parameters": sum(parameter.numel() for parameter in checkpoint.generator.parameters()),
+        "discriminator": checkpoint.discriminator is not None and not args.without_discriminator,
+        "iteration": checkpoint.iteration,
+    }

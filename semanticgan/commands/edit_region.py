@@ -1,0 +1,163 @@
+"""Edit regions of a generated picture: swap them from another seed or latent code, vary them, or interpolate.
+
+Without --variations or --interpolate, --out is the edited picture. With --variations N it is a sheet of the source and
+N versions of it; with --interpolate STEPS a sheet of the way from the source to --from-seed or --from-latent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semanticgan.commands import arguments
+from semanticgan.errors import InputError
+
+if TYPE_CHECKING:
+    from semanticgan.editing.regions import EditResult
+    from semanticgan.latents import LatentCode
+    from semanticgan.model import Model
+
+EXAMPLES = (
+    "--seed 3 --region hair --from-seed 8 --sheet --out edited.png",
+    "--seed 3 --region eyes,mouth --what texture --variations 15 --composite --out variations.png",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    arguments.add_model_arguments(parser)
+    source = parser.add_mutually_exclusive_group()
+    arguments.add_seed_argument(source)
+    source.add_argument("--latent", type=Path, metavar="FILE", help="latent code of the picture, in place of --seed")
+    arguments.add_region_arguments(parser, required=True)
+    origin = parser.add_mutually_exclusive_group()
+    origin.add_argument("--from-seed", type=arguments.seed, metavar="SEED", help="where the regions come from")
+    origin.add_argument("--from-latent", type=Path, metavar="FILE", help="where the regions come from")
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument(
+        "--variations",
+        type=arguments.at_least(1, 255),
+        metavar="N",
+        help="regions from N seeds, counted from --from-seed (default: from the one after --seed)",
+    )
+    many.add_argument(
+        "--interpolate",
+        type=arguments.at_least(2, 255),
+        metavar="STEPS",
+        help="move there in so many steps, both ends too",
+    )
+    arguments.add_truncation_argument(parser)
+    parser.add_argument(
+        "--composite", action="store_true", help="keep every pixel outside the feathered regions as it was"
+    )
+    parser.add_argument("--out", type=Path, default=Path("edited.png"), help="PNG to write (default: %(default)s)")
+    parser.add_argument(
+        "--sheet", action="store_true", help="also OUT-sheet.png: source, reference, region, result, difference"
+    )
+    parser.add_argument(
+        "--labels", action="store_true", help="also OUT-labels.png, the label map of the edited picture"
+    )
+    parser.add_argument("--save-latent", type=Path, metavar="FILE", help="also the edited code, .safetensors or .npy")
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.editing.outputs import label_picture, save_picture, to_image
+    from semanticgan.editing.sheets import draw_grid, edit_sheet
+
+    _require_sensible(args)
+    outputs = _outputs(args)
+    model = arguments.load_model(args)
+    edit, names = _edit(args, model)
+
+    codes = ["structure", "texture"] if args.what == "both" else [args.what]
+    title = f"{', '.join(edit.regions)}: {', '.join(codes + ['base'] * args.include_base)}"
+    pictures = [to_image(picture) for picture in edit.pictures(args.composite)]
+    if args.variations:
+        source = to_image(edit.source_pictures()[0])
+        save_picture(draw_grid([source, *pictures], ["source", *names], title), args.out, args.overwrite)
+    elif args.interpolate:
+        save_picture(draw_grid(pictures, names, title), args.out, args.overwrite)
+    else:
+        save_picture(pictures[0], args.out, args.overwrite)
+    if args.sheet:
+        sheet = edit_sheet(edit, model.regions, args.composite, names if len(edit) > 1 else (), title)
+        save_picture(sheet, outputs["sheet"], args.overwrite)
+    if args.labels:
+        save_picture(label_picture(edit.result.labels()[0], model.regions), outputs["labels"], args.overwrite)
+    if args.save_latent:
+        edit.code.save(args.save_latent, args.overwrite)
+
+    absent = ~edit.mask.flatten(1).any(1)
+    if bool(absent.all()):
+        sys.stderr.write(f"note: no {' or '.join(edit.regions)} is seen before or after; try another --from-seed.\n")
+    change = edit.change(args.composite)
+    seen = change.inside[~absent]
+    return {
+        **{name: str(path) for name, path in outputs.items()},
+        "source": str(args.latent) if args.latent else f"seed {args.seed}",
+        "regions": list(edit.regions),
+        "what": args.what,
+        "images": names if len(edit) > 1 else names[0],
+        "composite": args.composite,
+        "change_outside": float(change.outside.mean()),
+        "change_inside": float(seen.mean()) if len(seen) else None,
+    }
+
+
+def _require_sensible(args: argparse.Namespace) -> None:
+    """Raise InputError for options that do not go together."""
+    if args.from_seed is None and args.from_latent is None and not args.variations:
+        raise InputError("nothing to take the region from. Add --from-seed SEED, --from-latent FILE or --variations N.")
+    if args.variations and args.from_latent:
+        raise InputError("--variations takes its regions from seeds, not from --from-latent. Leave one of them out.")
+    if args.labels and (args.variations or args.interpolate):
+        raise InputError(
+            "--labels goes with one edited picture. Leave out --variations and --interpolate, or --labels."
+        )
+
+
+def _outputs(args: argparse.Namespace) -> dict[str, Path]:
+    """The files to write, all of them free, and the files to read, all of them there."""
+    from semanticgan.editing.outputs import require_suffix
+    from semanticgan.files import require_file, require_free
+    from semanticgan.latents import require_suffix as require_code_suffix
+
+    outputs = {"out": require_suffix(args.out)}
+    if args.sheet:
+        outputs["sheet"] = args.out.with_name(f"{args.out.stem}-sheet.png")
+    if args.labels:
+        outputs["labels"] = args.out.with_name(f"{args.out.stem}-labels.png")
+    if args.save_latent:
+        require_code_suffix(args.save_latent)
+        outputs["latent"] = args.save_latent
+    for given in filter(None, (args.latent, args.from_latent)):
+        require_file(given, "latent code")
+    for path in outputs.values():
+        require_free(path, args.overwrite)
+    return outputs
+
+
+def _edit(args: argparse.Namespace, model: Model) -> tuple[EditResult, list[str]]:
+    """The edit asked for, and what each of its images is called."""
+    from semanticgan.editing import regions as editing
+
+    regions = arguments.region_names(model, args.region)
+    how = {"regions": regions, "what": args.what, "include_base": args.include_base}
+    source = _code(model, args.seed, args.latent, args.truncation)
+    if args.variations:
+        first = args.seed + 1 if args.from_seed is None else args.from_seed
+        seeds = range(first, first + args.variations)
+        edit = editing.vary_regions(model, source, seeds=seeds, truncation=args.truncation, **how)
+        return edit, [f"seed {seed}" for seed in seeds]
+    reference = _code(model, args.from_seed, args.from_latent, args.truncation)
+    if args.interpolate:
+        edit = editing.interpolate_regions(model, [source, reference], args.interpolate, **how)
+        return edit, [f"{step / (args.interpolate - 1):.2f}" for step in range(args.interpolate)]
+    origin = str(args.from_latent) if args.from_latent else f"seed {args.from_seed}"
+    return editing.swap_regions(model, source, reference, **how), [origin]
+
+
+def _code(model: Model, seed: int, latent: Path | None, truncation: float) -> LatentCode:
+    return arguments.load_code(latent, model) if latent else model.sample(seed=seed, truncation=truncation)

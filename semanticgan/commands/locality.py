@@ -1,0 +1,85 @@
+"""Measure how much swapping a region changes the rest of the picture.
+
+For each seed, the region is taken from the picture of seed + OFFSET. The change is the mean absolute difference over
+pixels and channels, in levels of 0..255, outside the union of the region's old and new mask, feathered by 1/32 of the
+side, and inside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from semanticgan.commands import arguments
+
+EXAMPLES = (
+    "--region hair --what texture --seeds 0-99",
+    "--region mouth --what structure --seeds 0-99 --composite",
+)
+
+_BATCH = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    arguments.add_model_arguments(parser)
+    arguments.add_seed_argument(parser)
+    parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-99 (default: --seed)")
+    parser.add_argument(
+        "--offset",
+        type=arguments.at_least(1),
+        default=10_000,
+        help="the region comes from the seed this much further (default: %(default)s)",
+    )
+    arguments.add_region_arguments(parser, required=True)
+    arguments.add_truncation_argument(parser)
+    parser.add_argument("--composite", action="store_true", help="measure the composited pictures: outside is then 0")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers of every seed, as JSON")
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    from semanticgan.editing.change import Change
+    from semanticgan.editing.regions import swap_regions
+    from semanticgan.files import require_free, written_aside
+
+    seeds: tuple[int, ...] = args.seeds or (args.seed,)
+    if args.out:
+        require_free(args.out, args.overwrite)
+    model = arguments.load_model(args)
+    regions = arguments.region_names(model, args.region)
+    parts = []
+    with tqdm(total=len(seeds), unit="image", disable=None) as progress:
+        for start in range(0, len(seeds), _BATCH):
+            batch = seeds[start : start + _BATCH]
+            source = model.sample(seeds=list(batch), truncation=args.truncation)
+            other = model.sample(seeds=[seed + args.offset for seed in batch], truncation=args.truncation)
+            edit = swap_regions(model, source, other, regions, args.what, args.include_base)
+            parts.append(edit.change(args.composite))
+            progress.update(len(batch))
+    change = Change.cat(parts)
+    seen = ~change.inside.isnan()
+    if args.out:
+        numbers = [
+            {"seed": seed, "outside": outside, "inside": inside if there else None}
+            for seed, outside, inside, there in zip(
+                seeds, change.outside.tolist(), change.inside.tolist(), seen.tolist(), strict=True
+            )
+        ]
+        with written_aside(args.out, args.overwrite) as aside:
+            aside.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    return {
+        "regions": regions,
+        "what": args.what,
+        "include_base": args.include_base,
+        "composite": args.composite,
+        "seeds": len(seeds),
+        "seeds_with_region": int(seen.sum()),
+        "change_outside": float(change.outside.mean()),
+        "change_outside_max": float(change.outside.max()),
+        "change_inside": float(change.inside[seen].mean()) if bool(seen.any()) else None,
+        **({"out": str(args.out)} if args.out else {}),
+    }

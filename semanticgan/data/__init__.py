@@ -1,0 +1,103 @@
+"""Pictures with regions: CelebAMask-HQ, folders and zips, the portraits drawn by this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from semanticgan.data.batches import Batch, batch_flips, batch_indices, batches, flip, to_network
+from semanticgan.data.cache import CachedPairs, cached_if_small
+from semanticgan.data.pairs import FirstPairs, Pair, PairDataset
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.regions import CELEBAMASK_13, RegionScheme
+
+__all__ = [
+    "Batch",
+    "CachedPairs",
+    "Pair",
+    "PairDataset",
+    "batch_flips",
+    "batch_indices",
+    "batches",
+    "cached_if_small",
+    "flip",
+    "open_dataset",
+    "to_network",
+]
+
+KINDS = ("folder", "celebamask-hq", "portraits")
+SPLITS = ("train", "val", "all")
+
+
+def open_dataset(
+    kind: str,
+    path: str | Path | None = None,
+    size: int = 64,
+    scheme: RegionScheme | str | None = None,
+    split: str = "train",
+    length: int | None = None,
+    seed: int = 0,
+    label_order: str | None = None,
+    missing: str = "error",
+    style: str | None = None,
+) -> PairDataset:
+    """A dataset by the kind of its source.
+
+    Args:
+        kind: "folder" (a folder or zip of image/ and label/), "celebamask-hq" (the original layout) or "portraits".
+        path: where a folder or CelebAMask-HQ is; none for portraits, which are drawn.
+        size: S, side of the pairs in pixels.
+        scheme: what the labels mean. A folder needs one unless its dataset.json says it ("guess" guesses);
+            CelebAMask-HQ is painted in it, by default in the 13 regions; portraits have 13.
+        split: "train", "val" or "all". Only CelebAMask-HQ has a validation part; of others "train" is all.
+        length: use the first so many only; for portraits, how many there are.
+        seed: of the portraits.
+        label_order: the order of a folder's label ids, if it is not the scheme's ("celebamask-19", "bisenet-19").
+        missing: "error" or "skip" a CelebAMask-HQ picture that has no mask at all.
+        style: how portraits are drawn; their own default if not given.
+
+    Raises:
+        MissingFileError: there is nothing at ``path``.
+        InputError: an unknown kind, scheme or split, a size or length out of range, or data that do not fit together.
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind of dataset", kind, KINDS)
+    if split not in SPLITS:
+        raise unknown_name("split", split, SPLITS)
+    if not 1 <= size <= 4096:
+        raise InputError(f"size {size} is no side of a picture. Give 1 to 4096 pixels.")
+    if length is not None and length < 1:
+        raise InputError(f"a dataset of {length} pictures was asked for. Give 1 or more, or none for all.")
+    if kind != "portraits" and path is None:
+        raise InputError(f"a dataset of kind {kind!r} needs the path of its folder or zip. Give path=...")
+    if kind == "portraits" and (path is not None or scheme not in (None, "celebamask-13", CELEBAMASK_13)):
+        raise InputError(
+            "portraits are drawn, with the 13 regions of celebamask-13: give neither a path nor another scheme."
+        )
+    if kind != "portraits" and style is not None:
+        raise InputError(f"a drawing style was given for a dataset of kind {kind!r}. Only portraits have one.")
+    if kind != "folder" and label_order is not None:
+        raise InputError(
+            f"a label order was given for a dataset of kind {kind!r}. Only the label maps of a folder have one."
+        )
+    if kind != "celebamask-hq" and split == "val":
+        raise InputError(
+            f"a dataset of kind {kind!r} has no validation part. Give split 'train' or 'all', or other data."
+        )
+    dataset: PairDataset
+    if kind == "folder":
+        from semanticgan.data.folders import FolderDataset
+
+        assert path is not None
+        dataset = FolderDataset(path, size, scheme, label_order)
+    elif kind == "celebamask-hq":
+        from semanticgan.data.celebamask import CelebAMaskDataset
+
+        assert path is not None
+        dataset = CelebAMaskDataset(path, size, scheme, split, missing)
+    else:
+        from semanticgan.data.portraits import PortraitDataset
+
+        options: dict[str, Any] = {"length": length, "style": style}
+        return PortraitDataset(size, seed=seed, **{key: value for key, value in options.items() if value is not None})
+    return dataset if length is None or length >= len(dataset) else FirstPairs(dataset, length)

@@ -1,0 +1,198 @@
+"""A folder or zip of pictures beside label maps: ``image/NAME.jpg`` and ``label/NAME.png``.
+
+What the labels mean is said by the caller (``scheme``) or by a ``dataset.json`` beside the two folders,
+``{"regions": {"names": [...], ...}}`` as ``RegionScheme.to_dict`` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from semanticgan.data import pictures
+from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
+from semanticgan.data.storage import Storage, open_storage
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.regions import BISENET_19_ORDER, CELEBAMASK_19_ORDER, SCHEMES, RegionScheme, relabel_table
+
+LABEL_ORDERS: Mapping[str, Sequence[str]] = {"celebamask-19": CELEBAMASK_19_ORDER, "bisenet-19": BISENET_19_ORDER}
+"""Orders of labels that maps may come in, to be mapped into a scheme's."""
+
+_NAMED_IN_MESSAGES = 5
+_MAPS_READ_FOR_A_GUESS = 500
+
+
+class FolderDataset(PairDataset):
+    """Pictures and label maps of equal names in ``image/`` and ``label/`` of a folder or zip.
+
+    The two folders may lie in one further folder, and may have folders of their own: a picture and its map have equal
+    paths but for the suffix. Pictures are .jpg, .jpeg, .png or .webp, maps .png; everything is in order of the names.
+
+    Args:
+        path: a folder or zip.
+        size: side of the pairs in pixels; see :mod:`semanticgan.data.pictures` for how pictures become square.
+        scheme: what the labels mean: a scheme, its name in ``regions.SCHEMES``, "guess" for the smallest of these
+            that holds the labels found, or None for what ``dataset.json`` says.
+        label_order: name of the order that the maps come in (:data:`LABEL_ORDERS`), if it is not the scheme's own.
+
+    Raises:
+        MissingFileError: there is nothing at ``path``.
+        InputError: no pairs, a picture without a map or a map without a picture, an unknown or unsaid scheme.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        size: int,
+        scheme: RegionScheme | str | None = None,
+        label_order: str | None = None,
+    ) -> None:
+        self.size = size
+        self._storage = open_storage(path)
+        self._pairs = _find_pairs(self._storage)
+        self._label_order = label_order
+        self._description = _read_description(self._storage, _root(self._storage))
+        self.regions = self._choose_scheme(scheme)
+        if label_order is not None and label_order not in LABEL_ORDERS:
+            raise unknown_name("label order", label_order, LABEL_ORDERS)
+        self._table = None if label_order is None else relabel_table(LABEL_ORDERS[label_order], self.regions)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Pair:
+        image_name, label_name = self._pairs[index]
+        picture = pictures.read_picture(self._storage.read(image_name), self._storage.label(image_name))
+        labels = pictures.read_labels(
+            self._storage.read(label_name), self._storage.label(label_name), self.regions, self._table
+        )
+        pictures.require_same_shape(picture, labels, self._storage.label(image_name))
+        return to_pair(pictures.resize_picture(picture, self.size), pictures.resize_labels(labels, self.size))
+
+    def key(self) -> str:
+        """Digest of names and byte counts of the files, side, regions and label order; a folder and its zip agree."""
+        root = len(_root(self._storage))
+        files = [(name[root:], self._storage.sizes[name]) for pair in self._pairs for name in pair]
+        return content_key(
+            ["folder", self.size, self.regions.to_dict(), self._label_order, self._description.get("digest"), files]
+        )
+
+    def _choose_scheme(self, scheme: RegionScheme | str | None) -> RegionScheme:
+        described = self._described_scheme()
+        if scheme is None or (scheme == "guess" and described is not None):
+            if described is None:
+                raise InputError(
+                    f"{str(self._storage.path)!r} does not say what its labels mean. Give a scheme "
+                    f"({', '.join(SCHEMES)}, or 'guess'), or put a dataset.json beside image/ and label/."
+                )
+            return described
+        if scheme == "guess":
+            return self._guess_scheme()
+        chosen = scheme if isinstance(scheme, RegionScheme) else find_scheme(scheme)
+        if described is not None and self._label_order is None and described.names != chosen.names[: len(described)]:
+            raise InputError(
+                f"the labels of {str(self._storage.path)!r} are {', '.join(described.names)} by its dataset.json, "
+                f"but the scheme asked for is {', '.join(chosen.names)}. "
+                "Leave the scheme out, or choose one that begins with these."
+            )
+        return chosen
+
+    def _described_scheme(self) -> RegionScheme | None:
+        if "regions" not in self._description:
+            return None
+        try:
+            return RegionScheme.from_dict(self._description["regions"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"the 'regions' in dataset.json of {str(self._storage.path)!r} are no region scheme ({error}). "
+                'Write {"regions": {"names": ["background", ...]}}.'
+            ) from error
+
+    def _guess_scheme(self) -> RegionScheme:
+        anything = RegionScheme(names=tuple(f"region-{label}" for label in range(255)))
+        top = 0
+        for _, name in self._pairs[:_MAPS_READ_FOR_A_GUESS]:
+            top = max(
+                top, int(pictures.read_labels(self._storage.read(name), self._storage.label(name), anything).max())
+            )
+        holding = [known for known in sorted(SCHEMES.values(), key=len) if len(known) > top]
+        if not holding:
+            raise InputError(
+                f"{str(self._storage.path)!r} holds the label {top}, more than any known scheme "
+                f"({', '.join(SCHEMES)}). Put a dataset.json with its regions beside image/ and label/."
+            )
+        return holding[0]
+
+
+def find_scheme(name: str) -> RegionScheme:
+    """A scheme by its name in ``regions.SCHEMES``.
+
+    Raises:
+        InputError: no such scheme; the message lists the known ones.
+    """
+    if name not in SCHEMES:
+        raise unknown_name("region scheme", name, SCHEMES)
+    return SCHEMES[name]
+
+
+def _root(storage: Storage) -> str:
+    """The prefix of ``image/`` and ``label/``: "" or "FOLDER/"."""
+    tops = {name.split("/", 1)[0] for name in storage.sizes if "/" in name}
+    if not tops & {"image", "label"} and len(tops) == 1:
+        return f"{tops.pop()}/"
+    return ""
+
+
+def _find_pairs(storage: Storage) -> list[tuple[str, str]]:
+    """(picture, label map) names, sorted by the path that they share."""
+    root = _root(storage)
+    images = _by_stem(storage, f"{root}image/", pictures.PICTURE_SUFFIXES)
+    labels = _by_stem(storage, f"{root}label/", pictures.LABEL_SUFFIXES)
+    where = repr(str(storage.path))
+    if not images and not labels:
+        found = f"it has {len(storage.sizes)} other files" if storage.sizes else "it is empty"
+        raise InputError(
+            f"no pictures in {where} ({found}). "
+            "Put pictures (jpg, png, webp) into image/ and label maps (png) of the same names into label/."
+        )
+    for some, others, missing in ((images, labels, "without label map"), (labels, images, "without picture")):
+        alone = [some[stem] for stem in some if stem not in others]
+        if alone:
+            named = ", ".join(alone[:_NAMED_IN_MESSAGES]) + (", ..." if len(alone) > _NAMED_IN_MESSAGES else "")
+            what = "picture" if some is images else "label map"
+            raise InputError(
+                f"{len(alone)} {what}{'s' * (len(alone) > 1)} {missing} in {where}: {named}. "
+                "Every picture image/NAME.jpg needs its label/NAME.png, and the reverse; add or remove what is missing."
+            )
+    return [(images[stem], labels[stem]) for stem in sorted(images)]
+
+
+def _by_stem(storage: Storage, prefix: str, suffixes: Sequence[str]) -> dict[str, str]:
+    """Names of files below ``prefix`` by their path without prefix and suffix."""
+    found: dict[str, str] = {}
+    for name in storage.sizes:
+        path = PurePosixPath(name)
+        if not name.startswith(prefix) or path.suffix.lower() not in suffixes:
+            continue
+        stem = str(path.with_suffix(""))[len(prefix) :]
+        if stem in found:
+            raise InputError(
+                f"{found[stem]} and {name} in {str(storage.path)!r} share a name. Remove or rename one of them."
+            )
+        found[stem] = name
+    return found
+
+
+def _read_description(storage: Storage, root: str) -> dict[str, Any]:
+    name = f"{root}dataset.json"
+    if name not in storage.sizes:
+        return {}
+    try:
+        description = json.loads(storage.read(name))
+    except ValueError as error:
+        raise InputError(f"{storage.label(name)!r} is no JSON ({error}). Correct or remove it.") from error
+    if not isinstance(description, dict):
+        raise InputError(f"{storage.label(name)!r} must be a JSON object with 'regions'. Correct or remove it.")
+    return description

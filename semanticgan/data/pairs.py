@@ -1,0 +1,90 @@
+"""What every dataset yields: a picture and its label map, both square and of one side.
+
+Shapes: H = W = S, the dataset's side in pixels; values are uint8, so that workers move a quarter of the bytes
+of float32 and the device does the conversion (:func:`semanticgan.data.batches.to_network`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from semanticgan.regions import RegionScheme
+
+
+class Pair(NamedTuple):
+    """A picture and the regions in it.
+
+    Attributes:
+        image: uint8 [3, S, S], RGB.
+        labels: uint8 [S, S], ids of the dataset's region scheme.
+    """
+
+    image: torch.Tensor
+    labels: torch.Tensor
+
+
+class PairDataset(Dataset[Pair], ABC):
+    """A dataset of :class:`Pair`.
+
+    Attributes:
+        regions: what the label ids mean.
+        size: S, the side of every picture in pixels.
+    """
+
+    regions: RegionScheme
+    size: int
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Pair: ...
+
+    @abstractmethod
+    def key(self) -> str:
+        """A short digest of what the dataset contains: equal keys mean equal pairs in equal order."""
+
+
+def to_pair(image: np.ndarray, labels: np.ndarray) -> Pair:
+    """A picture uint8 [S, S, 3] and its labels uint8 [S, S] as a :class:`Pair` that owns its memory."""
+    return Pair(
+        torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+        torch.from_numpy(np.ascontiguousarray(labels)),
+    )
+
+
+def content_key(parts: Iterable[object]) -> str:
+    """16 hexadecimal digits over the text of ``parts``, in their order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(str(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+class FirstPairs(PairDataset):
+    """The first ``length`` pairs of a longer dataset."""
+
+    def __init__(self, dataset: PairDataset, length: int) -> None:
+        self.regions = dataset.regions
+        self.size = dataset.size
+        self._dataset = dataset
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Pair:
+        if not 0 <= index < self._length:
+            raise IndexError(f"pair {index} of {self._length}")
+        return self._dataset[index]
+
+    def key(self) -> str:
+        return content_key([self._dataset.key(), self._length])

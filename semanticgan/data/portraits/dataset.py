@@ -1,0 +1,60 @@
+"""The portraits as a dataset: endless, free of licences, drawn when they are asked for."""
+
+from __future__ import annotations
+
+from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
+from semanticgan.data.portraits.attributes import PortraitAttributes
+from semanticgan.data.portraits.portrait import draw_portrait, portrait_attributes
+from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
+from semanticgan.errors import InputError
+from semanticgan.regions import CELEBAMASK_13
+
+_EDITION = 2
+"""Raised whenever a change alters what is drawn, so that a cache of old portraits is not taken for the new ones."""
+
+
+class PortraitDataset(PairDataset):
+    """Drawn portraits 0 .. length-1 of a seed, in the 13 regions.
+
+    Args:
+        size: side of the pictures in pixels, 16 to 1024.
+        length: how many; they are not stored, so a million costs nothing.
+        seed: 0 or more; another seed is another series.
+        style: a drawing style or its name.
+
+    Raises:
+        InputError: a value out of range or an unknown style.
+    """
+
+    def __init__(
+        self, size: int, length: int = 1_000_000, seed: int = 0, style: str | DrawingStyle = "storybook"
+    ) -> None:
+        if not 16 <= size <= 1024:
+            raise InputError(f"portrait size {size}: give a side of 16 to 1024 pixels.")
+        if length < 1 or seed < 0:
+            raise InputError(f"{length} portraits of seed {seed}: give a length of 1 or more and a seed of 0 or more.")
+        self.regions = CELEBAMASK_13
+        self.size = size
+        self.seed = seed
+        self.style = drawing_style(style)
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Pair:
+        """Portrait ``index`` as image uint8 [3, S, S] and labels uint8 [S, S]."""
+        portrait = draw_portrait(self.seed, self._checked(index), self.size, self.style)
+        return to_pair(portrait.image, portrait.labels)
+
+    def attributes(self, index: int) -> PortraitAttributes:
+        """The record of portrait ``index``, without drawing it."""
+        return portrait_attributes(self.seed, self._checked(index))
+
+    def key(self) -> str:
+        return content_key(["portraits", _EDITION, self.style, self.size, self.seed, self._length])
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < self._length:
+            raise IndexError(f"portrait {index} of {self._length}")
+        return index

@@ -1,0 +1,70 @@
+"""All items of a dataset in order, read by one process or several, with errors that stay readable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from semanticgan.errors import InputError
+
+Item = TypeVar("Item")
+
+
+class ErrorsAsItems(Dataset[Item | InputError], Generic[Item]):
+    """A dataset whose unusable items are the errors themselves.
+
+    An exception that leaves a worker process arrives with the worker's traceback as its message;
+    as a value it stays the one clear line.
+    """
+
+    def __init__(self, dataset: Dataset[Item]) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)  # type: ignore[arg-type]
+
+    def __getitem__(self, index: int) -> Item | InputError:
+        try:
+            return self._dataset[index]
+        except InputError as error:
+            return error
+
+
+def read_all(dataset: Dataset[Item], workers: int = 0, progress: str | None = None) -> Iterator[Item]:
+    """Every item once, in order.
+
+    Args:
+        dataset: with a length.
+        workers: processes that read; 0 reads in this one.
+        progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
+
+    Raises:
+        InputError: what the dataset raised.
+    """
+    loader = DataLoader(
+        ErrorsAsItems(dataset),
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=_unchanged,
+        prefetch_factor=8 if workers else None,
+        generator=torch.Generator(),  # or starting the loader would draw from torch's global stream
+    )
+    from tqdm import tqdm
+
+    # Without a name or a terminal there is no bar; after an error it is wiped, so that the message stands alone.
+    hidden = None if progress is not None else True
+    with tqdm(desc=progress, total=len(loader), unit="picture", disable=hidden) as bar:
+        for item in loader:
+            if isinstance(item, InputError):
+                bar.leave = False
+                raise item
+            yield item
+            bar.update()
+
+
+def _unchanged(item: Item) -> Item:
+    """Items are tensors or plain values already: torch's default conversion would turn them into something else."""
+    return item

@@ -1,0 +1,163 @@
+"""Regions of generated pictures swapped, varied and interpolated, with the masks of where that may show.
+
+N images, K regions, S side of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from semanticgan.editing.change import Change, measure_change
+from semanticgan.editing.compositing import composite, feather, region_mask
+from semanticgan.errors import InputError
+from semanticgan.latents import LatentCode, interpolate, swap
+
+if TYPE_CHECKING:
+    from semanticgan.model import Model
+    from semanticgan.networks.generator import Rendering
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """An edit of N images: before, after, and where.
+
+    Attributes:
+        source: the pictures before; one image may stand for all N.
+        result: the pictures after.
+        reference: the pictures that the codes came from, if any.
+        code: the edited code.
+        regions: names of the edited regions.
+        mask: bool [N, S, S], where a region is seen before or after.
+        opacity: float32 [N, S, S] in [0, 1], the mask with a soft edge of 1/32 of the side.
+    """
+
+    source: Rendering
+    result: Rendering
+    reference: Rendering | None
+    code: LatentCode
+    regions: tuple[str, ...]
+    mask: Tensor
+    opacity: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def source_pictures(self) -> Tensor:
+        """The pictures before, uint8 [N, 3, S, S] on the CPU."""
+        return self.source.to_uint8().cpu().expand(len(self), -1, -1, -1)
+
+    def pictures(self, composited: bool = False) -> Tensor:
+        """The pictures after, uint8 [N, 3, S, S] on the CPU.
+
+        Args:
+            composited: keep every pixel outside the feathered mask exactly as it was.
+        """
+        pictures = self.result.to_uint8().cpu()
+        return composite(self.source_pictures(), pictures, self.opacity) if composited else pictures
+
+    def change(self, composited: bool = False) -> Change:
+        """How much changed outside the feathered mask, and inside."""
+        return measure_change(self.source_pictures(), self.pictures(composited), self.opacity)
+
+
+def edit(
+    model: Model,
+    source: LatentCode,
+    edited: LatentCode,
+    regions: str | Iterable[str],
+    reference: LatentCode | None = None,
+) -> EditResult:
+    """Render a code before and after an edit of some regions, both with the noise maps stored with the weights.
+
+    Args:
+        model: the model of both codes.
+        source: the code before, of one image or as many as ``edited``.
+        edited: the code after.
+        regions: names or aliases of the edited regions.
+        reference: rendered too, for sheets.
+
+    Raises:
+        InputError: an unknown region, or numbers of images that do not fit.
+    """
+    if len(source) not in (1, len(edited)):
+        raise InputError(f"{len(source)} source images for {len(edited)} edited ones. Use as many, or one.")
+    labels = model.regions.indices(regions)
+    before, after = model.render(source), model.render(edited)
+    mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
+    return EditResult(
+        source=before,
+        result=after,
+        reference=None if reference is None else model.render(reference),
+        code=edited,
+        regions=tuple(model.regions.names[label] for label in labels),
+        mask=mask,
+        opacity=feather(mask),
+    )
+
+
+def swap_regions(
+    model: Model,
+    source: LatentCode,
+    reference: LatentCode,
+    regions: str | Iterable[str],
+    what: str = "both",
+    include_base: bool = False,
+) -> EditResult:
+    """Give the source the reference's regions; either code may have one image.
+
+    Raises:
+        InputError: as :func:`semanticgan.latents.swap`.
+    """
+    regions = _names(model, regions)
+    return edit(model, source, swap(source, reference, regions, what, include_base), regions, reference)
+
+
+def vary_regions(
+    model: Model,
+    source: LatentCode,
+    regions: str | Iterable[str],
+    seeds: Sequence[int],
+    what: str = "both",
+    truncation: float = 1.0,
+    include_base: bool = False,
+) -> EditResult:
+    """Give the source, one image, the regions of one sampled code a seed: as many results as seeds.
+
+    Raises:
+        InputError: as :func:`semanticgan.latents.swap`.
+    """
+    regions = _names(model, regions)
+    sampled = model.sample(seeds=list(seeds), truncation=truncation)
+    return edit(model, source, swap(source, sampled, regions, what, include_base), regions)
+
+
+def interpolate_regions(
+    model: Model,
+    codes: Sequence[LatentCode],
+    num_steps: int,
+    regions: str | Iterable[str],
+    what: str = "both",
+    method: str = "linear",
+    include_base: bool = False,
+) -> EditResult:
+    """Move regions of the first code through the others in ``num_steps`` >= 2 even steps, both ends included.
+
+    Raises:
+        InputError: fewer than two steps, or as :func:`semanticgan.latents.interpolate`.
+    """
+    if num_steps < 2:
+        raise InputError(f"an interpolation has at least 2 steps, got {num_steps}.")
+    regions = _names(model, regions)
+    positions = torch.linspace(0, len(codes) - 1, num_steps, dtype=torch.float64)
+    moved = interpolate(codes, positions, regions, what, method, include_base)
+    return edit(model, codes[0], moved, regions, codes[-1])
+
+
+def _names(model: Model, regions: str | Iterable[str]) -> list[str]:
+    """The model's own names, which may be read more than once, unlike an iterator."""
+    return [model.regions.names[label] for label in model.regions.indices(regions)]

@@ -1,0 +1,1 @@
+"""Training: configuration, losses, the loop, its logs and its resumable state."""

@@ -1,0 +1,229 @@
+"""The configuration of a training: dataclasses, recipes in YAML, and ``key=value`` overrides.
+
+Defaults are the paper's values (Section 4.1 of arXiv 2112.02236). A recipe in ``configs/`` states what differs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.files import require_file
+from semanticgan.networks.discriminator import DiscriminatorConfig
+from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.regions import RegionScheme
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def _section(config: type, without: tuple[str, ...]) -> type:
+    """A config dataclass as a section of the YAML file: what the data decide is left out."""
+    hints = typing.get_type_hints(config)
+    fields = []
+    for item in dataclasses.fields(config):
+        if item.name in without:
+            continue
+        if item.default_factory is not dataclasses.MISSING:
+            default = dataclasses.field(default_factory=item.default_factory)
+        else:
+            default = dataclasses.field(default=item.default)
+        fields.append((item.name, hints[item.name], default))
+    return dataclasses.make_dataclass(config.__name__.replace("Config", "Section"), fields)
+
+
+# Size and regions stand once, at the top and in the data.
+GeneratorSection = _section(GeneratorConfig, without=("size", "num_regions", "transparent"))
+DiscriminatorSection = _section(DiscriminatorConfig, without=("size", "num_regions"))
+
+
+@dataclass
+class DataSection:
+    """Where the pictures come from; the arguments of :func:`semanticgan.data.open_dataset`."""
+
+    kind: str = "folder"
+    path: str | None = None
+    scheme: str | None = None
+    split: str = "train"
+    length: int | None = None  # use the first so many; for portraits, how many are drawn
+    label_order: str | None = None
+    flip: bool = True  # mirror every picture with probability one half
+    workers: int = 2  # processes that decode
+    cache_gigabytes: float = 2.0  # a dataset that fits is decoded once and held in memory
+
+
+@dataclass
+class LossSection:
+    """Weights and intervals of the losses."""
+
+    r1_image: float = 10.0
+    r1_segmentation: float = 1000.0
+    r1_every: int = 16  # steps; 0 switches it off
+    mask: float = 100.0
+    path_length: float = 0.5
+    path_length_every: int = 4  # steps; 0 switches it off
+    path_length_batch_shrink: int = 2
+    path_length_decay: float = 0.01
+    style_mixing: float = 0.3  # probability a batch
+
+
+@dataclass
+class OptimiserSection:
+    """Adam of both networks; betas are scaled for lazy regularisation (arXiv 1912.04958, Appendix B)."""
+
+    learning_rate: float = 0.002
+    beta1: float = 0.0
+    beta2: float = 0.99
+    epsilon: float = 1e-8
+
+
+@dataclass
+class EmaSection:
+    """Moving average of the generator."""
+
+    half_life: float = 10_000.0  # images
+    ramp_up: float = 0.0  # half-life is at most this share of the images seen; 0 is no ramp
+
+
+@dataclass
+class ScheduleSection:
+    """How long, and how often something is written; in steps unless named otherwise."""
+
+    total_images: int = 6_400_000  # the released recipe: 200k steps of 32
+    log_every: int = 50
+    sheet_every: int = 1000
+    sheet_images: int = 12
+    save_every: int = 2000
+    keep: int = 2  # newest states kept
+
+
+@dataclass
+class TrainingConfig:
+    """All that decides a training. ``expected`` is what a run of the recipe scored, for the reader."""
+
+    name: str = "unnamed"
+    description: str = ""
+    run_dir: str | None = None
+    size: int = 256
+    batch: int = 32
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "float32"
+    deterministic: bool = True
+    data: DataSection = field(default_factory=DataSection)
+    generator: GeneratorSection = field(default_factory=GeneratorSection)  # type: ignore[valid-type]
+    discriminator: DiscriminatorSection = field(default_factory=DiscriminatorSection)  # type: ignore[valid-type]
+    loss: LossSection = field(default_factory=LossSection)
+    optimiser: OptimiserSection = field(default_factory=OptimiserSection)
+    ema: EmaSection = field(default_factory=EmaSection)
+    schedule: ScheduleSection = field(default_factory=ScheduleSection)
+    licence: str = "not stated"  # of the weights that come out
+    data_licence: str = "not stated"
+    expected: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise unknown_name("precision", self.precision, PRECISIONS)
+        positive = {"batch": self.batch, "schedule.total_images": self.schedule.total_images}
+        positive |= {f"schedule.{name}": getattr(self.schedule, name) for name in _INTERVALS}
+        for name, value in positive.items():
+            if value < 1:
+                raise InputError(f"{name} must be 1 or more, got {value}.")
+        if self.batch % max(self.loss.path_length_batch_shrink, 1):
+            raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
+
+    def generator_config(self, regions: RegionScheme) -> GeneratorConfig:
+        """The generator for a dataset's regions."""
+        values = {item.name: getattr(self.generator, item.name) for item in dataclasses.fields(self.generator)}  # type: ignore[arg-type]
+        return GeneratorConfig(
+            size=self.size, num_regions=len(regions), transparent=regions.transparent_indices, **values
+        )
+
+    def discriminator_config(self, regions: RegionScheme) -> DiscriminatorConfig:
+        """The discriminator for a dataset's regions."""
+        values = {item.name: getattr(self.discriminator, item.name) for item in dataclasses.fields(self.discriminator)}  # type: ignore[arg-type]
+        return DiscriminatorConfig(size=self.size, num_regions=len(regions), **values)
+
+    def to_yaml(self) -> str:
+        """The whole configuration as YAML, read back by :func:`load_config`."""
+        from omegaconf import OmegaConf
+
+        return OmegaConf.to_yaml(OmegaConf.structured(self))
+
+
+_INTERVALS = ("log_every", "sheet_every", "sheet_images", "save_every", "keep")
+
+
+def recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files("semanticgan.configs")
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def recipe_text(recipe: str | Path) -> str:
+    """The YAML of a recipe by path (``configs/tiny.yaml``) or by name (``tiny``).
+
+    Raises:
+        InputError: neither a file nor a known name.
+    """
+    if Path(recipe).suffix in (".yaml", ".yml"):
+        return require_file(recipe, "recipe").read_text()
+    if str(recipe) not in recipes():
+        raise unknown_name("recipe", str(recipe), recipes())
+    return (resources.files("semanticgan.configs") / f"{recipe}.yaml").read_text()
+
+
+def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a recipe and apply overrides such as ``batch=8`` or ``loss.r1_image=5``.
+
+    Raises:
+        InputError: unknown recipe, unknown key (the nearest known is named), or a value of the wrong type.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for override in overrides:
+        if "=" not in override:
+            raise InputError(f"override {override!r} is no key=value pair, such as batch=8 or data.path=data/faces.")
+    schema = OmegaConf.structured(TrainingConfig)
+    try:
+        given = OmegaConf.merge(OmegaConf.create(recipe_text(recipe)), OmegaConf.from_dotlist(list(overrides)))
+    except Exception as error:  # YAML errors have no common base in OmegaConf
+        raise InputError(f"recipe {str(recipe)!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    known = _known_keys(TrainingConfig)
+    for key in _given_keys(OmegaConf.to_container(given)):
+        if key not in known and not any(key.startswith(f"{free}.") for free in _FREE_KEYS):
+            raise unknown_name("configuration key", key, known)
+    try:
+        config: TrainingConfig = OmegaConf.to_object(OmegaConf.merge(schema, given))  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        line = str(error).splitlines()[0]
+        raise InputError(f"configuration key {error.full_key or '?'!r}: {line}") from error
+    return config
+
+
+_FREE_KEYS = ("expected", "generator.channels", "discriminator.channels", "discriminator.segmentation_channels")
+
+
+def _known_keys(section: type, prefix: str = "") -> list[str]:
+    known = []
+    hints = typing.get_type_hints(section)
+    for item in dataclasses.fields(section):
+        known.append(prefix + item.name)
+        if dataclasses.is_dataclass(hints[item.name]):
+            known += _known_keys(hints[item.name], f"{prefix}{item.name}.")  # type: ignore[arg-type]
+    return known
+
+
+def _given_keys(given: Any, prefix: str = "") -> list[str]:
+    keys = []
+    for name, value in given.items():
+        keys.append(f"{prefix}{name}")
+        if isinstance(value, dict):
+            keys += _given_keys(value, f"{prefix}{name}.")
+    return keys

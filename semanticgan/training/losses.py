@@ -1,0 +1,77 @@
+"""Losses of Section 3.4 of arXiv 2112.02236: adversarial, R1 on both inputs, mask regulariser, path length.
+
+Shape legend: N images, K regions, S side of the picture, s side of the coarse grid, R rows of an expanded
+latent code, D style width.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semanticgan.networks.generator import Rendering
+from semanticgan.networks.layers import average_pool_to
+
+
+def discriminator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """softplus(-D(real)) + softplus(D(fake)), means over the batch; scores [N, 1]."""
+    return F.softplus(-real_score).mean() + F.softplus(fake_score).mean()
+
+
+def generator_loss(fake_score: Tensor) -> Tensor:
+    """softplus(-D(fake)), mean over the batch (the non-saturating loss of Goodfellow et al. 2014)."""
+    return F.softplus(-fake_score).mean()
+
+
+class R1(NamedTuple):
+    """Mean over the batch of the squared norm of the score's gradient."""
+
+    image: Tensor
+    segmentation: Tensor  # 0 where no segmentation was scored
+
+
+def r1_penalty(score: Tensor, image: Tensor, segmentation: Tensor | None = None) -> R1:
+    """R1 (Mescheder et al. 2018, arXiv 1801.04406), apart for picture and segmentation.
+
+    Args:
+        score: [N, 1], computed from ``image`` [N, 3, S, S] and ``segmentation`` [N, K, S, S], which require gradients.
+    """
+    inputs = [image] if segmentation is None else [image, segmentation]
+    gradients = torch.autograd.grad(score.sum(), inputs, create_graph=True)
+    norms = [gradient.float().square().sum((1, 2, 3)).mean() for gradient in gradients]
+    return R1(norms[0], norms[1] if segmentation is not None else score.new_zeros(()))
+
+
+def mask_loss(rendering: Rendering) -> Tensor:
+    """Mask regulariser: the pooled segmentation stays what the local generators say (Eq. 6)."""
+    coarse = rendering.coarse_segmentation
+    return (coarse - average_pool_to(rendering.segmentation, coarse.shape[-1])).square().mean()
+
+
+class PathLength(NamedTuple):
+    penalty: Tensor  # mean squared distance of the lengths from their running mean
+    mean: Tensor  # the running mean after this batch, detached
+    lengths: Tensor  # [N]
+
+
+def path_length_penalty(
+    image: Tensor, latents: Tensor, mean: Tensor, direction: Tensor, decay: float = 0.01
+) -> PathLength:
+    """Path length regularisation (Karras et al. 2019, arXiv 1912.04958, Eq. 4) over the expanded latents.
+
+    Args:
+        image: [N, 3, S, S] rendered from ``latents``.
+        latents: [N, R, D], requires gradients.
+        mean: running mean of the lengths, scalar.
+        direction: [N, 3, S, S] standard normal.
+        decay: weight of this batch in the running mean.
+    """
+    projected = (image * direction).sum() / math.sqrt(image.shape[2] * image.shape[3])
+    (gradient,) = torch.autograd.grad(projected, latents, create_graph=True)
+    lengths = gradient.square().sum(2).mean(1).sqrt()
+    new_mean = mean + decay * (lengths.mean() - mean)
+    return PathLength((lengths - new_mean).square().mean(), new_mean.detach(), lengths.detach())

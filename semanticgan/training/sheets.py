@@ -1,0 +1,44 @@
+"""Sheets of samples from fixed seeds: picture, segmentation, coarse mask and pseudo-depths, one column a sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from semanticgan.files import written_aside
+from semanticgan.networks.generator import Generator, Rendering
+from semanticgan.regions import RegionScheme
+
+
+def sheet_latents(generator: Generator, num_images: int, seed: int) -> torch.Tensor:
+    """z [num_images, D] from fixed seeds, the same at every step of a run."""
+    draws = [
+        torch.randn(generator.config.style_dim, generator=torch.Generator().manual_seed(seed + index))
+        for index in range(num_images)
+    ]
+    return torch.stack(draws).to(generator.mean_latent.device)
+
+
+def training_sheet(rendering: Rendering, regions: RegionScheme) -> Image.Image:
+    """Rows: picture, segmentation, coarse mask, then the pseudo-depth of each region (white is near)."""
+    side = rendering.image.shape[-1]
+    images = rendering.to_uint8().permute(0, 2, 3, 1).cpu().numpy()
+    coarse = F.interpolate(rendering.coarse_segmentation.float(), size=side).argmax(1).to(torch.uint8)
+    rows = [images, *(regions.colourise(labels.cpu().numpy()) for labels in (rendering.labels(), coarse))]
+    depth = F.interpolate(rendering.depth.float(), size=side)
+    low, high = depth.amin((1, 2, 3), keepdim=True), depth.amax((1, 2, 3), keepdim=True)
+    grey = ((depth - low) / (high - low + 1e-8) * 255.0).round().to(torch.uint8).cpu().numpy()
+    rows += [np.repeat(grey[:, region, :, :, None], 3, axis=-1) for region in range(grey.shape[1])]
+    return Image.fromarray(np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0))
+
+
+@torch.no_grad()
+def write_sheet(generator: Generator, regions: RegionScheme, num_images: int, seed: int, path: Path) -> None:
+    """Render the fixed samples and write their sheet, replacing one of the same step from before a resume."""
+    rendering = generator(generator.map(sheet_latents(generator, num_images, seed)), noise="fixed")
+    with written_aside(path, overwrite=True) as aside:
+        training_sheet(rendering, regions).save(aside)

@@ -1,0 +1,11 @@
+"""Turn a checkpoint of the authors into safe weights: `semanticgan convert-checkpoint`, run from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from semanticgan.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main(["convert-checkpoint", *sys.argv[1:]], program="python tools/convert_checkpoint.py"))

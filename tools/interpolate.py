@@ -1,0 +1,11 @@
+"""Make a video that moves a region through several codes: `semanticgan interpolate`, run from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from semanticgan.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main(["interpolate", *sys.argv[1:]], program="python tools/interpolate.py"))

@@ -1,0 +1,11 @@
+"""Measure how much an edit changes outside its region: `semanticgan locality`, run from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from semanticgan.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main(["locality", *sys.argv[1:]], program="python tools/locality.py"))

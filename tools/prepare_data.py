@@ -1,0 +1,11 @@
+"""Make a training set from pictures with masks: `semanticgan prepare-data`, run from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from semanticgan.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main(["prepare-data", *sys.argv[1:]], program="python tools/prepare_data.py"))
