@@ -30,29 +30,30 @@ def require_free(path: str | Path, overwrite: bool = False) -> Path:
 
     Raises:
         ExistingFileError: it exists and ``overwrite`` is false.
-        UnwritableError: its folder cannot be created or written.
+        UnwritableError: its folder cannot be written, or, where it does not exist yet, be created.
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise ExistingFileError(f"output {str(path)!r} exists already. Choose another name, or add --overwrite (overwrite=True) to replace it.")
+        raise ExistingFileError(
+            f"output {str(path)!r} exists already. Choose another name, or add --overwrite to replace it."
+        )
     folder = path.absolute().parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnwritableError(f"cannot create the folder {str(folder)!r} ({error.strerror}). Choose another output path.") from error
-    if not os.access(folder, os.W_OK):
-        raise UnwritableError(f"cannot write to the folder {str(folder)!r}. Choose another output path.")
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UnwritableError(f"cannot write to {str(folder)!r}. Choose another output path.")
     return path
 
 
 @contextlib.contextmanager
 def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary path of the same suffix beside ``path``; on success rename it onto ``path``, on failure remove it.
+    """Yield a temporary path of the same suffix beside ``path``, renamed onto it on success and removed on failure.
 
     Raises:
         ExistingFileError, UnwritableError: as :func:`require_free`.
     """
     path = require_free(path, overwrite)
+    _make_folder(path.absolute().parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
     os.close(handle)
     aside = Path(name)
@@ -62,7 +63,9 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         with open(aside, "rb") as written:
             os.fsync(written.fileno())
         if path.exists() and not overwrite:  # appeared while we worked
-            raise ExistingFileError(f"output {str(path)!r} appeared while it was being written. Choose another name, or add --overwrite.")
+            raise ExistingFileError(
+                f"output {str(path)!r} appeared while it was being written. Choose another name, or add --overwrite."
+            )
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
@@ -70,12 +73,13 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def folder_written_aside(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path``; on success publish it under ``path`` by one rename, on failure remove it.
+    """Yield a temporary folder beside ``path``, published there by one rename on success and removed on failure.
 
     Raises:
         ExistingFileError, UnwritableError: as :func:`require_free`; an existing folder is never replaced.
     """
     path = require_free(path)
+    _make_folder(path.absolute().parent)
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
     try:
         yield aside
@@ -98,6 +102,15 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(
+            f"cannot create the folder {str(folder)!r} ({error.strerror}). Choose another."
+        ) from error
 
 
 def _umask() -> int:

@@ -17,6 +17,7 @@ from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.generator import Generator, GeneratorConfig, Noise, Rendering
+from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
 
 PRECISIONS = ("float32", "bfloat16")
@@ -213,6 +214,10 @@ class Model:
         names = [field.name for field in dataclasses.fields(Rendering)]
         return Rendering(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
+    def session(self, precision: str = "float32") -> EditingSession:
+        """For rendering one code again and again while its regions are edited."""
+        return EditingSession(self, precision)
+
     def _latents(self, code: LatentCode | Tensor) -> Tensor:
         if isinstance(code, LatentCode):
             if code.regions.names != self.regions.names:
@@ -256,3 +261,54 @@ class Model:
         if precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+class EditingSession:
+    """Renders codes one after another, running only the local generators whose rows differ from the last code's.
+
+    Attributes:
+        regions_run: names of the regions whose local generators ran in the last :meth:`render`.
+    """
+
+    def __init__(self, model: Model, precision: str = "float32") -> None:
+        if precision not in PRECISIONS:
+            raise unknown_name("precision", precision, PRECISIONS)
+        self.model = model
+        self.precision = precision
+        self.regions_run: tuple[str, ...] = ()
+        self._codes: Tensor | None = None  # [N, K, L, D] of the last rendering
+        self._local: LocalOutput | None = None
+
+    @torch.no_grad()
+    def render(self, code: LatentCode | Tensor, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
+        """As :meth:`Model.render`, all images at once."""
+        model = self.model
+        codes = model.generator.region_codes(model._latents(code))
+        num_images, num_regions = codes.shape[:2]
+        visible = model._per_image("visible", visible, (num_images, num_regions))
+        maps = model._noise(noise, num_images)
+        with model._autocast(self.precision):
+            local = self._updated(codes)
+            return model.generator.compose(local, maps, visible)
+
+    def _updated(self, codes: Tensor) -> LocalOutput:
+        """What the local generators put out for these codes, taken over where the codes are those of the last time."""
+        model, last = self.model, self._local
+        if (
+            last is None
+            or self._codes is None
+            or self._codes.shape != codes.shape
+            or self._codes.device != codes.device
+        ):
+            labels = list(range(codes.shape[1]))
+            self._local = local = model.generator.local(codes)
+        else:
+            labels = (codes != self._codes).flatten(2).any(-1).any(0).nonzero().flatten().tolist()
+            hidden, depth = last.hidden.clone(), last.depth.clone()
+            if labels:
+                run = model.generator.local(codes[:, labels], regions=labels)
+                hidden[:, labels], depth[:, labels] = run.hidden, run.depth
+            self._local = local = LocalOutput(hidden, depth)
+        self._codes = codes.clone()
+        self.regions_run = tuple(model.regions.names[label] for label in labels)
+        return local

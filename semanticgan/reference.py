@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +152,8 @@ def _restricted_load(source: Path) -> Any:
     if kind != "pickle":
         raise WeightsError(f"{str(source)!r} is {kind}, not a PyTorch checkpoint. Download the file again.")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on pickle protocols, which the user can do nothing about
             return torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = next(

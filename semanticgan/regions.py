@@ -77,7 +77,7 @@ class RegionScheme:
         return self._index[key]
 
     def indices(self, names: str | Iterable[str]) -> tuple[int, ...]:
-        """Labels of several regions, each once, in the order given; one string may hold several names parted by commas."""
+        """Labels of several regions, each once, in the order given; commas part names within one string."""
         if isinstance(names, str):
             names = [part for part in names.split(",") if part.strip()]
         labels = tuple(dict.fromkeys(self.index(name) for name in names))
@@ -133,7 +133,21 @@ def _spread_colour(index: int) -> Colour:
 
 
 CELEBAMASK_13 = RegionScheme(
-    names=("background", "face", "eye", "eyebrow", "mouth", "nose", "ear", "hair", "neck", "cloth", "glasses", "hat", "earring"),
+    names=(
+        "background",
+        "face",
+        "eye",
+        "eyebrow",
+        "mouth",
+        "nose",
+        "ear",
+        "hair",
+        "neck",
+        "cloth",
+        "glasses",
+        "hat",
+        "earring",
+    ),
     transparent=("glasses", "earring"),
 )
 """The regions of the released models and of the drawn portraits."""
@@ -147,8 +161,9 @@ SCHEMES: Mapping[str, RegionScheme] = {"celebamask-13": CELEBAMASK_13, "photogra
 # CelebAMask-HQ part file -> region, in painting order: where parts overlap, the later wins.
 CELEBAMASK_PARTS: Mapping[str, str] = {
     "skin": "face", "eye_g": "glasses", "l_eye": "eye", "r_eye": "eye", "l_brow": "eyebrow", "r_brow": "eyebrow",
-    "mouth": "mouth", "l_lip": "mouth", "u_lip": "mouth", "nose": "nose", "hair": "hair", "l_ear": "ear", "r_ear": "ear",
-    "neck": "neck", "neck_l": "neck", "cloth": "cloth", "hat": "hat", "ear_r": "earring",
+    "mouth": "mouth", "l_lip": "mouth", "u_lip": "mouth", "nose": "nose", "hair": "hair",
+    "l_ear": "ear", "r_ear": "ear", "neck": "neck", "neck_l": "neck", "cloth": "cloth", "hat": "hat",
+    "ear_r": "earring",
 }  # fmt: skip
 
 # Label orders in wide use, by part: position is the label found in such a map.
@@ -170,7 +185,7 @@ CELEBAMASK_19 = RegionScheme(
 
 
 def relabel_table(order: Iterable[str], scheme: RegionScheme = CELEBAMASK_13) -> np.ndarray:
-    """uint8 [256] that maps labels of a part order (for example :data:`BISENET_19_ORDER`) to a scheme's; unknown labels map to 255."""
+    """uint8 [256]: the scheme's label for each of a part order such as :data:`BISENET_19_ORDER`; 255 if unknown."""
     table = np.full(256, 255, dtype=np.uint8)
     for label, part in enumerate(order):
         table[label] = scheme.index(CELEBAMASK_PARTS.get(part, part))

@@ -113,7 +113,7 @@ def test_saving_refuses(tmp_path: Path, tiny_generator: Generator) -> None:
         save(path, tiny_generator)
     assert path.read_bytes() == before
     save(path, tiny_generator, overwrite=True)
-    with pytest.raises(InputError, match="ends in .safetensors"):
+    with pytest.raises(InputError, match=r"ends in .safetensors"):
         save(tmp_path / "a.pt", tiny_generator)
     with pytest.raises(InputError, match="unknown precision 'float8'"):
         save(tmp_path / "b.safetensors", tiny_generator, precision="float8")

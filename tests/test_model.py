@@ -139,8 +139,37 @@ def test_edit(model: Model) -> None:
     assert torch.equal(model.edit(a, ["hair"], 3, "texture").tensor, edited.tensor)
     with_base = model.edit(a, ["hair", "eyes"], b, include_base=True)
     assert torch.equal(with_base.base, b.base.expand(2, -1, -1))
-    with pytest.raises(InputError, match="unknown region 'hare'. Did you mean 'hair'"):
+    with pytest.raises(InputError, match=r"unknown region 'hare'. Did you mean 'hair'"):
         model.edit(a, "hare", b)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_session_runs_only_what_changed(model: Model, precision: str) -> None:
+    session = model.session(precision)
+    a, b = model.sample(seeds=[1, 2]), model.sample(seeds=[3, 4])
+    hair = model.edit(a, "hair", b)
+    hair_texture = model.edit(hair, "hair", a, what="texture")
+    tolerance = 1e-5 if precision == "float32" else 2e-2
+    for code, run in (
+        (a, TINY_REGIONS.names),
+        (hair, ("hair",)),
+        (hair_texture, ("hair",)),
+        (model.edit(hair_texture, "background", b), ("background",)),
+        (model.edit(a, ["eye", "glasses"], b), ("background", "eye", "hair", "glasses")),
+        (model.edit(a, ["eye", "glasses"], b), ()),
+        (model.edit(a, ["eye", "glasses"], b, include_base=True), TINY_REGIONS.names[1:]),
+        (b[0], TINY_REGIONS.names),
+    ):
+        rendering = session.render(code)
+        assert session.regions_run == run
+        assert_same_rendering(rendering, model.render(code, precision=precision), tolerance)
+    visible = torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.0]])
+    rendering = session.render(b[0], torch.Generator().manual_seed(0), visible)
+    expected = model.render(b[0], torch.Generator().manual_seed(0), visible=visible, precision=precision)
+    assert session.regions_run == ()
+    assert_same_rendering(rendering, expected, tolerance)
+    with pytest.raises(InputError, match="unknown precision"):
+        model.session("float8")
 
 
 def test_what_does_not_fit_is_refused(model: Model) -> None:
@@ -172,7 +201,7 @@ def test_devices(tiny_model_file: Path) -> None:
         with pytest.raises(InputError, match="device"):
             sg.load(tiny_model_file, device=wrong)
     if not torch.cuda.is_available():
-        with pytest.raises(InputError, match="'cuda' is not available here. Available: .*cpu"):
+        with pytest.raises(InputError, match=r"'cuda' is not available here. Available: .*cpu"):
             sg.load(tiny_model_file, device="cuda")
 
 

@@ -150,7 +150,7 @@ def test_the_released_layout() -> None:
 def test_trust_must_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = save_pt(tmp_path / "a.pt", {"g_ema": {}, "args": {}})
     monkeypatch.setattr(torch, "load", lambda *_args, **_options: pytest.fail("opened without trust"))
-    with pytest.raises(InputError, match="pickle.*--trust"):
+    with pytest.raises(InputError, match=r"pickle.*--trust"):
         convert_checkpoint(source, tmp_path / "a.safetensors")
     assert sorted(os.listdir(tmp_path)) == ["a.pt"]
 

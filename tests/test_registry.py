@@ -106,7 +106,7 @@ def test_bundled_models() -> None:
 
 def test_an_installation_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "bundled", dict)
-    with pytest.raises(MissingFileError, match="not in this installation.*celebamask-hq-512"):
+    with pytest.raises(MissingFileError, match=r"not in this installation.*celebamask-hq-512"):
         resolve()
 
 
@@ -114,7 +114,7 @@ def test_paths(tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert resolve(tiny_model_file) == tiny_model_file
     assert resolve(str(tiny_model_file)) == tiny_model_file
     for missing in ("none.safetensors", "folder/none", tmp_path / "none.safetensors"):
-        with pytest.raises(MissingFileError, match="does not exist.*celebamask-hq-512"):
+        with pytest.raises(MissingFileError, match=r"does not exist.*celebamask-hq-512"):
             resolve(missing)
     with pytest.raises(MissingFileError, match="is a folder"):
         resolve(tmp_path)
@@ -126,7 +126,7 @@ def test_paths(tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_unknown_names_name_the_nearest() -> None:
     with pytest.raises(InputError, match=r"unknown model 'celebamask-512'. Did you mean 'celebamask-hq-512'\?"):
         resolve("celebamask-512")
-    with pytest.raises(InputError, match="Known: .*toonify-512"):
+    with pytest.raises(InputError, match=r"Known: .*toonify-512"):
         load("zzz", device="cpu")
 
 

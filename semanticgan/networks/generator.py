@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from semanticgan.errors import InputError
 from semanticgan.networks.fusion import Fusion
 from semanticgan.networks.layers import widened
-from semanticgan.networks.local import LocalGenerators
+from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.renderer import Renderer
 
@@ -258,13 +258,18 @@ class Generator(nn.Module):
             visible: [N, K] of 0/1 keeps only some regions.
             coordinates: [N, K, s, s, 2] where each region's local generator is evaluated, -1..1 over the picture.
         """
-        config = self.config
-        codes = self.expand(latents).unflatten(1, (config.num_regions, config.num_local_layers))  # [N, K, L, D]
-        local = self.local(codes, coordinates)
+        return self.compose(self.local(self.region_codes(latents), coordinates), noise, visible)
+
+    def region_codes(self, latents: Tensor) -> Tensor:
+        """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
+        return self.expand(latents).unflatten(1, (self.config.num_regions, self.config.num_local_layers))
+
+    def compose(self, local: LocalOutput, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
+        """Fuse and render what the local generators put out; arguments as of :meth:`forward`."""
         feature, mask = self.fusion(local, visible)
         maps = self.renderer.noise_maps(noise, like=feature)
         image, segmentation = self.renderer(feature, mask, maps)
-        side = config.coarse_size
+        side = self.config.coarse_size
         return Rendering(image, segmentation, 2.0 * mask - 1.0, local.depth.unflatten(2, (side, side)))
 
 

@@ -63,15 +63,17 @@ class StackedModulatedLinear(nn.Module):
         self.weight_gain = 1.0 / math.sqrt(channels)
         self.style_gain = 1.0 / math.sqrt(style_dim)
 
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """Args: x [N, K, C, P] or [1, 1, C, P]; code [N, K, D]. Returns [N, K, C, P]."""
+    def forward(self, x: Tensor, code: Tensor, regions: list[int] | None = None) -> Tensor:
+        """Args: x [N, K, C, P] or [1, 1, C, P]; code [N, K, D]; regions, which K these are. Returns [N, K, C, P]."""
         num_images, num_regions, _ = code.shape
+        own = slice(None) if regions is None else regions
         with torch.autocast(code.device.type, enabled=False):
-            style = torch.einsum("nkd,kcd->nkc", widened(code), self.style_weight * self.style_gain) + self.style_bias
-            weight = (self.weight * self.weight_gain) * style.unsqueeze(-2)  # [N, K, C', C]
+            style_weight = self.style_weight[own] * self.style_gain
+            style = torch.einsum("nkd,kcd->nkc", widened(code), style_weight) + self.style_bias[own]
+            weight = (self.weight[own] * self.weight_gain) * style.unsqueeze(-2)  # [N, K, C', C]
             weight = weight * torch.rsqrt(weight.square().sum(-1, keepdim=True) + DEMODULATION_EPSILON)
             weight = weight * ACTIVATION_GAIN
-            bias = self.bias * ACTIVATION_GAIN
+            bias = self.bias[own] * ACTIVATION_GAIN
         channels, points = x.shape[-2:]
         x = x.expand(num_images, num_regions, channels, points).reshape(-1, channels, points)
         bias = bias.unsqueeze(-1).expand(num_images, -1, -1, 1).reshape(-1, channels, 1)
@@ -131,24 +133,32 @@ class LocalGenerators(nn.Module):
         features = fourier_features(coordinates.flatten(2, 3), self.num_frequencies)  # [N, K, P, Q]
         return (features @ weight.T).transpose(-1, -2)
 
-    def forward(self, codes: Tensor, coordinates: Tensor | None = None) -> LocalOutput:
-        """Run all local generators.
+    def forward(
+        self, codes: Tensor, coordinates: Tensor | None = None, regions: list[int] | None = None
+    ) -> LocalOutput:
+        """Run local generators.
 
         Args:
             codes: [N, K, L, D], one code a region and layer.
             coordinates: [N, K, s, s, 2] moves regions; None is the regular grid.
+            regions: labels of the regions that ``codes`` and ``coordinates`` hold and that run; None is all of them.
         """
         hidden = self.embed(coordinates)
         depth = codes.new_zeros(())
         for index, layer in enumerate(self.layers, start=1):
-            hidden = layer(hidden, codes[:, :, index - 1])
+            hidden = layer(hidden, codes[:, :, index - 1], regions)
             if index == self.num_structure_layers:
-                depth = self._depth(hidden)
+                depth = self._depth(hidden, regions)
         return LocalOutput(hidden, depth)
 
-    def _depth(self, hidden: Tensor) -> Tensor:
+    def _depth(self, hidden: Tensor, regions: list[int] | None) -> Tensor:
         """d_k [N, K, P] in float32; the background has no head and lies at depth 0."""
+        weight, bias = self.depth_head.effective_weight(), self.depth_head.bias  # [K-1, 1, C], [K-1, 1]
         with torch.autocast(hidden.device.type, enabled=False):
-            weight = self.depth_head.effective_weight()  # [K-1, 1, C]
-            depth = widened(torch.matmul(weight.to(hidden.dtype), hidden[:, 1:])).squeeze(-2) + self.depth_head.bias
-        return torch.cat([torch.zeros_like(depth[:, :1]), depth], dim=1)
+            if regions is None:
+                depth = widened(torch.matmul(weight.to(hidden.dtype), hidden[:, 1:])).squeeze(-2) + bias
+                return torch.cat([torch.zeros_like(depth[:, :1]), depth], dim=1)
+            heads = [label - 1 for label in regions]  # the background's reads some head, and is set to 0 below
+            depth = widened(torch.matmul(weight[heads].to(hidden.dtype), hidden)).squeeze(-2) + bias[heads]
+            foreground = torch.tensor([label > 0 for label in regions], device=hidden.device)
+        return depth * foreground.unsqueeze(-1)

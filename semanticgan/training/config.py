@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file
 from semanticgan.networks.discriminator import DiscriminatorConfig
 from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -139,14 +142,14 @@ class TrainingConfig:
 
     def generator_config(self, regions: RegionScheme) -> GeneratorConfig:
         """The generator for a dataset's regions."""
-        values = {item.name: getattr(self.generator, item.name) for item in dataclasses.fields(self.generator)}  # type: ignore[arg-type]
+        values = {item.name: getattr(self.generator, item.name) for item in dataclasses.fields(self.generator)}
         return GeneratorConfig(
             size=self.size, num_regions=len(regions), transparent=regions.transparent_indices, **values
         )
 
     def discriminator_config(self, regions: RegionScheme) -> DiscriminatorConfig:
         """The discriminator for a dataset's regions."""
-        values = {item.name: getattr(self.discriminator, item.name) for item in dataclasses.fields(self.discriminator)}  # type: ignore[arg-type]
+        values = {item.name: getattr(self.discriminator, item.name) for item in dataclasses.fields(self.discriminator)}
         return DiscriminatorConfig(size=self.size, num_regions=len(regions), **values)
 
     def to_yaml(self) -> str:
@@ -161,8 +164,15 @@ _INTERVALS = ("log_every", "sheet_every", "sheet_images", "save_every", "keep")
 
 def recipes() -> list[str]:
     """Names of the recipes that come with the package."""
-    folder = resources.files("semanticgan.configs")
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return sorted(item.name.removesuffix(".yaml") for item in _folder().iterdir() if item.name.endswith(".yaml"))
+
+
+def _folder() -> Traversable:
+    """Where the recipes are: in an installed package, or at the top of a checkout that is not installed."""
+    try:
+        return resources.files("semanticgan.configs")
+    except ModuleNotFoundError:
+        return Path(__file__).parents[2] / "configs"
 
 
 def recipe_text(recipe: str | Path) -> str:
@@ -175,7 +185,7 @@ def recipe_text(recipe: str | Path) -> str:
         return require_file(recipe, "recipe").read_text()
     if str(recipe) not in recipes():
         raise unknown_name("recipe", str(recipe), recipes())
-    return (resources.files("semanticgan.configs") / f"{recipe}.yaml").read_text()
+    return (_folder() / f"{recipe}.yaml").read_text()
 
 
 def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
@@ -190,9 +200,9 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     for override in overrides:
         if "=" not in override:
             raise InputError(f"override {override!r} is no key=value pair, such as batch=8 or data.path=data/faces.")
-    schema = OmegaConf.structured(TrainingConfig)
+    schema, text = OmegaConf.structured(TrainingConfig), recipe_text(recipe)
     try:
-        given = OmegaConf.merge(OmegaConf.create(recipe_text(recipe)), OmegaConf.from_dotlist(list(overrides)))
+        given = OmegaConf.merge(OmegaConf.create(text), OmegaConf.from_dotlist(list(overrides)))
     except Exception as error:  # YAML errors have no common base in OmegaConf
         raise InputError(f"recipe {str(recipe)!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
     known = _known_keys(TrainingConfig)
@@ -216,7 +226,7 @@ def _known_keys(section: type, prefix: str = "") -> list[str]:
     for item in dataclasses.fields(section):
         known.append(prefix + item.name)
         if dataclasses.is_dataclass(hints[item.name]):
-            known += _known_keys(hints[item.name], f"{prefix}{item.name}.")  # type: ignore[arg-type]
+            known += _known_keys(hints[item.name], f"{prefix}{item.name}.")
     return known
 
 

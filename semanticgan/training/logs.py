@@ -25,7 +25,7 @@ class RunLog:
         self._board = _tensorboard(run_dir / "tensorboard", start_step)
 
     def write(self, step: int, images: int, values: Mapping[str, float], clock: Mapping[str, float]) -> None:
-        """Args: ``values`` follow from the configuration; ``clock`` (speed, memory) does not and goes to TensorBoard."""
+        """``values`` follow from the configuration; ``clock`` (speed) does not and goes to TensorBoard alone."""
         self._file.write(json.dumps({"step": step, "images": images, **values}) + "\n")
         self._file.flush()
         if self._board is not None:
@@ -40,7 +40,9 @@ class RunLog:
     def __enter__(self) -> RunLog:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -120,7 +120,7 @@ def assert_parity(value: Tensor, expected: Tensor, tolerance: float = TOLERANCE)
 
 
 def assert_gradient_norms(gradients: Mapping[str, Tensor | None], names: list[str], norms: Tensor) -> None:
-    """Each parameter's gradient norm, by the scale of that norm or, where it is tiny, of the largest; NaN means none."""
+    """Each gradient norm, by its own scale or, where it is tiny, that of the largest; NaN means no gradient."""
     largest = norms[~norms.isnan()].max().item()
     for name, norm in zip(names, norms.tolist(), strict=True):
         gradient = gradients[name]

@@ -77,6 +77,17 @@ def test_each_region_reads_its_own_rows(generator: Generator) -> None:
             assert bool((after.hidden[:, 1:] != before.hidden[:, 1:]).flatten(2).any(-1).all())
 
 
+def test_local_generators_of_some_regions(generator: Generator) -> None:
+    config = generator.config
+    codes = draw(generator, 2, config.num_regions, config.num_local_layers)
+    with torch.no_grad():
+        whole = generator.local(codes)
+        for regions in ([0], [3], [2, 4], [4, 0, 1], list(range(config.num_regions))):
+            part = generator.local(codes[:, regions], regions=regions)
+            torch.testing.assert_close(part.hidden, whole.hidden[:, regions], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(part.depth, whole.depth[:, regions], rtol=1e-5, atol=1e-5)
+
+
 def test_noise(generator: Generator) -> None:
     w = draw(generator, 2)
     with torch.no_grad():

@@ -63,7 +63,7 @@ class Body:
         self.chin = float(sitter.pose.project(np.array([0.0, sitter.head.chin, 0.16]))[1])
         self.half = 0.135 * a.neck_width * self.scale
         child = float(np.clip((15 - a.age) / 6, 0, 1))
-        self.collar = max(0.905, self.chin + 0.055)
+        self.collar = float(np.clip(self.chin + 0.055, 0.905, 0.925))
         self.spread = (0.40 if a.presentation == "feminine" else 0.47) - 0.06 * child
         self.turn = 0.10 * float(np.sin(sitter.pose.yaw))
 
@@ -126,14 +126,22 @@ def cloth_outline(sitter: Sitter, body: Body) -> tuple[Array, Array]:
             [
                 (x - 1.12 * h, c - 0.016),
                 (x - 0.62 * h, c + 0.030),
-                (x, c + 0.095),
+                (x, min(c + 0.095, 0.985)),
                 (x + 0.62 * h, c + 0.030),
                 (x + 1.12 * h, c - 0.016),
             ]
         )
     elif kind == "scoop":
         left, right = left[7:], right[7:]
-        neckline = np.array([left[0], (x - 1.2 * h, c + 0.066), (x, c + 0.088), (x + 1.2 * h, c + 0.066), right[0]])
+        neckline = np.array(
+            [
+                left[0],
+                (x - 1.2 * h, min(c + 0.066, 0.958)),
+                (x, min(c + 0.088, 0.975)),
+                (x + 1.2 * h, min(c + 0.066, 0.958)),
+                right[0],
+            ]
+        )
     else:
         neckline = np.array(
             [

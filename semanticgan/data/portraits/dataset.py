@@ -9,7 +9,7 @@ from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
 from semanticgan.errors import InputError
 from semanticgan.regions import CELEBAMASK_13
 
-_EDITION = 2
+_EDITION = 3
 """Raised whenever a change alters what is drawn, so that a cache of old portraits is not taken for the new ones."""
 
 

@@ -44,6 +44,9 @@ def face_paint(canvas: Canvas, sitter: Sitter, colours: NDArray[np.uint8], hair_
     field.add(sitter.face(0.040 * _CIRCLE[:, 0], lip[1] + 0.016 + 0.009 * _CIRCLE[:, 1]), -0.14, 0.010)
     field.add(sitter.face(0.036 * _CIRCLE[:, 0], lip[1] + 0.052 + 0.020 * _CIRCLE[:, 1]), 0.06, 0.016)
     light = sitter.light
+    if sitter.attributes.bald:
+        crown = np.array([0.085 * np.sign(light[0]), -0.235]) + np.array([0.062, 0.040]) * _CIRCLE
+        field.add(sitter.trace(crown), 0.22, 0.022)
     if hair_mask.any():
         field.add_mask(hair_mask, -0.30, 0.016, (-0.030 * float(light[0]), 0.026))
     return texture(field.tones(canvas.side), colours)

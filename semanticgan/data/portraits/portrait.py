@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.attributes import PortraitAttributes, sample_attributes
+from semanticgan.data.portraits.attributes import PortraitAttributes
 from semanticgan.data.portraits.background import draw_background
 from semanticgan.data.portraits.body import Body, draw_clothes, draw_ear, near_side, neck_paint
 from semanticgan.data.portraits.canvas import Canvas
@@ -17,6 +17,7 @@ from semanticgan.data.portraits.geometry import Array, Head, Pose, hull
 from semanticgan.data.portraits.hair_paint import front_hair_mask, hair_textures, paint_back_hair
 from semanticgan.data.portraits.hair_shape import shape_hair
 from semanticgan.data.portraits.palette import palette_of
+from semanticgan.data.portraits.sampling import sample_attributes
 from semanticgan.data.portraits.shading import Sitter
 from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
 from semanticgan.data.portraits.wear import draw_earring, draw_glasses, draw_hat
@@ -59,7 +60,7 @@ def draw_portrait(seed: int, index: int, size: int, style: str | DrawingStyle = 
     Args:
         seed: 0 or more; another seed is another endless series.
         index: 0 or more.
-        size: side of the picture in pixels, 16 to 1024.
+        size: side of the picture in pixels, 16 to 1024. Below 48 small things (an earring) may be lost.
         style: a drawing style or its name.
 
     Raises:

@@ -1,0 +1,236 @@
+"""A run that was stopped, however, ends in the same bits as one that was not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from semanticgan.checkpoint import load_model
+from semanticgan.errors import InputError
+from semanticgan.training import loop
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.loop import train
+from semanticgan.training.state import is_valid, load_state, newest_state, save_state, state_folders
+from semanticgan.training.trainer import TrainingDiverged
+from tests.training.conftest import tiny_overrides
+
+Make = Callable[..., TrainingConfig]
+ROOT = Path(__file__).parents[2]
+STEPS, BATCH = 40, 4
+
+
+@pytest.fixture(scope="module")
+def whole_run(tiny_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 steps in one go."""
+    from semanticgan.training.config import load_config
+
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    result = train(load_config("tiny", tiny_overrides(tiny_pictures, run_dir)))
+    assert result.finished and result.images == STEPS * BATCH
+    return run_dir
+
+
+def assert_same(found: object, expected: object, where: str = "state") -> None:
+    """Equal bit for bit, through dictionaries and lists."""
+    if isinstance(expected, torch.Tensor):
+        assert isinstance(found, torch.Tensor) and found.dtype == expected.dtype, where
+        assert torch.equal(found, expected), where
+    elif isinstance(expected, dict):
+        assert isinstance(found, dict) and found.keys() == expected.keys(), where
+        for key in expected:
+            assert_same(found[key], expected[key], f"{where}.{key}")
+    elif isinstance(expected, (list, tuple)):
+        assert isinstance(found, (list, tuple)) and len(found) == len(expected), where
+        for index, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_same(one, other, f"{where}[{index}]")
+    else:
+        assert found == expected, where
+
+
+def assert_same_run(found: Path, expected: Path) -> None:
+    """Weights, EMA, optimisers, path mean, logs, sheets and the exported model."""
+    cpu = torch.device("cpu")
+    newest_found, newest_expected = newest_state(found), newest_state(expected)
+    assert newest_found is not None and newest_expected is not None
+    assert newest_found.name == newest_expected.name
+    assert_same(load_state(newest_found, cpu), load_state(newest_expected, cpu))
+    for name in ("stats.jsonl", f"sheets/step-{STEPS:07d}.png"):
+        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
+    models = [load_model(newest / "model.safetensors") for newest in (newest_found, newest_expected)]
+    assert models[0].metadata == models[1].metadata
+    assert_same(*(dict(model.generator.state_dict()) for model in models))
+
+
+def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send this process SIGTERM once ``steps`` steps of a run are done."""
+    step = loop.Trainer.step
+
+    def counted(self, image, segmentation):  # type: ignore[no-untyped-def]
+        values = step(self, image, segmentation)
+        if self.steps_done == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return values
+
+    monkeypatch.setattr(loop.Trainer, "step", counted)
+
+
+def test_stop_and_resume_is_exact(
+    tiny_config: Make, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(17, patch)
+        stopped = train(tiny_config(tmp_path / "run"))
+    assert not stopped.finished and stopped.images == 17 * BATCH
+    resumed = train(tiny_config(tmp_path / "run"))
+    assert resumed.finished
+    assert_same_run(tmp_path / "run", whole_run)
+
+
+def test_order_of_data_is_part_of_the_state(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resume that began the data anew would be seen: the pictures of steps 17 to 19 decide the losses."""
+    seen: list[torch.Tensor] = []
+    convert = loop.to_network
+
+    def recorded(batch, *arguments):  # type: ignore[no-untyped-def]
+        seen.append(batch.image.clone())
+        return convert(batch, *arguments)
+
+    monkeypatch.setattr(loop, "to_network", recorded)
+    train(tiny_config(tmp_path / "whole", "schedule.total_images=80"))
+    whole, seen[:] = list(seen), []
+    with monkeypatch.context() as patch:
+        stop_after(17, patch)
+        train(tiny_config(tmp_path / "run", "schedule.total_images=80"))
+    train(tiny_config(tmp_path / "run", "schedule.total_images=80"))
+    assert_same(seen, whole, "pictures")
+
+
+_KILLED_IN_SAVE = """
+import os, signal, sys
+import torch
+from semanticgan.commands import main
+save = torch.save
+def killed(state, path, *arguments, **keywords):
+    if state["steps_done"] == 40:
+        with open(path, "wb") as file:
+            file.write(b"half a file")
+            file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(state, path, *arguments, **keywords)
+torch.save = killed
+sys.exit(main(["train", "tiny", *sys.argv[1:]]))
+"""
+
+
+def test_killed_in_the_middle_of_a_save(whole_run: Path, tiny_pictures: Path, tmp_path: Path) -> None:
+    overrides = tiny_overrides(tiny_pictures, tmp_path / "run")
+    killed = subprocess.run([sys.executable, "-c", _KILLED_IN_SAVE, *overrides], cwd=ROOT, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    assert any(path.name.startswith(".step-") for path in (tmp_path / "run").iterdir()), "the kill left no litter"
+    assert [path.name for path in state_folders(tmp_path / "run")] == ["step-0000020"]
+    command = [sys.executable, "tools/train.py", "configs/tiny.yaml", *overrides]
+    resumed = subprocess.run(command, cwd=ROOT, capture_output=True)
+    assert resumed.returncode == 0, resumed.stderr.decode()[-500:]
+    assert_same_run(tmp_path / "run", whole_run)
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".step-")]
+
+
+def test_kills_at_any_time_leave_a_valid_state(tmp_path: Path) -> None:
+    """Saves in a loop, killed at random moments: the newest state always loads."""
+    script = (
+        "import torch, sys\nfrom pathlib import Path\nfrom semanticgan.training.state import *\n"
+        "run_dir = Path(sys.argv[1])\nstep = int(sys.argv[2])\n"
+        "while True:\n    step += 1\n"
+        "    save_state(run_dir, step, {'steps_done': step, 'x': torch.full((50000,), float(step))},"
+        " lambda path: path.write_bytes(b'model' * 10000), keep=2)\n    print(step, flush=True)\n"
+    )
+    step = 0
+    for pause in (0.0, 0.013, 0.031, 0.047, 0.071):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), str(step)], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()  # at least one state is out
+        time.sleep(pause)
+        process.kill()
+        process.wait()
+        newest = newest_state(tmp_path)
+        assert newest is not None
+        state = load_state(newest, torch.device("cpu"))
+        assert torch.equal(state["x"], torch.full((50000,), float(state["steps_done"])))
+        assert state["steps_done"] > step
+        step = state["steps_done"]
+    save_state(tmp_path, step + 1, {"steps_done": step + 1}, lambda path: path.write_bytes(b"model"), keep=2)
+    assert len(list(tmp_path.iterdir())) == 2, "litter is left"
+
+
+def test_damaged_state_is_passed_over(tmp_path: Path) -> None:
+    for step in (1, 2):
+        save_state(tmp_path, step, {"steps_done": step}, lambda path: path.write_bytes(b"model"), keep=5)
+    newest = tmp_path / "step-0000002"
+    assert newest_state(tmp_path) == newest
+    with open(newest / "training.pt", "r+b") as file:
+        file.seek(100)
+        byte = file.read(1)
+        file.seek(100)
+        file.write(bytes([byte[0] ^ 1]))
+    assert not is_valid(newest)
+    assert newest_state(tmp_path) == tmp_path / "step-0000001"
+    (tmp_path / "step-0000001/training.pt").unlink()
+    with pytest.raises(InputError, match="every training state"):
+        newest_state(tmp_path)
+
+
+def test_only_the_newest_states_are_kept(tmp_path: Path) -> None:
+    for step in range(1, 6):
+        save_state(tmp_path, step, {"steps_done": step}, lambda path: path.write_bytes(b"model"), keep=2)
+    assert [path.name for path in state_folders(tmp_path)] == ["step-0000004", "step-0000005"]
+
+
+def test_divergence_keeps_the_last_state(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = loop.Trainer.step
+
+    def diverging(self, image, segmentation):  # type: ignore[no-untyped-def]
+        values = step(self, image, segmentation)
+        if self.steps_done == 25:
+            values["loss/generator"] = torch.tensor(float("nan"))
+        return values
+
+    monkeypatch.setattr(loop.Trainer, "step", diverging)
+    with pytest.raises(TrainingDiverged, match="loss/generator is not finite at step 25"):
+        train(tiny_config(tmp_path / "run"))
+    assert newest_state(tmp_path / "run") == tmp_path / "run/step-0000020"
+
+
+def test_another_configuration_is_refused(tiny_config: Make, whole_run: Path) -> None:
+    before = sorted(path.name for path in whole_run.rglob("*"))
+    with pytest.raises(InputError, match=r"optimiser\.learning_rate \(0.002 there, 0.001 given\)"):
+        train(tiny_config(whole_run, "optimiser.learning_rate=0.001"))
+    assert sorted(path.name for path in whole_run.rglob("*")) == before
+
+
+def test_a_finished_run_can_be_made_longer(tiny_config: Make, tmp_path: Path) -> None:
+    train(tiny_config(tmp_path / "run", "schedule.total_images=16"))
+    longer = train(tiny_config(tmp_path / "run", "schedule.total_images=24"))
+    assert longer.finished and longer.images == 24
+
+
+def test_other_data_are_refused(tiny_config: Make, tmp_path: Path) -> None:
+    train(tiny_config(tmp_path / "run", "schedule.total_images=8"))
+    with pytest.raises(InputError, match=r"data\.length"):
+        train(tiny_config(tmp_path / "run", "data.length=20"))
+
+
+def test_run_dir_of_something_else_is_left_alone(tiny_config: Make, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="no run of this package"):
+        train(tiny_config(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
