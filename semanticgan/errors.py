@@ -1,7 +1,8 @@
 """The package's own errors: mistakes in what the user gave, each one clear line.
 
-The command line turns an :class:`InputError` into exit code 2 and its message; every other
-exception is a defect of this package and keeps its traceback.
+The command line turns an :class:`InputError`, or what the system refuses (a full disk, a file that may not be read),
+into one line and exit code 2, a :class:`TrainingDiverged` into one line and exit code 1; every other exception is a
+defect of this package and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class UnwritableError(InputError, PermissionError):
 
 class WeightsError(InputError):
     """A file of weights is damaged, unsafe, or no file of weights at all."""
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss is no longer finite; the last published state is untouched."""
 
 
 def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> InputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -50,9 +51,11 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path of the same suffix beside ``path``, renamed onto it on success and removed on failure.
 
     Raises:
-        ExistingFileError, UnwritableError: as :func:`require_free`.
+        ExistingFileError, UnwritableError: as :func:`require_free`; a folder is never replaced.
     """
     path = require_free(path, overwrite)
+    if path.is_dir():
+        raise ExistingFileError(f"output {str(path)!r} is a folder, which is not replaced. Choose another name.")
     _make_folder(path.absolute().parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
     os.close(handle)
@@ -60,8 +63,7 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     try:
         yield aside
         os.chmod(aside, 0o666 & ~_umask())
-        with open(aside, "rb") as written:
-            os.fsync(written.fileno())
+        _sync_file(aside)
         if path.exists() and not overwrite:  # appeared while we worked
             raise ExistingFileError(
                 f"output {str(path)!r} appeared while it was being written. Choose another name, or add --overwrite."
@@ -86,12 +88,25 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
         os.chmod(aside, 0o777 & ~_umask())
         for written in aside.rglob("*"):
             if written.is_file():
-                with open(written, "rb") as file:
-                    os.fsync(file.fileno())
+                _sync_file(written)
         os.rename(aside, path)
         sync_folder(path.absolute().parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits, read a piece at a time."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "r+b") as file:  # Windows flushes only files that are open for writing
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,7 +8,6 @@ read from the tensors; the few numbers that tensors do not tell come from 'args'
 from __future__ import annotations
 
 import argparse
-import hashlib
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from semanticgan.checkpoint import file_kind, fill, save_model
 from semanticgan.errors import InputError, WeightsError
-from semanticgan.files import require_file, require_free
+from semanticgan.files import require_file, require_free, sha256_of
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator, GeneratorConfig
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
@@ -88,7 +87,7 @@ def convert_checkpoint(
     checkpoint = read_checkpoint(source)
     transparent = checkpoint.generator.config.transparent
     regions = regions or default_regions(checkpoint.generator.config.num_regions, transparent)
-    training: dict[str, Any] = {"source": source.name, "source_sha256": _file_sha256(source)}
+    training: dict[str, Any] = {"source": source.name, "source_sha256": sha256_of(source)}
     if checkpoint.iteration is not None:
         training["iteration"] = checkpoint.iteration
     save_model(
@@ -166,14 +165,6 @@ def _restricted_load(source: Path) -> Any:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"checkpoint {str(source)!r} is damaged ({reason}). Download it again.") from error
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def default_regions(num_regions: int, transparent: tuple[int, ...]) -> RegionScheme:

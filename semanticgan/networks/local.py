@@ -143,6 +143,11 @@ class LocalGenerators(nn.Module):
             coordinates: [N, K, s, s, 2] moves regions; None is the regular grid.
             regions: labels of the regions that ``codes`` and ``coordinates`` hold and that run; None is all of them.
         """
+        if len(codes) > 1 and codes.device.type == "cpu" and not torch.is_grad_enabled():
+            # One image after the other: what a layer writes is still in the cache when the next one reads it.
+            places = [None] * len(codes) if coordinates is None else coordinates.split(1)
+            outputs = [self(code, place, regions) for code, place in zip(codes.split(1), places, strict=True)]
+            return LocalOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
         hidden = self.embed(coordinates)
         depth = codes.new_zeros(())
         for index, layer in enumerate(self.layers, start=1):

@@ -41,9 +41,8 @@ class NoisyConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels_out))
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        x = self.conv(x, gain=ACTIVATION_GAIN)
-        bias = (self.bias * ACTIVATION_GAIN).view(1, -1, 1, 1).to(x.dtype)
-        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN) + bias)
+        x = self.conv(x, gain=ACTIVATION_GAIN, bias=self.bias * ACTIVATION_GAIN)
+        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN))
 
 
 class OutputHead(nn.Module):

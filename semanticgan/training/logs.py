@@ -16,13 +16,19 @@ STATS_FILE = "stats.jsonl"
 
 
 class RunLog:
-    """Appends one line of statistics at a time. Lines beyond ``start_step``, from before a kill, are dropped."""
+    """Appends one line of statistics at a time.
 
-    def __init__(self, run_dir: Path, start_step: int) -> None:
+    Args:
+        run_dir: the run's folder.
+        start_step: steps done; what was written beyond it before a kill is dropped.
+        start_images: pictures seen until then, by which TensorBoard counts.
+    """
+
+    def __init__(self, run_dir: Path, start_step: int, start_images: int) -> None:
         self.path = run_dir / STATS_FILE
         _drop_lines_after(self.path, start_step)
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (closed by close())
-        self._board = _tensorboard(run_dir / "tensorboard", start_step)
+        self._board = _tensorboard(run_dir / "tensorboard", start_images)
 
     def write(self, step: int, images: int, values: Mapping[str, float], clock: Mapping[str, float]) -> None:
         """``values`` follow from the configuration; ``clock`` (speed) does not and goes to TensorBoard alone."""
@@ -54,17 +60,17 @@ def _drop_lines_after(path: Path, step: int) -> None:
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line)
-        except (ValueError, KeyError):  # a line cut off by a kill
+        except (ValueError, KeyError, TypeError):  # a line cut off by a kill
             break
     aside = path.with_name(f".{path.name}-kept")
     aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     os.replace(aside, path)
 
 
-def _tensorboard(folder: Path, start_step: int) -> Any:
+def _tensorboard(folder: Path, start_images: int) -> Any:
     """A writer, or None where the extra ``[train]`` is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder), purge_step=start_step)
+    return SummaryWriter(str(folder), purge_step=start_images + 1)

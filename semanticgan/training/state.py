@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 
 from semanticgan.errors import InputError
-from semanticgan.files import folder_written_aside
+from semanticgan.files import folder_written_aside, sha256_of
 
 _FOLDER = re.compile(r"step-(\d{7,})")
 _MANIFEST = "manifest.json"
@@ -36,7 +35,9 @@ def state_folders(run_dir: Path) -> list[Path]:
 
 
 def save_state(run_dir: Path, step: int, state: dict[str, Any], save_model: Callable[[Path], None], keep: int) -> Path:
-    """Publish the state after ``step`` steps, then drop all but the ``keep`` newest.
+    """Publish the state after ``step`` steps, then drop all but the ``keep`` newest of those up to it.
+
+    A valid state of that step is left as it is, a damaged one replaced.
 
     Args:
         run_dir: the run's folder.
@@ -47,13 +48,18 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], save_model: Call
     """
     remove_litter(run_dir)
     folder = state_folder(run_dir, step)
-    if not folder.exists():
+    if not is_valid(folder):
+        if folder.exists():
+            _remove_state(folder)
         with folder_written_aside(folder) as aside:
             torch.save(state, aside / TRAINING_FILE)
             save_model(aside / MODEL_FILE)
-            digests = {path.name: _digest(path) for path in sorted(aside.iterdir())}
-            (aside / _MANIFEST).write_text(json.dumps({"step": step, "sha256": digests}, indent=2) + "\n")
-    for old in state_folders(run_dir)[:-keep]:
+            digests = {path.name: sha256_of(path) for path in sorted(aside.iterdir())}
+            manifest = json.dumps({"step": step, "sha256": digests}, indent=2) + "\n"
+            (aside / _MANIFEST).write_text(manifest, encoding="utf-8")
+    # Later ones, passed over as damaged when the run was resumed, must not push out this one.
+    folders = state_folders(run_dir)
+    for old in folders[: folders.index(folder) + 1][:-keep]:
         _remove_state(old)
     return folder
 
@@ -78,15 +84,15 @@ def newest_state(run_dir: Path) -> Path | None:
 def is_valid(folder: Path) -> bool:
     """Whether all files of a state are there and unchanged."""
     try:
-        digests = json.loads((folder / _MANIFEST).read_text())["sha256"]
-        return all(_digest(folder / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError, KeyError):
+        digests = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        return all(sha256_of(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def load_state(folder: Path, device: torch.device) -> dict[str, Any]:
-    """Read what :func:`save_state` saved."""
-    state: dict[str, Any] = torch.load(folder / TRAINING_FILE, map_location=device, weights_only=True)
+def load_state(folder: Path) -> dict[str, Any]:
+    """Read what :func:`save_state` saved, all tensors on the CPU, where Adam wants its counts of steps."""
+    state: dict[str, Any] = torch.load(folder / TRAINING_FILE, map_location="cpu", weights_only=True)
     return state
 
 
@@ -103,15 +109,3 @@ def _remove_state(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     folder.rename(aside)
     shutil.rmtree(aside)
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _read(file)
-
-
-def _read(file: Any) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()

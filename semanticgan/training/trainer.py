@@ -32,10 +32,6 @@ from semanticgan.training.losses import (
 _DISCRIMINATOR, _GENERATOR, _PATH_LENGTH, _WEIGHTS = range(4)
 
 
-class TrainingDiverged(RuntimeError):
-    """A loss is no longer finite; the last published state is untouched."""
-
-
 class Trainer:
     """Generator, discriminator and EMA with their optimisers.
 

@@ -1,0 +1,86 @@
+"""What the README says is so: its commands run, its Python runs, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semanticgan.commands import VERBS, build_parser
+from semanticgan.registry import RELEASES, bundled
+from semanticgan.training.config import load_config
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def tool_lines() -> list[list[str]]:
+    """Every ``python tools/...`` line of the README and the pages, split as a shell does."""
+    lines = []
+    for page in PAGES:
+        for block in blocks("bash", page.read_text()):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = line.rpartition("&&")[2].strip()
+                if command.startswith("python tools/"):
+                    lines.append(shlex.split(command, comments=True)[1:])
+    return lines
+
+
+def test_the_two_commands() -> None:
+    first, second = (block.strip() for block in blocks("bash")[:2])
+    assert first.startswith("pip install -c constraints.txt -e . && python tools/edit_region.py ")
+    assert second == 'pip install -c constraints.txt -e ".[test]" && pytest'
+
+
+def test_first_command_edits_a_picture(tmp_path: Path) -> None:
+    words = shlex.split(blocks("bash")[0].rpartition("&&")[2])
+    words[1] = str(ROOT / words[1])
+    done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"edited.png", "edited-sheet.png"}
+
+
+def test_python_runs(tmp_path: Path) -> None:
+    for number, block in enumerate(blocks("python")):
+        done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"block {number}: {done.stderr}"
+    assert (tmp_path / "swapped.png").exists()
+
+
+@pytest.mark.parametrize("words", tool_lines(), ids=" ".join)
+def test_commands_parse(words: list[str]) -> None:
+    verb = Path(words[0]).stem.replace("_", "-")
+    args = build_parser(verb, words[0]).parse_args(words[1:])
+    if verb == "train":
+        load_config(ROOT / args.recipe, args.overrides)
+
+
+def test_every_verb_is_named() -> None:
+    named = re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE)
+    assert named == list(VERBS)
+
+
+def test_every_model_is_named() -> None:
+    for name in (*bundled(), *RELEASES):
+        assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not link.startswith("http"):
+            assert (page.parent / link).exists(), link
+
+
+def test_pictures_are_small() -> None:
+    for picture in (ROOT / "docs").rglob("*.png"):
+        assert picture.stat().st_size < 500_000, picture.name
