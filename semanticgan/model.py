@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -59,7 +60,8 @@ def choose_device(device: torch.device | str = "auto") -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise unknown_name("device", str(device), ("auto", *reversed(available))) from error
-    if not available.get(chosen.type, False):
+    too_high = chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()
+    if not available.get(chosen.type, False) or too_high:
         present = ", ".join(kind for kind, there in available.items() if there)
         raise InputError(f"device {str(device)!r} is not available here. Available: {present}. Use auto.")
     return chosen
@@ -126,7 +128,7 @@ class Model:
         if (seed is None) == (seeds is None):
             raise InputError("give either seed=3 or seeds=[3, 4, ...].")
         chosen = list(seeds) if seeds is not None else [seed]
-        if not chosen or not all(isinstance(number, int) and not isinstance(number, bool) for number in chosen):
+        if not chosen or not all(isinstance(number, Integral) and not isinstance(number, bool) for number in chosen):
             raise InputError(f"seeds are whole numbers, at least one, got {chosen}.")
         # Mapped one by one: a matrix product may round differently in a larger batch.
         w = torch.cat([self.generator.map(self._draw(number).to(self.device)) for number in chosen])
@@ -136,7 +138,7 @@ class Model:
         """z [1, D], drawn on the CPU so that it is the same on every device."""
         assert seed is not None
         try:
-            generator = torch.Generator().manual_seed(seed)
+            generator = torch.Generator().manual_seed(int(seed))
         except (RuntimeError, ValueError, OverflowError) as error:
             raise InputError(f"a seed lies between -2^63 and 2^64 - 1, got {seed}.") from error
         return torch.randn(1, self.config.style_dim, generator=generator)

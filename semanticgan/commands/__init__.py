@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from semanticgan.commands.memory import keep_freed_memory
-from semanticgan.errors import InputError, unknown_name
+from semanticgan.errors import InputError, TrainingDiverged, unknown_name
 
 VERBS: Mapping[str, str] = MappingProxyType(
     {
@@ -65,7 +65,8 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
         program: what the user typed in place of ``semanticgan <verb>``, for usage and examples.
 
     Returns:
-        The exit code: 0, or 2 after a mistake of the user's, told in one line on stderr.
+        The exit code, all but 0 with one line on stderr: 0, 1 after a training that diverged, 2 after a mistake of
+        the user's or where the system refuses (a full disk, a file that may not be read), 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -85,13 +86,24 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
         keep_freed_memory()
         result = args.run(args)
     except InputError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-        return 2
+        return _complain(str(error), 2)
+    except TrainingDiverged as error:
+        return _complain(str(error), 1)
+    except OSError as error:
+        if error.strerror is None:  # raised by a program, not by the system
+            raise
+        where = f" {error.filename!r}" if error.filename is not None else ""
+        return _complain(f"the system refuses{where}: {error.strerror}. Mend that, then run this again.", 2)
     except KeyboardInterrupt:
         sys.stderr.write("stopped.\n")
         return 130
     sys.stdout.write(json.dumps(result) + "\n")
     return 0
+
+
+def _complain(message: str, code: int) -> int:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return code
 
 
 def _overview() -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
-
-from semanticgan.training.config import load_config
 
 EXAMPLES = (
     "configs/portraits-64.yaml run_dir=runs/portraits",
@@ -19,10 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    config = load_config(args.recipe, args.overrides)
+    # cuBLAS repeats its bits only with this workspace, and reads it when it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from semanticgan.training.config import load_config
     from semanticgan.training.loop import train
 
-    result = train(config)
+    result = train(load_config(args.recipe, args.overrides))
     return {
         "run_dir": str(result.run_dir),
         "model": str(result.model),

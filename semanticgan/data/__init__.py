@@ -12,6 +12,8 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
 
 __all__ = [
+    "KINDS",
+    "SPLITS",
     "Batch",
     "CachedPairs",
     "Pair",

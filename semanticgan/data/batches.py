@@ -9,6 +9,7 @@ ends of epochs.
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -114,6 +115,7 @@ def batches(
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # or starting the loader would draw from torch's global stream
+        worker_init_fn=_leave_signals_to_the_parent,
     )
     return _without_errors(loader)
 
@@ -163,6 +165,12 @@ class _Drawn(Dataset[Pair | InputError]):
     def __getitem__(self, draw: _Draw) -> Pair | InputError:
         pair = self._pairs[draw.picture]
         return flip(pair, self._regions) if draw.flipped and isinstance(pair, Pair) else pair
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; a worker that ends of it would cost the parent its last step."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stack(pairs: list[Pair | InputError]) -> Batch | InputError:

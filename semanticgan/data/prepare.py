@@ -31,6 +31,8 @@ from semanticgan.regions import RegionScheme
 
 Attributes = Callable[[int], Mapping[str, Any]]
 
+_OWN_NAMES = ("image", "label", "dataset.json", "attributes.jsonl")
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -201,10 +203,18 @@ def _publish(partial: Path, out: Path) -> None:
 
 
 def _require_replaceable(out: Path) -> None:
-    """Nothing but an earlier output, known by its digest, is ever replaced."""
-    if out.exists() and "digest" not in _read_json(out / "dataset.json"):
+    """Nothing but an earlier output, known by its digest and holding nothing else, is ever replaced."""
+    if not out.exists():
+        return
+    if "digest" not in _read_json(out / "dataset.json"):
         raise ExistingFileError(
             f"{str(out)!r} exists and is no prepared dataset, so it is not replaced. Choose another output, or move it."
+        )
+    others = sorted(path.name for path in out.iterdir() if path.name not in _OWN_NAMES and path.name[0] != ".")
+    if others:
+        raise ExistingFileError(
+            f"{str(out)!r} holds more than a prepared dataset ({', '.join(others[:3])}), so it is not replaced. "
+            "Choose another output, or move these files."
         )
 
 

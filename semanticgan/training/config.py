@@ -6,6 +6,7 @@ Defaults are the paper's values (Section 4.1 of arXiv 2112.02236). A recipe in `
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -132,12 +133,23 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
-        positive = {"batch": self.batch, "schedule.total_images": self.schedule.total_images}
-        positive |= {f"schedule.{name}": getattr(self.schedule, name) for name in _INTERVALS}
-        for name, value in positive.items():
-            if value < 1:
-                raise InputError(f"{name} must be 1 or more, got {value}.")
-        if self.batch % max(self.loss.path_length_batch_shrink, 1):
+        for smallest, keys in _SMALLEST.items():
+            for key in keys:
+                section, _, name = key.rpartition(".")
+                value = getattr(getattr(self, section) if section else self, name)
+                if not smallest <= value < math.inf:
+                    raise InputError(f"{key} must be {smallest} or more, got {value}.")
+        for key, share in (
+            ("loss.style_mixing", self.loss.style_mixing),
+            ("loss.path_length_decay", self.loss.path_length_decay),
+            ("optimiser.beta1", self.optimiser.beta1),
+            ("optimiser.beta2", self.optimiser.beta2),
+        ):
+            if not 0 <= share <= 1 or (share == 1 and key.startswith("optimiser")):
+                raise InputError(f"{key} must lie between 0 and 1, got {share}.")
+        if not self.ema.half_life > 0:
+            raise InputError(f"ema.half_life must be more than 0 images, got {self.ema.half_life}.")
+        if self.batch % self.loss.path_length_batch_shrink:
             raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
 
     def generator_config(self, regions: RegionScheme) -> GeneratorConfig:
@@ -159,7 +171,21 @@ class TrainingConfig:
         return OmegaConf.to_yaml(OmegaConf.structured(self))
 
 
-_INTERVALS = ("log_every", "sheet_every", "sheet_images", "save_every", "keep")
+_SCHEDULE = ("total_images", "log_every", "sheet_every", "sheet_images", "save_every", "keep")
+_LOSS = ("r1_image", "r1_segmentation", "r1_every", "mask", "path_length", "path_length_every")
+# Smallest allowed value -> keys.
+_SMALLEST = {
+    0: (
+        "seed",
+        "data.workers",
+        "data.cache_gigabytes",
+        "optimiser.learning_rate",
+        "optimiser.epsilon",
+        "ema.ramp_up",
+        *(f"loss.{name}" for name in _LOSS),
+    ),
+    1: ("batch", "loss.path_length_batch_shrink", *(f"schedule.{name}" for name in _SCHEDULE)),
+}
 
 
 def recipes() -> list[str]:
@@ -179,13 +205,16 @@ def recipe_text(recipe: str | Path) -> str:
     """The YAML of a recipe by path (``configs/tiny.yaml``) or by name (``tiny``).
 
     Raises:
-        InputError: neither a file nor a known name.
+        InputError: neither a file nor a known name, or a file that is no text.
     """
     if Path(recipe).suffix in (".yaml", ".yml"):
-        return require_file(recipe, "recipe").read_text()
+        try:
+            return require_file(recipe, "recipe").read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"recipe {str(recipe)!r} is no text. Give a YAML file.") from error
     if str(recipe) not in recipes():
         raise unknown_name("recipe", str(recipe), recipes())
-    return (_folder() / f"{recipe}.yaml").read_text()
+    return (_folder() / f"{recipe}.yaml").read_text(encoding="utf-8")
 
 
 def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import signal
 import sys
 import threading
@@ -19,16 +19,23 @@ from torch import Tensor
 from tqdm import tqdm
 
 from semanticgan.checkpoint import save_model
-from semanticgan.data import batches, cached_if_small, open_dataset, to_network
-from semanticgan.data.pairs import PairDataset
-from semanticgan.errors import InputError, UnwritableError
-from semanticgan.files import written_aside
+from semanticgan.data import (
+    KINDS,
+    CachedPairs,
+    PairDataset,
+    batches,
+    cached_if_small,
+    open_dataset,
+    to_network,
+)
+from semanticgan.errors import ExistingFileError, InputError, TrainingDiverged
+from semanticgan.files import require_free, written_aside
 from semanticgan.model import choose_device
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.logs import RunLog
 from semanticgan.training.sheets import write_sheet
 from semanticgan.training.state import MODEL_FILE, load_state, newest_state, remove_litter, save_state
-from semanticgan.training.trainer import Trainer, TrainingDiverged
+from semanticgan.training.trainer import Trainer
 
 CONFIG_FILE = "config.yaml"
 # A run may be continued with other values of these; every other key must be what it was.
@@ -65,34 +72,69 @@ def train(config: TrainingConfig) -> TrainingResult:
         TrainingDiverged: a loss is not finite; the last state is kept.
     """
     started = time.monotonic()
-    run_dir = _open_run(config)
+    run_dir = _require_usable(config)
     device = choose_device(config.device)
-    if config.deterministic:
-        torch.use_deterministic_algorithms(True, warn_only=True)
     dataset = _open_data(config)
     trainer = Trainer(config, dataset.regions, device)
-    newest = newest_state(run_dir)
-    if newest is not None:
-        state = load_state(newest, device)
-        if state["data_key"] != dataset.key():
-            raise InputError(
-                f"the data at {config.data.path!r} are not those that {str(run_dir)!r} was trained on. "
-                "Give the same data, or another run_dir."
-            )
-        trainer.load_state(state)
+    data_key = dataset.key()
+    run = _Run(trainer, dataset, run_dir, data_key, _resume(trainer, data_key, run_dir))
+    with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
+        aside.write_text(config.to_yaml(), encoding="utf-8")
+    remove_litter(run_dir)
     total_steps = -(-config.schedule.total_images // config.batch)
-    with RunLog(run_dir, trainer.steps_done) as log, _stop_requested() as stop:
-        _run(trainer, dataset, total_steps, run_dir, log, stop)
-    model = newest_state(run_dir)
-    assert model is not None
+    with (
+        RunLog(run_dir, trainer.steps_done, trainer.images_seen) as log,
+        _deterministic(config.deterministic),
+        _stop_requested() as stop,
+    ):
+        _train(run, total_steps, log, stop)
+    newest = newest_state(run_dir)
+    assert newest is not None
     return TrainingResult(
-        run_dir, model / MODEL_FILE, trainer.images_seen, trainer.steps_done >= total_steps, time.monotonic() - started
+        run_dir, newest / MODEL_FILE, trainer.images_seen, trainer.steps_done >= total_steps, time.monotonic() - started
     )
 
 
-def _run(
-    trainer: Trainer, dataset: PairDataset, total_steps: int, run_dir: Path, log: RunLog, stop: threading.Event
-) -> None:
+@dataclass
+class _Run:
+    """A training under way.
+
+    Attributes:
+        trainer: networks and optimisers.
+        dataset: what is trained on.
+        run_dir: the run's folder.
+        data_key: digest of the dataset.
+        recent: the last value of everything that was measured since the last line of the log.
+    """
+
+    trainer: Trainer
+    dataset: PairDataset
+    run_dir: Path
+    data_key: str
+    recent: dict[str, Tensor | float]
+
+
+def _resume(trainer: Trainer, data_key: str, run_dir: Path) -> dict[str, Tensor | float]:
+    """Take up the newest state, if there is one; returns what it measured since its last line of the log.
+
+    Raises:
+        InputError: it was trained on other data, or every state is damaged.
+    """
+    newest = newest_state(run_dir)
+    if newest is None:
+        return {}
+    state = load_state(newest)
+    if state["data_key"] != data_key:
+        raise InputError(
+            f"the data at {trainer.config.data.path!r} are not those that {str(run_dir)!r} was trained on. "
+            "Give the same data, or another run_dir."
+        )
+    trainer.load_state(state)
+    return dict(state.get("recent", {}))
+
+
+def _train(run: _Run, total_steps: int, log: RunLog, stop: threading.Event) -> None:
+    trainer, dataset = run.trainer, run.dataset
     config, schedule = trainer.config, trainer.config.schedule
     pairs = batches(
         dataset,
@@ -100,35 +142,41 @@ def _run(
         start_step=trainer.steps_done,
         seed=config.seed,
         flip=config.data.flip,
-        workers=0 if _in_memory(dataset) else config.data.workers,
+        workers=0 if isinstance(dataset, CachedPairs) else config.data.workers,
+        pin_memory=trainer.device.type == "cuda",
     )
     bar = tqdm(total=total_steps * config.batch, initial=trainer.images_seen, unit="img", desc=config.name)
-    recent: dict[str, Tensor] = {}
-    log_start = time.monotonic()
+    logged_images, logged_at = trainer.images_seen, time.monotonic()
     with bar:
         while trainer.steps_done < total_steps and not stop.is_set():
             image, segmentation = to_network(next(pairs), len(dataset.regions), trainer.device)
-            recent |= trainer.step(image, segmentation)
+            run.recent |= trainer.step(image, segmentation)
             bar.update(config.batch)
             step = trainer.steps_done
             if step % schedule.log_every == 0 or step == total_steps:
-                values = _finite({name: float(value) for name, value in recent.items()}, step, run_dir)
-                now = time.monotonic()
-                log.write(step, trainer.images_seen, values, _clock(config, now - log_start))
+                values, now = _finite_values(run), time.monotonic()
+                speed = (trainer.images_seen - logged_images) / max(now - logged_at, 1e-9)
+                log.write(step, trainer.images_seen, values, {"speed/images_per_second": speed})
                 bar.set_postfix_str(
                     f"D {values['loss/discriminator']:.2f} G {values['loss/generator']:.2f}", refresh=False
                 )
-                recent, log_start = {}, now
+                run.recent, logged_images, logged_at = {}, trainer.images_seen, now
             if step % schedule.sheet_every == 0 or step == total_steps:
-                _write_sheet(trainer, run_dir)
+                _write_sheet(trainer, run.run_dir)
             if step % schedule.save_every == 0 or step == total_steps:
-                _save(trainer, dataset, run_dir)
+                _save(run)
         if stop.is_set():
-            _save(trainer, dataset, run_dir)
+            _save(run)
 
 
-def _save(trainer: Trainer, dataset: PairDataset, run_dir: Path) -> None:
-    config = trainer.config
+def _save(run: _Run) -> None:
+    """Publish the state.
+
+    Raises:
+        TrainingDiverged: something measured since the last line of the log is not finite.
+    """
+    trainer, config = run.trainer, run.trainer.config
+    recent = _finite_values(run)
     trainer.average.estimate_mean_latent()
 
     def write_model(path: Path) -> None:
@@ -142,8 +190,8 @@ def _save(trainer: Trainer, dataset: PairDataset, run_dir: Path) -> None:
             description=config.description,
         )
 
-    state = {**trainer.state(), "data_key": dataset.key()}
-    save_state(run_dir, trainer.steps_done, state, write_model, config.schedule.keep)
+    state = {**trainer.state(), "data_key": run.data_key, "recent": recent}
+    save_state(run.run_dir, trainer.steps_done, state, write_model, config.schedule.keep)
 
 
 def _write_sheet(trainer: Trainer, run_dir: Path) -> None:
@@ -151,22 +199,22 @@ def _write_sheet(trainer: Trainer, run_dir: Path) -> None:
     write_sheet(trainer.average, trainer.regions, trainer.config.schedule.sheet_images, trainer.config.seed, path)
 
 
-def _finite(values: dict[str, float], step: int, run_dir: Path) -> dict[str, float]:
-    broken = [name for name, value in values.items() if not abs(value) < float("inf")]
+def _finite_values(run: _Run) -> dict[str, float]:
+    values = {name: float(value) for name, value in run.recent.items()}
+    broken = [name for name, value in values.items() if not math.isfinite(value)]
     if broken:
         raise TrainingDiverged(
-            f"{', '.join(broken)} is not finite at step {step}. The last state in {str(run_dir)!r} is kept; go on from "
-            "it with a lower optimiser.learning_rate or a higher loss.r1_image, in another run_dir."
+            f"training diverged: {', '.join(broken)} not finite at step {run.trainer.steps_done}. The last state in "
+            f"{str(run.run_dir)!r} is kept. Train with a lower optimiser.learning_rate or a higher loss.r1_image, in "
+            "another run_dir."
         )
     return values
 
 
-def _clock(config: TrainingConfig, seconds: float) -> dict[str, float]:
-    return {"speed/images_per_second": config.schedule.log_every * config.batch / max(seconds, 1e-9)}
-
-
 def _open_data(config: TrainingConfig) -> PairDataset:
     data = config.data
+    if data.kind in KINDS and data.kind != "portraits" and data.path is None:
+        raise InputError(f"no data given for data.kind={data.kind}. Add data.path=FOLDER_OR_ZIP.")
     dataset = open_dataset(
         data.kind,
         data.path,
@@ -180,14 +228,8 @@ def _open_data(config: TrainingConfig) -> PairDataset:
     return cached_if_small(dataset, int(data.cache_gigabytes * 1e9), workers=data.workers, progress=True)
 
 
-def _in_memory(dataset: PairDataset) -> bool:
-    from semanticgan.data import CachedPairs
-
-    return isinstance(dataset, CachedPairs)
-
-
-def _open_run(config: TrainingConfig) -> Path:
-    """The run's folder with its configuration written down, or checked against the one there.
+def _require_usable(config: TrainingConfig) -> Path:
+    """The run's folder, checked without writing anything: data may still turn out to be unusable.
 
     Raises:
         InputError: no run_dir, one that cannot be written, or one that holds another configuration.
@@ -195,13 +237,9 @@ def _open_run(config: TrainingConfig) -> Path:
     if not config.run_dir:
         raise InputError("no run folder given. Add run_dir=runs/NAME.")
     run_dir = Path(config.run_dir)
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnwritableError(f"cannot create run_dir {str(run_dir)!r} ({error.strerror}). Choose another.") from error
-    if not os.access(run_dir, os.W_OK):
-        raise UnwritableError(f"cannot write to run_dir {str(run_dir)!r}. Choose another.")
-    path = run_dir / CONFIG_FILE
+    if run_dir.exists() and not run_dir.is_dir():
+        raise ExistingFileError(f"run_dir {str(run_dir)!r} is a file. Choose another.")
+    path = require_free(run_dir / CONFIG_FILE, overwrite=True)
     if path.exists():
         changed = _difference(load_config(path), config)
         if changed:
@@ -209,11 +247,8 @@ def _open_run(config: TrainingConfig) -> Path:
                 f"run_dir {str(run_dir)!r} holds a run with other values of {', '.join(changed)}. Give the same values "
                 "to continue it, or another run_dir."
             )
-    elif any(run_dir.iterdir()):
+    elif run_dir.exists() and any(run_dir.iterdir()):
         raise InputError(f"run_dir {str(run_dir)!r} holds files that are no run of this package. Choose another.")
-    remove_litter(run_dir)
-    with written_aside(path, overwrite=True) as aside:
-        aside.write_text(config.to_yaml())
     return run_dir
 
 
@@ -243,6 +278,18 @@ def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{name}"] = value
     return flat
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Operations that repeat their bits wherever there are such; the process's own setting comes back afterwards."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    if wanted:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from semanticgan.files import written_aside
 from semanticgan.networks.generator import Generator, Rendering
 from semanticgan.regions import RegionScheme
 
+_BATCH = 4  # samples rendered at a time: beside a training there is little memory left
+
 
 def sheet_latents(generator: Generator, num_images: int, seed: int) -> torch.Tensor:
     """z [num_images, D] from fixed seeds, the same at every step of a run."""
@@ -23,8 +25,12 @@ def sheet_latents(generator: Generator, num_images: int, seed: int) -> torch.Ten
     return torch.stack(draws).to(generator.mean_latent.device)
 
 
-def training_sheet(rendering: Rendering, regions: RegionScheme) -> Image.Image:
-    """Rows: picture, segmentation, coarse mask, then the pseudo-depth of each region (white is near)."""
+def sheet_columns(rendering: Rendering, regions: RegionScheme) -> np.ndarray:
+    """One column a sample: picture, segmentation, coarse mask, then the pseudo-depth of each region (white is near).
+
+    Returns:
+        uint8 [(3 + K) S, N S, 3].
+    """
     side = rendering.image.shape[-1]
     images = rendering.to_uint8().permute(0, 2, 3, 1).cpu().numpy()
     coarse = F.interpolate(rendering.coarse_segmentation.float(), size=side).argmax(1).to(torch.uint8)
@@ -33,12 +39,13 @@ def training_sheet(rendering: Rendering, regions: RegionScheme) -> Image.Image:
     low, high = depth.amin((1, 2, 3), keepdim=True), depth.amax((1, 2, 3), keepdim=True)
     grey = ((depth - low) / (high - low + 1e-8) * 255.0).round().to(torch.uint8).cpu().numpy()
     rows += [np.repeat(grey[:, region, :, :, None], 3, axis=-1) for region in range(grey.shape[1])]
-    return Image.fromarray(np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0))
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
 
 @torch.no_grad()
 def write_sheet(generator: Generator, regions: RegionScheme, num_images: int, seed: int, path: Path) -> None:
     """Render the fixed samples and write their sheet, replacing one of the same step from before a resume."""
-    rendering = generator(generator.map(sheet_latents(generator, num_images, seed)), noise="fixed")
+    w = generator.map(sheet_latents(generator, num_images, seed))
+    columns = [sheet_columns(generator(some), regions) for some in w.split(_BATCH)]
     with written_aside(path, overwrite=True) as aside:
-        training_sheet(rendering, regions).save(aside)
+        Image.fromarray(np.concatenate(columns, axis=1)).save(aside)
