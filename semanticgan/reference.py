@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import pickle
 import warnings
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +152,7 @@ def _restricted_load(source: Path) -> Any:
         raise WeightsError(f"{str(source)!r} is a safe file of weights already. Use it as it is.")
     if kind != "pickle":
         raise WeightsError(f"{str(source)!r} is {kind}, not a PyTorch checkpoint. Download the file again.")
+    _require_intact(source)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on pickle protocols, which the user can do nothing about
@@ -165,6 +168,21 @@ def _restricted_load(source: Path) -> Any:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"checkpoint {str(source)!r} is damaged ({reason}). Download it again.") from error
+
+
+def _require_intact(source: Path) -> None:
+    """Compare the checksums in a zip, which torch does not; the legacy format has none."""
+    if not zipfile.is_zipfile(source):
+        return
+    try:
+        with zipfile.ZipFile(source) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise WeightsError(f"checkpoint {str(source)!r} is damaged ({error}). Download it again.") from error
+    if damaged is not None:
+        raise WeightsError(
+            f"checkpoint {str(source)!r} is damaged ({damaged!r} in it is not what was saved). Download it again."
+        )
 
 
 def default_regions(num_regions: int, transparent: tuple[int, ...]) -> RegionScheme:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import semanticgan as sg
+from semanticgan.checkpoint import load_model
 from semanticgan.errors import InputError
 from semanticgan.model import Model, choose_device
 from semanticgan.networks.generator import Rendering
@@ -73,6 +76,10 @@ def test_wrong_seeds(model: Model) -> None:
             model.sample(seeds=seeds)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a seed lies between"):
         model.sample(seed=2**70)
+
+
+def test_seeds_may_come_from_numpy(model: Model) -> None:
+    assert torch.equal(model.sample(seeds=np.arange(2)).tensor, model.sample(seeds=[0, 1]).tensor)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
@@ -197,12 +204,30 @@ def test_what_does_not_fit_is_refused(model: Model) -> None:
 def test_devices(tiny_model_file: Path) -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in ("cuda", "mps", "cpu")
-    for wrong in ("gpu", "cpo", "meta", "xpu"):
+    for wrong in ("gpu", "cpo", "meta", "xpu", "cuda:99"):
         with pytest.raises(InputError, match="device"):
             sg.load(tiny_model_file, device=wrong)
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match=r"'cuda' is not available here. Available: .*cpu"):
             sg.load(tiny_model_file, device="cuda")
+
+
+def test_everything_is_on_the_models_device(tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device "meta" stands for an accelerator: it refuses operations with tensors of the CPU."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # which meta has not
+    moved, here = Model(load_model(tiny_model_file), "meta"), torch.Generator().manual_seed(0)
+    a, b = moved.sample(seeds=[1, 2], truncation=0.7), moved.sample(seed=3)
+    num_regions, side = len(moved.regions), moved.config.coarse_size
+    for options in (
+        {"noise": here},
+        {"noise": "random"},
+        {"noise": [torch.zeros(1, 1, s, s) for s in moved.generator.renderer.noise_sides]},
+        {"visible": torch.ones(2, num_regions), "coordinates": torch.zeros(2, num_regions, side, side, 2)},
+    ):
+        rendering = moved.render(moved.edit(a, "hair", b), batch_size=1, **options)
+        assert {value.device.type for value in vars(rendering).values()} == {"meta"}
+    moved_between = sg.interpolate([a[0], b], [0.0, 0.5], method="cubic")
+    assert sg.mix(a, b, "hair", 0.5).tensor.device == moved_between.tensor.device == moved.device
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps"])

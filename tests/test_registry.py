@@ -156,6 +156,7 @@ def test_a_file_placed_by_hand_needs_no_network(home: Path, monkeypatch: pytest.
     place = home / "downloads" / "tiny.pt"
     assert str(place) in message
     assert files_below(home) == []
+    place.parent.mkdir(parents=True)
     place.write_bytes(CHECKPOINT.read_bytes())
     assert load_model(resolve("tiny-64")).generator.config.size == 64
     assert place.read_bytes() == CHECKPOINT.read_bytes()

@@ -60,7 +60,7 @@ def measure_inference(
     generator: Generator, batch: int, precision: str, floor: Floor, device: torch.device, repeats: int
 ) -> InferenceSpeed:
     """Time z -> picture with the fixed noise maps. The parts are timed inside a whole pass, as they run there."""
-    work = count_work(generator.config)
+    work = count_work(generator.config, batch)
     z = torch.randn(batch, generator.config.style_dim, generator=torch.Generator().manual_seed(0)).to(device)
     modules = {
         MAPPING: generator.mapping,
@@ -69,7 +69,10 @@ def measure_inference(
         RENDERER: generator.renderer,
     }
     for side, block in zip(generator.renderer.noise_sides[::2], generator.renderer.blocks, strict=True):
-        modules |= {f"{side} upsample": block.get_submodule("upsample"), f"{side} refine": block.get_submodule("refine")}
+        modules |= {
+            f"{side} upsample": block.get_submodule("upsample"),
+            f"{side} refine": block.get_submodule("refine"),
+        }
     with reduced_precision(device, precision):
         whole = best_seconds(lambda: generator(generator.map(z)), device, repeats)
         embedding = best_seconds(generator.local.embed, device, repeats)
@@ -99,7 +102,7 @@ def measure_inference(
 
 
 @torch.no_grad()
-def peak_memory_of_render(config: GeneratorConfig, batch: int, precision: str, device: torch.device) -> int | None:
+def peak_memory_of_render(device: torch.device, config: GeneratorConfig, batch: int, precision: str) -> int | None:
     """Bytes beyond the weights that the first render takes at most; on a CPU to be called in a fresh process."""
     generator = Generator(config).eval().requires_grad_(False).to(device)
     z = torch.randn(batch, config.style_dim).to(device)

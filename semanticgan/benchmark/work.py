@@ -1,7 +1,8 @@
 """The work of one picture, counted in closed form from a generator's configuration.
 
 Two operations a multiply-add. A transposed convolution counts as its nine taps an input pixel, whatever way it is
-computed; the learned embedding of the Fourier features counts once, for it is the same for every region and picture.
+computed. The learned embedding of the Fourier features is the same for every region and picture of a batch: an image
+has its share of it.
 
 Shape legend: K regions, D style width, L layers of a local generator, C channels of one, F channels of the fused
 feature map, P points of the coarse grid, H side of a map, Q Fourier features.
@@ -59,8 +60,8 @@ class Layer:
     floor: ConvShape | None = None
 
 
-def count_work(config: GeneratorConfig) -> tuple[Layer, ...]:
-    """All layers of a generator, in the order in which they run."""
+def count_work(config: GeneratorConfig, batch: int = 1) -> tuple[Layer, ...]:
+    """All layers of a generator that renders ``batch`` images at a time, in the order in which they run."""
     regions, width, channels = config.num_regions, config.style_dim, config.local_channels
     points, feature = config.coarse_size**2, config.feature_channels
     num_fourier = 2 + 4 * (config.size.bit_length() - 1)
@@ -70,7 +71,7 @@ def count_work(config: GeneratorConfig) -> tuple[Layer, ...]:
     head, bias = regions * channels * feature * points, regions * feature * points
     return (
         Layer(MAPPING, MAPPING, 2 * config.num_mapping_layers * width**2),
-        Layer(FOURIER_FEATURES, FOURIER_FEATURES, 2 * num_fourier * channels * points),
+        Layer(FOURIER_FEATURES, FOURIER_FEATURES, 2 * num_fourier * channels * points // batch),
         Layer(LOCAL_GENERATORS, LOCAL_GENERATORS, 2 * (styles + products + depths)),
         Layer(FUSION, FUSION, 2 * (head + bias)),
         *_renderer(config),

@@ -16,15 +16,13 @@ import numpy as np
 from semanticgan.data import pictures
 from semanticgan.data.folders import find_scheme
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
-from semanticgan.data.storage import Storage, open_storage
+from semanticgan.data.storage import Storage, first_names, open_storage
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.regions import CELEBAMASK_13, CELEBAMASK_PARTS, RegionScheme
 
 IMAGES, MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"
 SPLITS: Mapping[str, range] = {"train": range(28000), "val": range(28000, 30000), "all": range(30000)}
 """Numbers of the pictures of each part of the data."""
-
-_NAMED_IN_MESSAGES = 5
 
 
 class CelebAMaskDataset(PairDataset):
@@ -72,12 +70,10 @@ class CelebAMaskDataset(PairDataset):
         self._masks = _find_masks(self._storage, f"{self._root}{MASKS}/", found)
         bare = [number for number in found if number not in self._masks]
         if bare and (missing == "error" or len(bare) == len(found)):
-            named = ", ".join(found[number] for number in bare[:_NAMED_IN_MESSAGES]) + (
-                ", ..." if len(bare) > _NAMED_IN_MESSAGES else ""
-            )
             raise InputError(
                 f"{len(bare)} of {len(found)} pictures in {str(self._storage.path)!r} have no mask in {MASKS}/: "
-                f'{named}. Add the masks, or leave such pictures out (missing="skip").'
+                f"{first_names([found[number] for number in bare])}. "
+                'Add the masks, or leave such pictures out (--missing skip; in Python missing="skip").'
             )
         self._pictures = [(number, found[number]) for number in sorted(found) if number in self._masks]
 

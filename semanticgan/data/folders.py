@@ -13,14 +13,13 @@ from typing import Any
 
 from semanticgan.data import pictures
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
-from semanticgan.data.storage import Storage, open_storage
+from semanticgan.data.storage import Storage, first_names, open_storage
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.regions import BISENET_19_ORDER, CELEBAMASK_19_ORDER, SCHEMES, RegionScheme, relabel_table
 
 LABEL_ORDERS: Mapping[str, Sequence[str]] = {"celebamask-19": CELEBAMASK_19_ORDER, "bisenet-19": BISENET_19_ORDER}
 """Orders of labels that maps may come in, to be mapped into a scheme's."""
 
-_NAMED_IN_MESSAGES = 5
 _MAPS_READ_FOR_A_GUESS = 500
 
 
@@ -160,10 +159,9 @@ def _find_pairs(storage: Storage) -> list[tuple[str, str]]:
     for some, others, missing in ((images, labels, "without label map"), (labels, images, "without picture")):
         alone = [some[stem] for stem in some if stem not in others]
         if alone:
-            named = ", ".join(alone[:_NAMED_IN_MESSAGES]) + (", ..." if len(alone) > _NAMED_IN_MESSAGES else "")
             what = "picture" if some is images else "label map"
             raise InputError(
-                f"{len(alone)} {what}{'s' * (len(alone) > 1)} {missing} in {where}: {named}. "
+                f"{len(alone)} {what}{'s' * (len(alone) > 1)} {missing} in {where}: {first_names(alone)}. "
                 "Every picture image/NAME.jpg needs its label/NAME.png, and the reverse; add or remove what is missing."
             )
     return [(images[stem], labels[stem]) for stem in sorted(images)]

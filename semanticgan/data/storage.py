@@ -6,11 +6,13 @@ import os
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from semanticgan.errors import InputError, MissingFileError
+
+_NAMED_IN_MESSAGES = 5
 
 
 class Storage(ABC):
@@ -124,6 +126,11 @@ def open_storage(path: str | Path) -> Storage:
     if path.exists():
         return ZipStorage(path)
     raise MissingFileError(f"data {str(path)!r} does not exist. Give the path of a folder or zip of pictures.")
+
+
+def first_names(names: Sequence[str]) -> str:
+    """A few of many names, for messages."""
+    return ", ".join(names[:_NAMED_IN_MESSAGES]) + (", ..." if len(names) > _NAMED_IN_MESSAGES else "")
 
 
 def _is_hidden(name: str) -> bool:

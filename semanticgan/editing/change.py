@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semanticgan.errors import InputError
+from semanticgan.editing.compositing import require_fitting
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,7 @@ def measure_change(before: Tensor, after: Tensor, opacity: Tensor) -> Change:
     Raises:
         InputError: shapes or types that do not fit.
     """
-    if before.dtype != torch.uint8 or after.dtype != torch.uint8:
-        raise InputError(f"the change is measured on uint8 pictures, got {before.dtype} and {after.dtype}.")
-    if before.shape[1:] != after.shape[1:] or opacity.shape != (len(after), *after.shape[2:]):
-        raise InputError(
-            f"pictures {list(before.shape)} and {list(after.shape)} and opacity {list(opacity.shape)} do not fit; "
-            "use pictures of one size and an opacity for each."
-        )
+    require_fitting(before, after, opacity)
     change = (after.cpu().double() - before.cpu().double()).abs().mean(1)  # [N, S, S]
     edited = opacity.cpu() > 0
     num_inside = edited.sum((1, 2))

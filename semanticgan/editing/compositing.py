@@ -43,6 +43,21 @@ def feather(mask: Tensor, width: float | None = None) -> Tensor:
     return torch.from_numpy(opacity)
 
 
+def require_fitting(source: Tensor, result: Tensor, opacity: Tensor) -> None:
+    """Check pictures before and after an edit and the opacity of each, as :func:`composite` takes them.
+
+    Raises:
+        InputError: shapes or types that do not fit.
+    """
+    if source.dtype != torch.uint8 or result.dtype != torch.uint8:
+        raise InputError(f"pictures before and after an edit are uint8, got {source.dtype} and {result.dtype}.")
+    if source.shape[1:] != result.shape[1:] or opacity.shape != (len(result), *result.shape[2:]):
+        raise InputError(
+            f"pictures {list(source.shape)} and {list(result.shape)} and opacity {list(opacity.shape)} do not fit; "
+            "use pictures of one size and an opacity for each."
+        )
+
+
 def composite(source: Tensor, result: Tensor, opacity: Tensor) -> Tensor:
     """``result`` laid over ``source``; where the opacity is 0 every byte is the source's.
 
@@ -57,14 +72,8 @@ def composite(source: Tensor, result: Tensor, opacity: Tensor) -> Tensor:
     Raises:
         InputError: shapes or types that do not fit.
     """
+    require_fitting(source, result, opacity)
     source, result, opacity = source.cpu(), result.cpu(), opacity.cpu()
-    if source.dtype != torch.uint8 or result.dtype != torch.uint8:
-        raise InputError(f"compositing takes uint8 pictures, got {source.dtype} and {result.dtype}.")
-    if source.shape[1:] != result.shape[1:] or opacity.shape != (len(result), *result.shape[2:]):
-        raise InputError(
-            f"pictures {list(source.shape)} and {list(result.shape)} and opacity {list(opacity.shape)} do not fit; "
-            "use pictures of one size and an opacity for each."
-        )
     # Rounded last, and at opacity 0 the term is exactly 0: the source's bytes stay.
     change = opacity[:, None].float() * (result.float() - source.float())
     return (source.float() + change).round().to(torch.uint8)

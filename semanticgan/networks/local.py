@@ -5,7 +5,7 @@ regions, modulated and demodulated per image and region, and applied as one batc
 feature head f_k is left to ``fusion.py``, where head and fusion are one product.
 
 Shape legend: N images, K regions, D style width, L layers, C channels of a local generator, s side of the
-coarse grid, P = s * s points, Q Fourier features.
+coarse grid, P = s * s points, Q Fourier features, M = N K pairs of image and region.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanticgan.networks.layers import ACTIVATION_GAIN, DEMODULATION_EPSILON, leaky_relu, widened
@@ -24,6 +25,16 @@ class LocalOutput(NamedTuple):
 
     hidden: Tensor  # [N, K, C, P], the state after the last layer
     depth: Tensor  # [N, K, P], pseudo-depth d_k; 0 for the background
+
+
+class AffineMap(NamedTuple):
+    """x [M, C, P] -> weight x + bias, M pairs of image and region with their own each."""
+
+    weight: Tensor  # [M, E, C]
+    bias: Tensor  # [M, E, 1]
+
+    def of(self, pairs: slice) -> AffineMap:
+        return AffineMap(self.weight[pairs], self.bias[pairs])
 
 
 def fourier_features(coordinates: Tensor, num_frequencies: int) -> Tensor:
@@ -49,7 +60,7 @@ def coordinate_grid(side: int) -> Tensor:
 
 
 class StackedModulatedLinear(nn.Module):
-    """One layer of all local generators: modulate, demodulate, add bias, activate; no noise.
+    """One layer of all local generators, modulated and demodulated by the codes; no noise. Its activation comes after.
 
     Parameters are stacked over regions: weight [K, C', C], style_weight [K, C, D], style_bias [K, C], bias [K, C'].
     """
@@ -63,22 +74,16 @@ class StackedModulatedLinear(nn.Module):
         self.weight_gain = 1.0 / math.sqrt(channels)
         self.style_gain = 1.0 / math.sqrt(style_dim)
 
-    def forward(self, x: Tensor, code: Tensor, regions: list[int] | None = None) -> Tensor:
-        """Args: x [N, K, C, P] or [1, 1, C, P]; code [N, K, D]; regions, which K these are. Returns [N, K, C, P]."""
-        num_images, num_regions, _ = code.shape
+    def forward(self, code: Tensor, regions: list[int] | None = None) -> AffineMap:
+        """The layer of every image and region, M = N K. Args: code [N, K, D]; regions, which K these are."""
         own = slice(None) if regions is None else regions
         with torch.autocast(code.device.type, enabled=False):
             style_weight = self.style_weight[own] * self.style_gain
             style = torch.einsum("nkd,kcd->nkc", widened(code), style_weight) + self.style_bias[own]
             weight = (self.weight[own] * self.weight_gain) * style.unsqueeze(-2)  # [N, K, C', C]
             weight = weight * torch.rsqrt(weight.square().sum(-1, keepdim=True) + DEMODULATION_EPSILON)
-            weight = weight * ACTIVATION_GAIN
-            bias = self.bias[own] * ACTIVATION_GAIN
-        channels, points = x.shape[-2:]
-        x = x.expand(num_images, num_regions, channels, points).reshape(-1, channels, points)
-        bias = bias.unsqueeze(-1).expand(num_images, -1, -1, 1).reshape(-1, channels, 1)
-        x = torch.baddbmm(bias, weight.reshape(-1, channels, channels), x)
-        return leaky_relu(x).view(num_images, num_regions, channels, points)
+            bias = (self.bias[own] * ACTIVATION_GAIN).expand(len(code), -1, -1)
+            return AffineMap((weight * ACTIVATION_GAIN).flatten(0, 1), bias.reshape(-1, bias.shape[-1], 1))
 
 
 class ScaledHead(nn.Module):
@@ -143,27 +148,37 @@ class LocalGenerators(nn.Module):
             coordinates: [N, K, s, s, 2] moves regions; None is the regular grid.
             regions: labels of the regions that ``codes`` and ``coordinates`` hold and that run; None is all of them.
         """
-        if len(codes) > 1 and codes.device.type == "cpu" and not torch.is_grad_enabled():
-            # One image after the other: what a layer writes is still in the cache when the next one reads it.
-            places = [None] * len(codes) if coordinates is None else coordinates.split(1)
-            outputs = [self(code, place, regions) for code, place in zip(codes.split(1), places, strict=True)]
-            return LocalOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
-        hidden = self.embed(coordinates)
-        depth = codes.new_zeros(())
-        for index, layer in enumerate(self.layers, start=1):
-            hidden = layer(hidden, codes[:, :, index - 1], regions)
-            if index == self.num_structure_layers:
-                depth = self._depth(hidden, regions)
-        return LocalOutput(hidden, depth)
+        num_images, num_regions = codes.shape[:2]
+        layers = [layer(codes[:, :, index], regions) for index, layer in enumerate(self.layers)]
+        head = self._depth_head(num_images, regions)
+        points = self.embed(coordinates).expand(num_images, num_regions, -1, -1).flatten(0, 1)  # [M, C, P]
+        if torch.is_grad_enabled() or points.device.type != "cpu":
+            hidden, depth = self._run(points, layers, head)
+        else:  # a few pairs at a time: what a layer writes is still in the cache when the next one reads it
+            step = torch.get_num_threads()
+            images = range(0, num_images * num_regions, num_regions)
+            few = [
+                slice(image + region, image + min(region + step, num_regions))
+                for image in images
+                for region in range(0, num_regions, step)
+            ]
+            runs = [self._run(points[pairs], [layer.of(pairs) for layer in layers], head.of(pairs)) for pairs in few]
+            hidden, depth = (torch.cat(part) for part in zip(*runs, strict=True))
+        return LocalOutput(hidden.unflatten(0, (num_images, -1)), depth.unflatten(0, (num_images, -1)))
 
-    def _depth(self, hidden: Tensor, regions: list[int] | None) -> Tensor:
-        """d_k [N, K, P] in float32; the background has no head and lies at depth 0."""
-        weight, bias = self.depth_head.effective_weight(), self.depth_head.bias  # [K-1, 1, C], [K-1, 1]
-        with torch.autocast(hidden.device.type, enabled=False):
-            if regions is None:
-                depth = widened(torch.matmul(weight.to(hidden.dtype), hidden[:, 1:])).squeeze(-2) + bias
-                return torch.cat([torch.zeros_like(depth[:, :1]), depth], dim=1)
-            heads = [label - 1 for label in regions]  # the background's reads some head, and is set to 0 below
-            depth = widened(torch.matmul(weight[heads].to(hidden.dtype), hidden)).squeeze(-2) + bias[heads]
-            foreground = torch.tensor([label > 0 for label in regions], device=hidden.device)
-        return depth * foreground.unsqueeze(-1)
+    def _run(self, x: Tensor, layers: list[AffineMap], head: AffineMap) -> tuple[Tensor, Tensor]:
+        """Points [M, C, P] -> hidden state [M, C, P] after the last layer and pseudo-depth [M, P] in float32."""
+        depth = x.new_zeros(())
+        for index, layer in enumerate(layers, start=1):
+            x = leaky_relu(torch.baddbmm(layer.bias, layer.weight, x))
+            if index == self.num_structure_layers:
+                with torch.autocast(x.device.type, enabled=False):
+                    depth = widened(torch.bmm(head.weight.to(x.dtype), x)) + head.bias
+        return x, depth.squeeze(-2)
+
+    def _depth_head(self, num_images: int, regions: list[int] | None) -> AffineMap:
+        """The heads of d_k, E = 1; the background has none and lies at depth 0."""
+        own = slice(None) if regions is None else regions
+        weight = F.pad(self.depth_head.effective_weight(), (0, 0, 0, 0, 1, 0))[own]  # [K, 1, C]
+        bias = F.pad(self.depth_head.bias.unsqueeze(-1), (0, 0, 0, 0, 1, 0))[own]  # [K, 1, 1]
+        return AffineMap(*(part.expand(num_images, -1, -1, -1).flatten(0, 1) for part in (weight, bias)))

@@ -143,7 +143,7 @@ class Renderer(nn.Module):
             x, addition = block(x, noise[2 * index : 2 * index + 2])
             with torch.autocast(x.device.type, enabled=False):  # the sum over sides is kept in float32
                 addition = widened(addition)
-                outputs = addition if outputs is None else fir_upsample(outputs) + addition
+                outputs = addition if outputs is None else fir_upsample(outputs).add_(addition)
                 if self.residual_segmentation and x.shape[-1] == self.coarse_size:
                     outputs = outputs + self._residual(mask)
         assert outputs is not None

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file
+from semanticgan.model import PRECISIONS
 from semanticgan.networks.discriminator import DiscriminatorConfig
 from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
-
-PRECISIONS = ("float32", "bfloat16")
 
 
 def _section(config: type, without: tuple[str, ...]) -> type:
@@ -139,6 +138,9 @@ class TrainingConfig:
                 value = getattr(getattr(self, section) if section else self, name)
                 if not smallest <= value < math.inf:
                     raise InputError(f"{key} must be {smallest} or more, got {value}.")
+        for section, name in _CHANNELS:
+            if any(width < 1 for width in getattr(getattr(self, section), name).values()):
+                raise InputError(f"{section}.{name} must be 1 or more at every side.")
         for key, share in (
             ("loss.style_mixing", self.loss.style_mixing),
             ("loss.path_length_decay", self.loss.path_length_decay),
@@ -172,7 +174,9 @@ class TrainingConfig:
 
 
 _SCHEDULE = ("total_images", "log_every", "sheet_every", "sheet_images", "save_every", "keep")
+_WIDTHS = ("style_dim", "num_mapping_layers", "local_channels", "feature_channels")
 _LOSS = ("r1_image", "r1_segmentation", "r1_every", "mask", "path_length", "path_length_every")
+_CHANNELS = (("generator", "channels"), ("discriminator", "channels"), ("discriminator", "segmentation_channels"))
 # Smallest allowed value -> keys.
 _SMALLEST = {
     0: (
@@ -184,7 +188,12 @@ _SMALLEST = {
         "ema.ramp_up",
         *(f"loss.{name}" for name in _LOSS),
     ),
-    1: ("batch", "loss.path_length_batch_shrink", *(f"schedule.{name}" for name in _SCHEDULE)),
+    1: (
+        "batch",
+        "loss.path_length_batch_shrink",
+        *(f"generator.{name}" for name in _WIDTHS),
+        *(f"schedule.{name}" for name in _SCHEDULE),
+    ),
 }
 
 
@@ -241,8 +250,8 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     try:
         config: TrainingConfig = OmegaConf.to_object(OmegaConf.merge(schema, given))  # type: ignore[assignment]
     except OmegaConfBaseException as error:
-        line = str(error).splitlines()[0]
-        raise InputError(f"configuration key {error.full_key or '?'!r}: {line}") from error
+        key = f" key {error.full_key!r}" if error.full_key else ""
+        raise InputError(f"configuration{key}: {str(error).splitlines()[0]}") from error
     return config
 
 

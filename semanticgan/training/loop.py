@@ -32,6 +32,7 @@ from semanticgan.errors import ExistingFileError, InputError, TrainingDiverged
 from semanticgan.files import require_free, written_aside
 from semanticgan.model import choose_device
 from semanticgan.training.config import TrainingConfig, load_config
+from semanticgan.training.hold import LOCK_FILE, held
 from semanticgan.training.logs import RunLog
 from semanticgan.training.sheets import write_sheet
 from semanticgan.training.state import MODEL_FILE, load_state, newest_state, remove_litter, save_state
@@ -68,7 +69,8 @@ def train(config: TrainingConfig) -> TrainingResult:
     SIGTERM and Ctrl-C save and return.
 
     Raises:
-        InputError: a configuration or data that cannot be used, or a run folder of another configuration.
+        InputError: a configuration or data that cannot be used (nothing is written then), or a run folder of another
+            configuration, of other data or of a process that is still training.
         TrainingDiverged: a loss is not finite; the last state is kept.
     """
     started = time.monotonic()
@@ -77,17 +79,18 @@ def train(config: TrainingConfig) -> TrainingResult:
     dataset = _open_data(config)
     trainer = Trainer(config, dataset.regions, device)
     data_key = dataset.key()
-    run = _Run(trainer, dataset, run_dir, data_key, _resume(trainer, data_key, run_dir))
-    with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
-        aside.write_text(config.to_yaml(), encoding="utf-8")
-    remove_litter(run_dir)
     total_steps = -(-config.schedule.total_images // config.batch)
-    with (
-        RunLog(run_dir, trainer.steps_done, trainer.images_seen) as log,
-        _deterministic(config.deterministic),
-        _stop_requested() as stop,
-    ):
-        _train(run, total_steps, log, stop)
+    with held(run_dir):
+        run = _Run(trainer, dataset, run_dir, data_key, _resume(trainer, data_key, run_dir))
+        with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
+            aside.write_text(config.to_yaml(), encoding="utf-8")
+        remove_litter(run_dir)
+        with (
+            RunLog(run_dir, trainer.steps_done, trainer.images_seen) as log,
+            _deterministic(config.deterministic),
+            _stop_requested() as stop,
+        ):
+            _train(run, total_steps, log, stop)
     newest = newest_state(run_dir)
     assert newest is not None
     return TrainingResult(
@@ -247,7 +250,7 @@ def _require_usable(config: TrainingConfig) -> Path:
                 f"run_dir {str(run_dir)!r} holds a run with other values of {', '.join(changed)}. Give the same values "
                 "to continue it, or another run_dir."
             )
-    elif run_dir.exists() and any(run_dir.iterdir()):
+    elif run_dir.exists() and any(found.name != LOCK_FILE for found in run_dir.iterdir()):
         raise InputError(f"run_dir {str(run_dir)!r} holds files that are no run of this package. Choose another.")
     return run_dir
 

@@ -168,6 +168,16 @@ def test_nothing_but_prepared_datasets_is_overwritten(make_folder: Make, tmp_pat
     assert contents(precious) == before and (tmp_path / ".out.preparing" / "diary.txt").read_text() == "mine"
 
 
+def test_files_that_a_user_added_are_not_lost(make_folder: Make, tmp_path: Path) -> None:
+    source, out = opened(make_folder(2)), tmp_path / "out"
+    prepare(source, out, workers=0)
+    (out / "splits.txt").write_text("mine")
+    before = contents(out)
+    with pytest.raises(ExistingFileError, match=r"holds more than a prepared dataset \(splits\.txt\)"):
+        prepare(source, out, workers=0, overwrite=True)
+    assert contents(out) == before
+
+
 def test_unwritable_folder(make_folder: Make, tmp_path: Path) -> None:
-    with pytest.raises(UnwritableError, match="cannot create the folder"):
+    with pytest.raises(UnwritableError, match="cannot write to"):
         prepare(opened(make_folder(1)), tmp_path / "faces" / "image" / "0000.png" / "out", workers=0)

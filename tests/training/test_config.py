@@ -75,6 +75,17 @@ def test_overrides() -> None:
         ("precision=float8", "unknown precision 'float8'"),
         ("nonsense", "no key=value pair"),
         ("batch=5", "multiple of loss.path_length_batch_shrink"),
+        ("loss.path_length_batch_shrink=0", "path_length_batch_shrink must be 1 or more"),
+        ("loss.r1_every=-1", "r1_every must be 0 or more"),
+        ("optimiser.learning_rate=nan", "learning_rate must be 0 or more"),
+        ("optimiser.beta2=1", "beta2 must lie between 0 and 1"),
+        ("loss.style_mixing=1.5", "style_mixing must lie between 0 and 1"),
+        ("ema.half_life=0", "half_life must be more than 0"),
+        ("seed=-1", "seed must be 0 or more"),
+        ("data.workers=-1", "data.workers must be 0 or more"),
+        ("generator.style_dim=0", "generator.style_dim must be 1 or more"),
+        ("discriminator.channels={4: 0, 8: 8, 16: 8}", "discriminator.channels must be 1 or more"),
+        ("data=3", "configuration: .*DataSection"),
     ],
 )
 def test_wrong_overrides(override: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,6 +91,21 @@ def test_stop_and_resume_is_exact(
     resumed = train(tiny_config(tmp_path / "run"))
     assert resumed.finished
     assert_same_run(tmp_path / "run", whole_run)
+
+
+def test_lines_of_the_log_between_which_a_run_stopped(
+    tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R1 is measured in step 17, the run stopped after it, and the line is written in step 20."""
+    rare = ("schedule.total_images=80", "schedule.log_every=10")
+    train(tiny_config(tmp_path / "whole", *rare))
+    with monkeypatch.context() as patch:
+        stop_after(17, patch)
+        train(tiny_config(tmp_path / "run", *rare))
+    train(tiny_config(tmp_path / "run", *rare))
+    lines = (tmp_path / "run/stats.jsonl").read_text().splitlines()
+    assert lines == (tmp_path / "whole/stats.jsonl").read_text().splitlines()
+    assert len(lines) == 2 and "r1/image" in lines[1]
 
 
 def test_order_of_data_is_part_of_the_state(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +203,26 @@ def test_damaged_state_is_passed_over(tmp_path: Path) -> None:
         newest_state(tmp_path)
 
 
+def test_a_damaged_state_is_written_anew_and_pushes_no_valid_one_out(tmp_path: Path) -> None:
+    def save(step: int) -> None:
+        save_state(tmp_path, step, {"steps_done": step}, lambda path: path.write_bytes(b"model"), keep=1)
+
+    save(40)
+    (tmp_path / "step-0000040/training.pt").write_bytes(b"half")
+    save(25)  # a run resumed from an earlier state, and stopped before step 40
+    assert newest_state(tmp_path) == tmp_path / "step-0000025"
+    save(40)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-0000040"]
+    assert load_state(tmp_path / "step-0000040") == {"steps_done": 40}
+
+
+@pytest.mark.parametrize("manifest", ["", "[]", '{"sha256": 3}', '{"sha256": {"none.pt": ""}}'])
+def test_a_damaged_manifest_makes_no_valid_state(tmp_path: Path, manifest: str) -> None:
+    folder = save_state(tmp_path, 1, {"steps_done": 1}, lambda path: path.write_bytes(b"model"), keep=1)
+    (folder / "manifest.json").write_text(manifest)
+    assert not is_valid(folder)
+
+
 def test_only_the_newest_states_are_kept(tmp_path: Path) -> None:
     for step in range(1, 6):
         save_state(tmp_path, step, {"steps_done": step}, lambda path: path.write_bytes(b"model"), keep=2)
@@ -208,6 +244,56 @@ def test_divergence_keeps_the_last_state(tiny_config: Make, tmp_path: Path, monk
     assert newest_state(tmp_path / "run") == tmp_path / "run/step-0000020"
 
 
+def test_divergence_between_lines_of_the_log_is_not_saved(
+    tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = loop.Trainer.step
+
+    def diverging(self, image, segmentation):  # type: ignore[no-untyped-def]
+        values = step(self, image, segmentation)
+        if self.steps_done == 7:
+            values["loss/discriminator"] = torch.tensor(float("inf"))
+            os.kill(os.getpid(), signal.SIGTERM)
+        return values
+
+    monkeypatch.setattr(loop.Trainer, "step", diverging)
+    with pytest.raises(TrainingDiverged, match="loss/discriminator not finite at step 7"):
+        train(tiny_config(tmp_path / "run", "schedule.log_every=10"))
+    assert newest_state(tmp_path / "run") is None
+
+
+def test_global_settings_are_as_before(tiny_config: Make, tmp_path: Path) -> None:
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    train(tiny_config(tmp_path / "run", "schedule.total_images=4"))
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_tensorboard_hides_nothing_that_was_saved(
+    tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its curves go by images, and what begins at ``purge_step`` or later is hidden."""
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    purged = []
+    writer = tensorboard.SummaryWriter
+
+    def recorded(folder: str, purge_step: int) -> object:
+        purged.append(purge_step)
+        return writer(folder, purge_step=purge_step)
+
+    monkeypatch.setattr(tensorboard, "SummaryWriter", recorded)
+    for images in (16, 24):
+        train(tiny_config(tmp_path / "run", f"schedule.total_images={images}"))
+    assert purged == [1, 17]
+
+
+def test_a_run_without_tensorboard(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    train(tiny_config(tmp_path / "run", "schedule.total_images=8"))
+    assert len((tmp_path / "run/stats.jsonl").read_text().splitlines()) == 2
+    assert not (tmp_path / "run/tensorboard").exists()
+
+
 def test_another_configuration_is_refused(tiny_config: Make, whole_run: Path) -> None:
     before = sorted(path.name for path in whole_run.rglob("*"))
     with pytest.raises(InputError, match=r"optimiser\.learning_rate \(0.002 there, 0.001 given\)"):
@@ -227,8 +313,67 @@ def test_other_data_are_refused(tiny_config: Make, tmp_path: Path) -> None:
         train(tiny_config(tmp_path / "run", "data.length=20"))
 
 
+def test_other_data_at_another_path_are_refused(tiny_config: Make, tiny_pictures: Path, tmp_path: Path) -> None:
+    """A path may change between runs, what lies there may not."""
+    train(tiny_config(tmp_path / "run", "schedule.total_images=8"))
+    same, fewer = tmp_path / "same", tmp_path / "fewer"
+    shutil.copytree(tiny_pictures, same)
+    shutil.copytree(tiny_pictures, fewer)
+    for kind in ("image", "label"):
+        (fewer / kind / "0023.png").unlink()
+    with pytest.raises(InputError, match=r"are not those that .* was trained on"):
+        train(tiny_config(tmp_path / "run", f"data.path={fewer}", "schedule.total_images=16"))
+    assert train(tiny_config(tmp_path / "run", f"data.path={same}", "schedule.total_images=16")).images == 16
+
+
 def test_run_dir_of_something_else_is_left_alone(tiny_config: Make, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(InputError, match="no run of this package"):
         train(tiny_config(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+_HOLDS = """
+import sys, time
+from pathlib import Path
+from semanticgan.training.hold import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_processes_never_train_into_one_folder(tiny_config: Make, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    other = subprocess.Popen([sys.executable, "-c", _HOLDS, str(run_dir)], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="another process is training in run_dir"):
+            train(tiny_config(run_dir, "schedule.total_images=8"))
+        assert [path.name for path in run_dir.iterdir()] == [".lock"]
+    finally:
+        other.kill()
+        other.wait()
+    assert train(tiny_config(run_dir, "schedule.total_images=8")).finished
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs process groups")
+def test_ctrl_c_which_reaches_the_workers_too_saves(tiny_pictures: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    reading = ("data.cache_gigabytes=0", "data.workers=2", "schedule.total_images=400000")
+    command = [sys.executable, "tools/train.py", "tiny", *tiny_overrides(tiny_pictures, run_dir), *reading]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        stats, deadline = run_dir / "stats.jsonl", time.monotonic() + 120
+        while not (stats.exists() and stats.stat().st_size):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err[-500:]
+    assert err.count("stopping after this step") == 1 and "Traceback" not in err
+    assert '"finished": false' in out and newest_state(run_dir) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from collections.abc import Callable
@@ -102,6 +103,24 @@ def test_discriminator_is_not_moved_by_the_generator_step(tiny_config: Make, tmp
     trainer._generator_step()
     assert all(torch.equal(before[name], tensor) for name, tensor in trainer.discriminator.state_dict().items())
     assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
+
+
+def test_everything_of_a_step_is_on_its_device(
+    tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device "meta" stands for an accelerator: it refuses operations with tensors of the CPU."""
+    device = torch.device("meta")
+    with pytest.raises(RuntimeError):
+        torch.zeros(3, device=device) + torch.zeros(3)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # which meta has not
+    config = tiny_config(tmp_path)
+    trainer = Trainer(config, PHOTOGRAPHS_11, device)
+    for _ in range(2):  # with and without R1 and path length
+        values = trainer.step(*(given.to(device) for given in pairs(config)))
+        assert {value.device for value in values.values()} == {device}
+    trainer.average.estimate_mean_latent()
+    state = trainer.state()
+    assert {tensor.device for name in ("generator", "average") for tensor in state[name].values()} == {device}
 
 
 def test_bfloat16_step_is_near_the_float32_one(tiny_config: Make, tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""A whole benchmark: the floor, inference, memory and, where asked for, training."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semanticgan.benchmark import tables
+from semanticgan.benchmark.clock import in_fresh_process
+from semanticgan.benchmark.floor import Layout, best_layout, measure_floor
+from semanticgan.benchmark.inference import InferenceSpeed, measure_inference, peak_memory_of_render
+from semanticgan.benchmark.training import TrainingSpeed, measure_training
+from semanticgan.benchmark.work import ConvShape, count_work
+from semanticgan.networks.generator import Generator
+from semanticgan.regions import CELEBAMASK_13
+from semanticgan.training.config import TrainingConfig
+
+_TRAINING_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured.
+
+    Attributes:
+        machine: what it ran on, by property.
+        size: side of the pictures.
+        batch: images at a time.
+        rates: GFLOP/s of plain convolutions by layout and shape.
+        inference: one a precision.
+        peak_memory: bytes beyond the weights of one render, by precision; None where the device does not tell.
+        training: one a precision, or none.
+    """
+
+    machine: dict[str, str]
+    size: int
+    batch: int
+    rates: Mapping[Layout, Mapping[ConvShape, float]]
+    inference: tuple[InferenceSpeed, ...]
+    peak_memory: dict[str, int | None]
+    training: tuple[TrainingSpeed, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; rates in GFLOP/s, memory in bytes."""
+        floor = [
+            {"precision": precision, "layout": layout, **asdict(shape), "rate": rate}
+            for (precision, layout), by_shape in self.rates.items()
+            for shape, rate in by_shape.items()
+        ]
+        return {
+            "machine": self.machine,
+            "size": self.size,
+            "batch": self.batch,
+            "floor": floor,
+            "inference": [
+                {**asdict(speed), "peak_memory": self.peak_memory[speed.precision]} for speed in self.inference
+            ],
+            "training": [asdict(speed) for speed in self.training],
+        }
+
+    def to_markdown(self) -> str:
+        """The tables of ``docs/performance.md``."""
+        sections = [
+            "### The floor: GFLOP/s of one 3x3 convolution",
+            ", ".join(f"{name} {value}" for name, value in self.machine.items()) + f", batch {self.batch}",
+            tables.floor_table(self.rates),
+        ]
+        for speed in self.inference:
+            peak = tables.megabytes(self.peak_memory[speed.precision])
+            sections += [
+                f"### Inference in {speed.precision}, {self.size} pixels, batch {self.batch}",
+                tables.inference_table(speed),
+                f"{speed.whole.share:.0%} of the floor. Peak memory beyond the weights: {peak}.",
+            ]
+        if self.training:
+            title = f"### Training, {self.size} pixels, batch {self.batch}"
+            sections += [title, tables.training_table(self.training)]
+        return "\n\n".join(sections) + "\n"
+
+
+def run_benchmark(
+    generator: Generator,
+    batch: int,
+    precisions: Sequence[str],
+    device: torch.device,
+    repeats: int,
+    training: bool = False,
+    prepare_process: Callable[[], object] | None = None,
+) -> Report:
+    """Measure a generator that is on ``device`` already.
+
+    Args:
+        generator: its configuration decides the work.
+        batch: images at a time.
+        precisions: "float32", "bfloat16" or both.
+        device: where to compute.
+        repeats: runs of each measurement, of which the shortest counts.
+        training: also time training steps of the paper's configuration for this size.
+        prepare_process: called at the start of the fresh processes in which memory is measured on a CPU.
+
+    Raises:
+        InputError: a batch that the training does not allow.
+    """
+    configs = [TrainingConfig(size=generator.config.size, batch=batch, precision=p) for p in precisions if training]
+    work = count_work(generator.config, batch)
+    rates: dict[Layout, dict[ConvShape, float]] = {}
+    inference, peaks = [], {}
+    for precision in precisions:
+        measured = measure_floor(work, precision, batch, device, repeats)
+        rates |= measured
+        floor = best_layout(measured)
+        inference.append(measure_inference(generator, batch, precision, floor, device, repeats))
+        peaks[precision] = _alone(prepare_process, device, peak_memory_of_render, generator.config, batch, precision)
+    trained = [
+        _alone(prepare_process, device, measure_training, config, CELEBAMASK_13, min(repeats, _TRAINING_STEPS))
+        for config in configs
+    ]
+    return Report(_machine(device), generator.config.size, batch, rates, tuple(inference), peaks, tuple(trained))
+
+
+def _alone(
+    prepare: Callable[[], object] | None, device: torch.device, measure: Callable[..., Any], *arguments: Any
+) -> Any:
+    """``measure(device, *arguments)``, on a CPU in a fresh process, whose peak of memory is its own."""
+    if device.type == "cpu":
+        return in_fresh_process(measure, device, *arguments, initializer=prepare)
+    return measure(device, *arguments)
+
+
+def _machine(device: torch.device) -> dict[str, str]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
+    return {
+        "device": device.type,
+        "name": name,
+        "threads": str(torch.get_num_threads()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "PyTorch": torch.__version__,
+    }
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

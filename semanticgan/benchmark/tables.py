@@ -1,0 +1,69 @@
+"""A benchmark as Markdown tables, in the layout of ``docs/performance.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from semanticgan.benchmark.floor import Layout
+from semanticgan.benchmark.inference import InferenceSpeed, Speed
+from semanticgan.benchmark.training import TrainingSpeed
+from semanticgan.benchmark.work import ConvShape
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, numbers to the right."""
+    lines = [heading, ["---", *("---:" for _ in heading[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def floor_table(rates: Mapping[Layout, Mapping[ConvShape, float]]) -> str:
+    """GFLOP/s of one 3x3 convolution by shape and by precision and layout."""
+    shapes = sorted({shape for by_shape in rates.values() for shape in by_shape}, key=lambda shape: shape.side)
+    rows = [[_shape_name(shape), *(f"{by_shape[shape]:.0f}" for by_shape in rates.values())] for shape in shapes]
+    return table(["channels at side", *(" ".join(layout) for layout in rates)], rows)
+
+
+def inference_table(speed: InferenceSpeed) -> str:
+    """Parts, then the layers of the renderer, then the whole."""
+    heading = ["", "GFLOP an image", "ms an image", "GFLOP/s", "floor", "share"]
+    layers = [_row(layer, f"- {layer.name}") for layer in speed.layers]
+    return table(heading, [*(_row(part) for part in speed.parts), *layers, _row(speed.whole)])
+
+
+def training_table(speeds: Sequence[TrainingSpeed]) -> str:
+    """Seconds by phase, one row a precision."""
+    phases = list(speeds[0].seconds)
+    heading = ["seconds", *phases, "average step", "images/s", "peak memory"]
+    rows = [
+        [
+            speed.precision,
+            *(f"{speed.seconds[phase]:.2f}" for phase in phases),
+            f"{speed.seconds_a_step:.2f}",
+            f"{speed.images_a_second:.2f}",
+            megabytes(speed.peak_memory),
+        ]
+        for speed in speeds
+    ]
+    return table(heading, rows)
+
+
+def megabytes(number: int | None) -> str:
+    """Bytes as whole megabytes of 10^6 bytes."""
+    return "not known" if number is None else f"{number / 1e6:,.0f} MB"
+
+
+def _row(speed: Speed, name: str | None = None) -> list[str]:
+    return [
+        name or speed.name,
+        f"{speed.gigaflop:.3g}",
+        f"{speed.milliseconds:.2f}",
+        f"{speed.rate:.0f}",
+        f"{speed.floor:.0f}",
+        f"{speed.share:.0%}",
+    ]
+
+
+def _shape_name(shape: ConvShape) -> str:
+    if shape.channels_in == shape.channels_out:
+        return f"{shape.channels_in} at {shape.side}"
+    return f"{shape.channels_in} to {shape.channels_out} at {shape.side}"

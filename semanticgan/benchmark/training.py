@@ -1,0 +1,90 @@
+"""How long the phases of a training step take: discriminator, generator, R1 and path length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from semanticgan.benchmark.clock import PeakMemory, now
+from semanticgan.regions import RegionScheme
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.trainer import Trainer
+
+DISCRIMINATOR, GENERATOR, R1, PATH_LENGTH = "discriminator", "generator", "R1", "path length"
+
+
+@dataclass(frozen=True)
+class TrainingSpeed:
+    """Seconds of each phase of a step, updates of the weights included.
+
+    Attributes:
+        precision: "float32" or "bfloat16".
+        batch: images a step.
+        seconds: by phase, each when it runs.
+        seconds_a_step: on average, with R1 and path length at the intervals of the configuration.
+        images_a_second: of the average step.
+        peak_memory: bytes beyond weights and optimisers as they are before the first step; None if the device does
+            not tell.
+    """
+
+    precision: str
+    batch: int
+    seconds: dict[str, float]
+    seconds_a_step: float
+    images_a_second: float
+    peak_memory: int | None
+
+
+class TimedTrainer(Trainer):
+    """A trainer that notes the shortest time of each phase in ``seconds``."""
+
+    def __init__(self, config: TrainingConfig, regions: RegionScheme, device: torch.device) -> None:
+        super().__init__(config, regions, device)
+        self.seconds: dict[str, float] = {}
+
+    def _discriminator_step(self, image: Tensor, segmentation: Tensor) -> dict[str, Tensor]:
+        return self._timed(DISCRIMINATOR, lambda: super(TimedTrainer, self)._discriminator_step(image, segmentation))
+
+    def _r1_step(self, image: Tensor, segmentation: Tensor) -> dict[str, Tensor]:
+        return self._timed(R1, lambda: super(TimedTrainer, self)._r1_step(image, segmentation))
+
+    def _generator_step(self) -> dict[str, Tensor]:
+        return self._timed(GENERATOR, super()._generator_step)
+
+    def _path_length_step(self) -> dict[str, Tensor]:
+        return self._timed(PATH_LENGTH, super()._path_length_step)
+
+    def _timed(self, phase: str, step: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        start = now(self.device)
+        values = step()
+        seconds = now(self.device) - start
+        self.seconds[phase] = min(self.seconds.get(phase, seconds), seconds)
+        return values
+
+
+def measure_training(
+    device: torch.device, config: TrainingConfig, regions: RegionScheme, num_steps: int
+) -> TrainingSpeed:
+    """Run ``num_steps`` steps, each with R1 and path length, on random pictures; the first warms up where it can.
+
+    On a CPU to be called in a fresh process, so that the peak of memory is its own.
+
+    Raises:
+        InputError: a batch that the configuration does not allow.
+    """
+    intervals = {DISCRIMINATOR: 1, GENERATOR: 1, R1: config.loss.r1_every, PATH_LENGTH: config.loss.path_length_every}
+    every_step = replace(config, loss=replace(config.loss, r1_every=1, path_length_every=1))
+    trainer = TimedTrainer(every_step, regions, device)
+    draws = torch.Generator().manual_seed(0)
+    image = torch.randn(config.batch, 3, config.size, config.size, generator=draws).clamp(-1.0, 1.0)
+    labels = torch.randint(len(regions), (config.batch, config.size, config.size), generator=draws)
+    segmentation = torch.nn.functional.one_hot(labels, len(regions)).movedim(-1, 1) * 2.0 - 1.0
+    image, segmentation = image.to(device), segmentation.to(device)
+    gauge = PeakMemory(device)
+    for _ in range(num_steps):
+        trainer.step(image, segmentation)
+    average = sum(seconds / intervals[phase] for phase, seconds in trainer.seconds.items() if intervals[phase])
+    return TrainingSpeed(config.precision, config.batch, trainer.seconds, average, config.batch / average, gauge.read())

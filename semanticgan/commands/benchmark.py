@@ -1,0 +1,110 @@
+"""Measure speed and memory on this machine, beside the fastest that its convolutions can be.
+
+The floor is the best rate that one plain 3x3 convolution of the same channels and side reaches; the whole model's is
+the sum over its layers of operations by rate. Weights are random unless --model is given: speed does not depend on
+them. Other programs that run at the same time make every number worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semanticgan.commands import arguments
+from semanticgan.commands.memory import keep_freed_memory
+from semanticgan.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from semanticgan.networks.generator import Generator
+
+EXAMPLES = (
+    "--size 256 --batch 4",
+    "--size 256 --batch 2 --precision bfloat16 --training --out speed.md",
+)
+
+_DEFAULT_SIZE = 256
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--size",
+        type=arguments.picture_side,
+        help=f"side of the pictures, the paper's configuration for it (default: {_DEFAULT_SIZE})",
+    )
+    which.add_argument("--model", metavar="NAME_OR_PATH", help="this model's configuration and weights instead")
+    parser.add_argument(
+        "--device", choices=arguments.DEVICES, default="auto", help="where to compute (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch", type=arguments.at_least(1, 1024), default=4, help="images at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--precision",
+        type=_precisions,
+        default=("float32", "bfloat16"),
+        metavar="LIST",
+        help="float32, bfloat16, or both parted by a comma (default: both)",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=arguments.at_least(1, 1000),
+        default=8,
+        help="runs of each measurement, of which the shortest counts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--training", action="store_true", help="also time training steps (--size only; minutes on a CPU)"
+    )
+    parser.add_argument("--out", type=Path, help="Markdown file of the tables (default: they go to stderr)")
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.benchmark.report import run_benchmark
+    from semanticgan.files import require_free, written_aside
+    from semanticgan.model import choose_device
+
+    if args.out is not None:
+        require_free(args.out, args.overwrite)
+    if args.training and args.model is not None:
+        raise InputError("--training measures the paper's configuration of a --size; leave --model out.")
+    device = choose_device(args.device)
+    report = run_benchmark(
+        _generator(args, device),
+        args.batch,
+        args.precision,
+        device,
+        args.repeats,
+        training=args.training,
+        prepare_process=keep_freed_memory,
+    )
+    if args.out is None:
+        sys.stderr.write(report.to_markdown())
+        return report.to_dict()
+    with written_aside(args.out, args.overwrite) as aside:
+        aside.write_text(report.to_markdown(), encoding="utf-8")
+    return {"out": str(args.out), **report.to_dict()}
+
+
+def _generator(args: argparse.Namespace, device: torch.device) -> Generator:
+    from semanticgan.model import load
+    from semanticgan.networks.generator import Generator, GeneratorConfig
+
+    if args.model is not None:
+        return load(args.model, device=device).generator
+    generator = Generator(GeneratorConfig(size=args.size or _DEFAULT_SIZE))
+    return generator.eval().requires_grad_(False).to(device)
+
+
+def _precisions(text: str) -> tuple[str, ...]:
+    """Precisions parted by commas, each once."""
+    from semanticgan.model import PRECISIONS
+
+    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not set(chosen) <= set(PRECISIONS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of precisions; allowed are {', '.join(PRECISIONS)}")
+    return chosen

@@ -1,0 +1,96 @@
+"""Outputs appear whole or not at all, and never replace anything unasked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from semanticgan.errors import ExistingFileError, MissingFileError, UnwritableError
+from semanticgan.files import folder_written_aside, require_file, require_free, sha256_of, written_aside
+
+
+def test_required_files(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"weights .* is a folder"):
+        require_file(tmp_path, "weights")
+    with pytest.raises(FileNotFoundError, match=r"weights .* does not exist"):
+        require_file(tmp_path / "none", "weights")
+    (tmp_path / "a").write_bytes(b"")
+    assert require_file(str(tmp_path / "a"), "weights") == tmp_path / "a"
+
+
+def test_checking_a_free_place_makes_nothing(tmp_path: Path) -> None:
+    assert require_free(tmp_path / "new" / "folder" / "a.png") == tmp_path / "new" / "folder" / "a.png"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnwritableError, match="cannot write to"):
+        require_free(tmp_path / "file" / "a.png")
+
+
+def test_a_file_appears_at_the_end_with_ordinary_rights(tmp_path: Path) -> None:
+    with written_aside(tmp_path / "new" / "a.png") as aside:
+        assert aside.suffix == ".png" and aside.parent == tmp_path / "new"
+        aside.write_bytes(b"whole")
+        assert not (tmp_path / "new" / "a.png").exists()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"")
+    assert stat.S_IMODE((tmp_path / "new" / "a.png").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(ZeroDivisionError), written_aside(path, overwrite=True) as aside:
+        aside.write_bytes(b"half")
+        raise ZeroDivisionError
+    with pytest.raises(ExistingFileError, match="--overwrite"), written_aside(path):
+        pytest.fail("entered")
+    assert path.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    with pytest.raises(ExistingFileError, match="appeared"), written_aside(path) as aside:
+        aside.write_bytes(b"new")
+        path.write_bytes(b"mine")
+    assert path.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ExistingFileError, match="is a folder"), written_aside(tmp_path / "a", overwrite=True):
+        pytest.fail("entered")
+    with pytest.raises(ExistingFileError, match="exists already"), folder_written_aside(tmp_path / "a"):
+        pytest.fail("entered")
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), folder_written_aside(tmp_path / "a") as aside:
+        (aside / "half").write_bytes(b"half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with folder_written_aside(tmp_path / "a") as aside:
+        (aside / "b").mkdir()
+        (aside / "b" / "c").write_bytes(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a" / "b" / "c").read_bytes() == b"whole"
+
+
+def test_files_are_flushed_through_handles_that_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to flush a file that is open for reading only."""
+    fcntl = pytest.importorskip("fcntl")
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda handle: modes.append(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE))
+    with written_aside(tmp_path / "a") as aside:
+        aside.write_bytes(b"x")
+    assert modes == [os.O_RDWR]
+
+
+def test_sha256(tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "a").write_bytes(content)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
