@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +15,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from semanticgan.benchmark.clock import PeakMemory, best_seconds, in_fresh_process, timed_modules
 from semanticgan.benchmark.floor import Floor, best_layout
+from semanticgan.benchmark.report import run_benchmark
 from semanticgan.benchmark.tables import floor_table, megabytes
-from semanticgan.benchmark.training import measure_training
+from semanticgan.benchmark.training import TrainingSpeed, measure_papers_training, measure_training, papers_config
 from semanticgan.benchmark.work import OUTPUTS, PARTS, RENDERER, ConvShape, count_work, gigaflop
 from semanticgan.networks.generator import Generator, GeneratorConfig
 from semanticgan.networks.layers import conv_transpose_by_parity, parity_kernels
-from semanticgan.regions import RegionScheme
 from semanticgan.training.config import load_config
+from tests.conftest import TINY_REGIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
@@ -128,8 +127,7 @@ def _touch(megabytes: int) -> int:
 
 def test_training_phases_are_timed_and_averaged() -> None:
     config = load_config("tiny", ["batch=2"])
-    regions = RegionScheme(("background", "face", "hair"))
-    speed = measure_training(CPU, config, regions, num_steps=2)
+    speed = measure_training(CPU, config, TINY_REGIONS, num_steps=2)
     assert set(speed.seconds) == {"discriminator", "generator", "R1", "path length"}
     both = speed.seconds["discriminator"] + speed.seconds["generator"]
     assert both < speed.seconds_a_step < both + speed.seconds["R1"] + speed.seconds["path length"]
@@ -153,24 +151,59 @@ def test_the_verb_prints_tables_and_json(tiny_model_file: Path, command: Callabl
     assert "% of the floor. Peak memory beyond the weights:" in measured.err
 
 
-def test_the_script_writes_a_table_file(tiny_model_file: Path, tmp_path: Path) -> None:
-    out = tmp_path / "speed.md"
-    words = ["--model", tiny_model_file, "--batch", "1", "--repeats", "1", "--precision", "float32", "--out", out]
-    ended = subprocess.run(
-        [sys.executable, ROOT / "tools" / "benchmark.py", *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+@pytest.fixture
+def no_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure in this process, which saves seconds and makes the peaks of memory meaningless."""
+    monkeypatch.setattr(
+        "semanticgan.benchmark.report.in_fresh_process", lambda function, *arguments, initializer: function(*arguments)
     )
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["out"] == str(out)
-    assert out.read_text().startswith("### The floor")
+
+
+@pytest.mark.usefixtures("no_fresh_process")
+def test_a_report_with_training(tiny_generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semanticgan.benchmark.report.measure_papers_training", _tiny_training)
+    report = run_benchmark(tiny_generator, 2, ["float32"], CPU, repeats=1, training=True)
+    (speed,) = json.loads(json.dumps(report.to_dict()))["training"]
+    assert speed["peak_memory"] >= 0 and min(speed["seconds"].values()) > 0
+    assert "### Training, 32 pixels, batch 2\n\n| seconds | discriminator |" in report.to_markdown()
+
+
+def _tiny_training(device: torch.device, size: int, batch: int, precision: str, num_steps: int) -> TrainingSpeed:
+    assert (size, batch, precision, num_steps) == (32, 2, "float32", 1)
+    return measure_training(device, load_config("tiny", ["batch=2"]), TINY_REGIONS, num_steps)
+
+
+def test_the_papers_training_can_be_sent_to_a_fresh_process() -> None:
+    sent = (measure_papers_training, CPU, 256, 2, "bfloat16", 1)
+    assert pickle.loads(pickle.dumps(sent)) == sent
+    config = papers_config(256, 2, "bfloat16")
+    assert (config.size, config.batch, config.precision) == (256, 2, "bfloat16")
+
+
+@pytest.mark.usefixtures("no_fresh_process")
+def test_the_verb_writes_a_table_file(tiny_model_file: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    words = (
+        "--model",
+        tiny_model_file,
+        "--batch",
+        "1",
+        "--repeats",
+        "1",
+        "--precision",
+        "float32",
+        "--out",
+        "speed.md",
+    )
+    measured = command("benchmark", *words)
+    assert measured.result["out"] == "speed.md" and measured.err == ""
+    assert (tmp_path / "speed.md").read_text().startswith("### The floor")
 
 
 def test_wrong_values(command: Callable[..., Any], tmp_path: Path, tiny_model_file: Path) -> None:
     assert "allowed are float32, bfloat16" in command("benchmark", "--precision", "float16").complaint
     assert "leave --model out" in command("benchmark", "--model", tiny_model_file, "--training").complaint
     assert "not allowed with" in command("benchmark", "--model", tiny_model_file, "--size", "256").complaint
+    assert "multiple of loss.path_length" in command("benchmark", "--batch", "3", "--training").complaint
     assert "min_feature_size" in command("benchmark", "--size", "32").complaint
     (tmp_path / "speed.md").write_text("mine")
     assert "exists already" in command("benchmark", "--out", "speed.md").complaint

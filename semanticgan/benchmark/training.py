@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.benchmark.clock import PeakMemory, now
-from semanticgan.regions import RegionScheme
+from semanticgan.regions import CELEBAMASK_13, RegionScheme
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.trainer import Trainer
 
@@ -65,15 +65,28 @@ class TimedTrainer(Trainer):
         return values
 
 
+def measure_papers_training(
+    device: torch.device, size: int, batch: int, precision: str, num_steps: int
+) -> TrainingSpeed:
+    """:func:`measure_training` of the paper's configuration for a size."""
+    return measure_training(device, papers_config(size, batch, precision), CELEBAMASK_13, num_steps)
+
+
+def papers_config(size: int, batch: int, precision: str) -> TrainingConfig:
+    """The paper's configuration for a size.
+
+    Raises:
+        InputError: a batch that it does not allow.
+    """
+    return TrainingConfig(size=size, batch=batch, precision=precision)
+
+
 def measure_training(
     device: torch.device, config: TrainingConfig, regions: RegionScheme, num_steps: int
 ) -> TrainingSpeed:
     """Run ``num_steps`` steps, each with R1 and path length, on random pictures; the first warms up where it can.
 
     On a CPU to be called in a fresh process, so that the peak of memory is its own.
-
-    Raises:
-        InputError: a batch that the configuration does not allow.
     """
     intervals = {DISCRIMINATOR: 1, GENERATOR: 1, R1: config.loss.r1_every, PATH_LENGTH: config.loss.path_length_every}
     every_step = replace(config, loss=replace(config.loss, r1_every=1, path_length_every=1))

@@ -195,7 +195,7 @@ def conv_transpose_by_parity(x: Tensor, kernels: list[Tensor]) -> Tensor:
     """A transposed 3x3 convolution of stride 2 as four plain convolutions, [N, C, H, W] -> [N, E, 2H + 1, 2W + 1].
 
     The same products and sums as ``conv_transpose2d`` of the weight that ``kernels`` were taken from; on a CPU they
-    run at up to twice its speed.
+    run faster than it.
     """
     num_images, _, height, width = x.shape
     output: Tensor | None = None
