@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 EXAMPLES = (
-    "configs/portraits-64.yaml run_dir=runs/portraits",
+    "configs/portraits-64.yaml run_dir=runs/portraits data.path=data/portraits-64",
     "configs/lfw-64.yaml run_dir=runs/faces data.path=data/lfw-regions-128.zip batch=8",
 )
 

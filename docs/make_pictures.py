@@ -1,0 +1,96 @@
+"""Draws the pictures of the README and of these pages anew, from consecutive seeds, none left out.
+
+python docs/make_pictures.py bundled --out docs/images
+python docs/make_pictures.py faces --model runs/lfw-64/step-NNNNNNN/model.safetensors --out docs/images
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+import semanticgan as sg
+from semanticgan.data import open_dataset
+from semanticgan.editing.regions import edit, swap_regions
+from semanticgan.editing.sheets import component_sheet, draw_sheet
+from semanticgan.files import written_aside
+
+SOURCES, REFERENCES = range(6), range(100, 107)
+
+
+def swap_sheet(model: sg.Model, region: str, what: str = "both") -> Image.Image:
+    """The first row lends a region, the first column receives it."""
+    references = model.render(model.sample(seeds=REFERENCES)).to_pil()
+    blank = Image.new("RGB", references[0].size, "white")
+    rows = [[blank, *references]]
+    for seed in SOURCES:
+        result = swap_regions(model, model.sample(seed=seed), model.sample(seeds=REFERENCES), region, what)
+        rows.append([result.source.to_pil()[0], *result.result.to_pil()])
+    return draw_sheet(rows, title=f"{region} of the first row on the faces of the first column")
+
+
+def one_region_at_a_time(model: sg.Model, regions: Sequence[str], seeds: Sequence[int]) -> Image.Image:
+    """Each row is one picture, then the same picture with one region from another seed, region after region."""
+    rows = []
+    for seed in seeds:
+        source, reference = model.sample(seed=seed), model.sample(seed=seed + 100)
+        swapped = sg.LatentCode.cat([sg.swap(source, reference, [region]) for region in regions])
+        result = edit(model, source, swapped, regions)
+        rows.append([result.source.to_pil()[0], *result.result.to_pil()])
+    return draw_sheet(rows, columns=["portrait", *(f"other {region}" for region in regions)])
+
+
+def samples(model: sg.Model, num_images: int, columns: int, truncation: float = 1.0) -> Image.Image:
+    """Pictures of seeds 0, 1, 2, ..."""
+    pictures = model.render(model.sample(seeds=range(num_images), truncation=truncation)).to_pil()
+    return draw_sheet([pictures[start : start + columns] for start in range(0, num_images, columns)])
+
+
+def components(model: sg.Model, seed: int) -> Image.Image:
+    """The regions of one picture, added one at a time."""
+    import torch
+
+    names = list(model.regions.names)
+    code = model.sample(seed=seed)
+    visible = torch.tril(torch.ones(len(names), len(names)))
+    steps = model.render(code.tensor.expand(len(names), -1, -1), visible=visible)
+    return component_sheet(steps, names, model.regions)
+
+
+def training_portraits(num_images: int, columns: int) -> Image.Image:
+    """The first drawn portraits of seed 0."""
+    dataset = open_dataset("portraits", size=64, length=num_images)
+    pictures = [Image.fromarray(dataset[i].image.permute(1, 2, 0).numpy()) for i in range(num_images)]
+    return draw_sheet([pictures[start : start + columns] for start in range(0, num_images, columns)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("which", choices=("bundled", "faces"))
+    parser.add_argument("--model", help="the bundled model unless given")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    args = parser.parse_args()
+    model = sg.load(args.model, device="cpu")
+    if args.which == "bundled":
+        pictures = {
+            "hero": one_region_at_a_time(model, ["hair", "eye", "mouth", "face", "cloth", "background"], range(4)),
+            "portraits-samples": samples(model, 64, 16),
+            "portraits-training": training_portraits(64, 16),
+            "portraits-hair": swap_sheet(model, "hair"),
+            "portraits-eye": swap_sheet(model, "eye"),
+            "portraits-mouth": swap_sheet(model, "mouth"),
+            "components": components(model, 3),
+        }
+    else:
+        pictures = {"lfw-samples": samples(model, 64, 16)}
+        pictures |= {f"lfw-{region}": swap_sheet(model, region) for region in ("hair", "eye", "mouth")}
+    for name, picture in pictures.items():
+        with written_aside(args.out / f"{name}.jpg", overwrite=True) as aside:
+            picture.save(aside, quality=88)
+
+
+if __name__ == "__main__":
+    main()
