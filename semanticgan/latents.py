@@ -1,6 +1,6 @@
 """Latent codes with named parts: base, and a structure and a texture code a region; swapped, mixed, interpolated.
 
-N images, K regions, B base rows, D style width. A code is W+ of Section 3.1 of arXiv 2112.02236: rows 0..B-1 are the
+N images, K regions, B base rows, D style width. A code is W+ of Section 3 of arXiv 2112.02236: rows 0..B-1 are the
 base shared by the regions (pose, coarse outline), row B + 2k the structure and row B + 2k + 1 the texture of region k.
 """
 

@@ -1,6 +1,6 @@
 """Regions of a portrait: their names, order, colours, and the label orders of other datasets mapped into them.
 
-K regions in a fixed order; region 0 is the background. The 13 regions are those of Section 4.1 of
+K regions in a fixed order; region 0 is the background. The 13 regions are those of Section 4 of
 arXiv 2112.02236, cut from the 18 part files of CelebAMask-HQ.
 """
 

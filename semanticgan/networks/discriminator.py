@@ -1,4 +1,4 @@
-"""Dual-branch discriminator: the joint distribution of pictures and segmentations (Section 3.4 of arXiv 2112.02236).
+"""Dual-branch discriminator: the joint distribution of pictures and segmentations (Section 3 of arXiv 2112.02236).
 
 Shape legend: N images, K regions, C channels, H W sides.
 """

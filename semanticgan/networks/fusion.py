@@ -1,4 +1,4 @@
-"""Fusion: pseudo-depths -> coarse masks -> one feature map (Section 3.2, Eq. 2 to 4 of arXiv 2112.02236).
+"""Fusion: pseudo-depths -> coarse masks -> one feature map (Section 3 of arXiv 2112.02236).
 
 Shape legend: N images, K regions, C channels of a local generator, F channels of the fused feature map,
 s side of the coarse grid, P = s * s points.

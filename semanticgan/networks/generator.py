@@ -274,7 +274,7 @@ class Generator(nn.Module):
 
 
 def _source_rows(config: GeneratorConfig) -> Tensor:
-    """Row of the latent code that each of the K L expanded rows copies (Section 3.2 of arXiv 2112.02236)."""
+    """Row of the latent code that each of the K L expanded rows copies (Section 3 of arXiv 2112.02236)."""
     rows = []
     for region in range(config.num_regions):
         structure = config.num_base_layers + 2 * region

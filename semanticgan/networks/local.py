@@ -1,4 +1,4 @@
-"""Local generators: coordinates -> hidden state and pseudo-depth of every region (Section 3.2 of arXiv 2112.02236).
+"""Local generators: coordinates -> hidden state and pseudo-depth of every region (Section 3 of arXiv 2112.02236).
 
 The K local generators are equal MLPs with own weights, so they are computed together: weights are stacked over
 regions, modulated and demodulated per image and region, and applied as one batched product a layer. The linear

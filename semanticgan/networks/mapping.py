@@ -1,4 +1,4 @@
-"""Mapping network z -> w (Section 3.1 of arXiv 2112.02236; Karras et al. 2018, arXiv 1812.04948).
+"""Mapping network z -> w (Section 3 of arXiv 2112.02236; Karras et al. 2018, arXiv 1812.04948).
 
 Shape legend: N images, D style width.
 """

@@ -1,4 +1,4 @@
-"""Renderer: fused feature map -> RGB and segmentation (Section 3.3 of arXiv 2112.02236).
+"""Renderer: fused feature map -> RGB and segmentation (Section 3 of arXiv 2112.02236).
 
 A StyleGAN2 synthesis network whose convolutions have learned scales in place of styles, with two skip outputs.
 

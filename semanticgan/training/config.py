@@ -1,6 +1,6 @@
 """The configuration of a training: dataclasses, recipes in YAML, and ``key=value`` overrides.
 
-Defaults are the paper's values (Section 4.1 of arXiv 2112.02236). A recipe in ``configs/`` states what differs.
+Defaults are the paper's values (Section 4 of arXiv 2112.02236). A recipe in ``configs/`` states what differs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Losses of Section 3.4 of arXiv 2112.02236: adversarial, R1 on both inputs, mask regulariser, path length.
+"""Losses of Section 3 of arXiv 2112.02236: adversarial, R1 on both inputs, mask regulariser, path length.
 
 Shape legend: N images, K regions, S side of the picture, s side of the coarse grid, R rows of an expanded
 latent code, D style width.
@@ -47,7 +47,7 @@ def r1_penalty(score: Tensor, image: Tensor, segmentation: Tensor | None = None)
 
 
 def mask_loss(rendering: Rendering) -> Tensor:
-    """Mask regulariser: the pooled segmentation stays what the local generators say (Eq. 6)."""
+    """Mask regulariser: the pooled segmentation stays what the local generators say."""
     coarse = rendering.coarse_segmentation
     return (coarse - average_pool_to(rendering.segmentation, coarse.shape[-1])).square().mean()
 

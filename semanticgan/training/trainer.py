@@ -1,4 +1,4 @@
-"""The networks, optimisers and averages of a training, and its steps (Section 3.4 of arXiv 2112.02236).
+"""The networks, optimisers and averages of a training, and its steps (Section 3 of arXiv 2112.02236).
 
 Every draw of step t comes from a generator seeded by (seed, rank, t, phase), so that a resumed run needs no random
 state and repeats the same bits.
