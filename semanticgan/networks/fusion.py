@@ -33,8 +33,16 @@ class Fusion(nn.Module):
 
     opaque: Tensor
 
-    def __init__(self, num_regions: int, channels: int, feature_channels: int, transparent: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        num_regions: int,
+        channels: int,
+        feature_channels: int,
+        transparent: tuple[int, ...],
+        mask_floor: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.mask_floor = mask_floor
         self.feature_head = ScaledHead(num_regions, channels, feature_channels)
         self.has_transparent = bool(transparent)
         opaque = torch.ones(num_regions)
@@ -51,10 +59,22 @@ class Fusion(nn.Module):
 
     def fusion_weights(self, mask: Tensor) -> Tensor:
         """m~ [N, K, P]: opaque regions share what opaque ones cover; transparent ones are laid over what is behind."""
-        if not self.has_transparent:
-            return mask
-        behind = (mask * self.opaque).sum(1, keepdim=True) + MASK_EPSILON
-        return torch.where(self.opaque.bool(), mask / behind, mask)
+        weights = mask
+        if self.has_transparent:
+            behind = (mask * self.opaque).sum(1, keepdim=True) + MASK_EPSILON
+            weights = torch.where(self.opaque.bool(), mask / behind, mask)
+        return self._floored(weights) if self.mask_floor else weights
+
+    def _floored(self, weights: Tensor) -> Tensor:
+        """Weights below the floor set to 0, the others lowered by it; those of opaque regions sum to 1 again.
+
+        A softmax is nowhere 0, and training makes use of that: a mouth with 0.5 % of the background and large features
+        there tints it. The gradient stays that of the softmax, so that a region below the floor can still grow.
+        """
+        cut = (weights.detach() - self.mask_floor).clamp_min(0.0)
+        behind = (cut * self.opaque).sum(1, keepdim=True) + MASK_EPSILON
+        cut = torch.where(self.opaque.bool(), cut / behind, cut / (1.0 - self.mask_floor))
+        return weights + (cut - weights).detach()
 
     def forward(self, local: LocalOutput, visible: Tensor | None = None) -> FusionOutput:
         num_images, num_regions, channels, points = local.hidden.shape

@@ -53,6 +53,8 @@ class GeneratorConfig:
         num_structure_layers: layers before the pseudo-depth; the later ones read the texture code.
         residual_segmentation: add the coarse masks to the renderer's segmentation.
         transparent: labels of regions that are laid over what is behind them.
+        mask_floor: weight in the fusion below which a region has no part in a pixel, 0 <= mask_floor < 1 / K (ours; in
+            the paper every region has a part in every pixel, 0).
         channels: width of the renderer's block that puts out a side, by that side.
     """
 
@@ -69,6 +71,7 @@ class GeneratorConfig:
     num_structure_layers: int = 6
     residual_segmentation: bool = True
     transparent: tuple[int, ...] = (10, 12)
+    mask_floor: float = 0.0
     channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,6 +94,8 @@ class GeneratorConfig:
             )
         if any(not 0 < label < self.num_regions for label in self.transparent):
             raise InputError(f"transparent labels must lie in 1..{self.num_regions - 1}, got {list(self.transparent)}.")
+        if not 0.0 <= self.mask_floor < 1.0 / self.num_regions:
+            raise InputError(f"mask_floor must be 0 or more and below 1 / num_regions, got {self.mask_floor}.")
         side = self.min_feature_size * 2
         while side <= self.size:
             if side not in self.channels:
@@ -194,7 +199,9 @@ class Generator(nn.Module):
             config.coarse_size,
             num_frequencies=config.size.bit_length() - 1,
         )
-        self.fusion = Fusion(config.num_regions, config.local_channels, config.feature_channels, config.transparent)
+        self.fusion = Fusion(
+            config.num_regions, config.local_channels, config.feature_channels, config.transparent, config.mask_floor
+        )
         self.renderer = Renderer(
             config.feature_channels,
             config.num_regions,

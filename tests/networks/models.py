@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from semanticgan.networks.generator import Generator, GeneratorConfig
@@ -69,6 +71,7 @@ CONFIGS = {
         channels={16: 12},
     ),
 }
+CONFIGS["13-regions-floored"] = dataclasses.replace(CONFIGS["13-regions-transparent"], mask_floor=0.07)
 
 
 def perturbed_generator(config: GeneratorConfig, seed: int = 0) -> Generator:

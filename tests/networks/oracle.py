@@ -75,11 +75,23 @@ def _render_one(
         weights = torch.stack(
             [mask[k] if k in config.transparent else mask[k] / (opaque + 1e-8) for k in range(num_regions)]
         )
+    if config.mask_floor:
+        weights = _floored(weights, config.mask_floor, config.transparent)
     fused = torch.stack([weights[k] * features[k] for k in range(num_regions)]).sum(0)  # [F, s, s]
     coarse = 2.0 * mask - 1.0
 
     image, segmentation = _renderer(generator, fused, coarse, noise)
     return image, segmentation, coarse, depth
+
+
+def _floored(weights: Tensor, floor: float, transparent: tuple[int, ...]) -> Tensor:
+    """[K, s, s]; the value is the floored one, the gradient that of ``weights``."""
+    cut = torch.where(weights > floor, weights - floor, 0.0)
+    behind = sum(cut[k] for k in range(len(cut)) if k not in transparent)
+    floored = torch.stack(
+        [cut[k] / (1.0 - floor) if k in transparent else cut[k] / (behind + 1e-8) for k in range(len(cut))]
+    )
+    return floored.detach() + weights - weights.detach()
 
 
 def _regular_grid(side: int, like: Tensor) -> Tensor:

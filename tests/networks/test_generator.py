@@ -11,6 +11,7 @@ import torch
 
 from semanticgan.errors import InputError
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig, minibatch_deviation
+from semanticgan.networks.fusion import Fusion
 from semanticgan.networks.generator import Generator, GeneratorConfig, Rendering, paper_channels
 from tests.networks.models import CONFIGS, perturbed_generator
 
@@ -186,12 +187,29 @@ def test_config_survives_json(config: GeneratorConfig) -> None:
         ({"num_base_layers": 7}, "layers must satisfy"),
         ({"transparent": (13,)}, "transparent labels"),
         ({"transparent": (0,)}, "transparent labels"),
+        ({"mask_floor": 0.08}, "mask_floor"),
+        ({"mask_floor": -0.01}, "mask_floor"),
         ({"channels": {32: 8, 64: 8}}, "lacks the width at side"),
     ],
 )
 def test_impossible_configs_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         GeneratorConfig(**change)
+
+
+def test_a_region_below_the_floor_has_no_part_in_the_picture_but_can_grow() -> None:
+    fusion = Fusion(num_regions=3, channels=4, feature_channels=5, transparent=(2,), mask_floor=0.02)
+    # Three points: the second region and the transparent third below the floor; all alike; the transparent one alone.
+    depth = torch.tensor([[[9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 20.0]]], requires_grad=True)
+    hidden = torch.randn(1, 3, 4, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    mask = fusion.masks(depth)
+    weights = fusion.fusion_weights(mask)
+    assert weights[0, :, 0].tolist() == [1.0, 0.0, 0.0]
+    assert weights[0, :2, 1].tolist() == pytest.approx([0.5, 0.5]) and 0.3 < weights[0, 2, 1] < 1 / 3
+    (features,) = torch.autograd.grad((weights.unsqueeze(2) * hidden).sum(), hidden, retain_graph=True)
+    assert not features[0, 1:, :, 0].any()
+    (depths,) = torch.autograd.grad((weights * hidden.detach().sum(2)).sum(), depth)
+    assert depths.isfinite().all() and depths[0, 1, 0] != 0
 
 
 def test_minibatch_deviation_groups() -> None:
