@@ -27,6 +27,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "locality": "measure how much an edit changes outside its region",
         "prepare-data": "make a training set from pictures with masks",
         "train": "train a model from a recipe",
+        "report": "a page or picture that shows how a training goes",
+        "blend": "join two related models: renderer from a side on, or regions, of the second",
         "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
         "benchmark": "measure speed and memory on this machine",
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +84,7 @@ def batches(
     workers: int = 0,
     start_method: str | None = None,
     pin_memory: bool = False,
+    positions: Sequence[int] | None = None,
 ) -> Iterator[Batch]:
     """The batches of step ``start_step`` and all that follow, without end.
 
@@ -96,6 +97,8 @@ def batches(
         workers: processes that read ahead; 0 reads in this one, best for a dataset in memory.
         start_method: "fork", "forkserver" or "spawn"; None for Python's own choice. The batches are the same.
         pin_memory: hand out page-locked tensors, for copies to an accelerator that do not wait.
+        positions: which pictures of each batch are wanted, 0 .. N - 1; None for all. Processes that share a batch
+            each take their own.
 
     Raises:
         InputError: an empty dataset, a batch or seed out of range; while iterating, a file that cannot be used.
@@ -108,7 +111,7 @@ def batches(
         )
     loader = DataLoader(
         _Drawn(dataset),
-        batch_sampler=_Steps(len(dataset), batch, start_step, seed, flip),
+        batch_sampler=_Steps(len(dataset), batch, start_step, seed, flip, positions),
         num_workers=workers,
         collate_fn=_stack,
         multiprocessing_context=start_method if workers else None,
@@ -143,15 +146,18 @@ def to_network(
 class _Steps:
     """The draws of each step, from ``start_step`` on, without end."""
 
-    def __init__(self, length: int, batch: int, start_step: int, seed: int, flip: bool) -> None:
+    def __init__(
+        self, length: int, batch: int, start_step: int, seed: int, flip: bool, positions: Sequence[int] | None
+    ) -> None:
         self.length, self.batch, self.start_step, self.seed, self.flip = length, batch, start_step, seed, flip
+        self.positions = range(batch) if positions is None else positions
 
     def __iter__(self) -> Iterator[list[_Draw]]:
         step = self.start_step
         while True:
             flips = batch_flips(step, self.batch, self.seed) if self.flip else [False] * self.batch
             indices = batch_indices(step, self.batch, self.length, self.seed)
-            yield [_Draw(index, flipped) for index, flipped in zip(indices, flips, strict=True)]
+            yield [_Draw(indices[position], flips[position]) for position in self.positions]
             step += 1
 
 

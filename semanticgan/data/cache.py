@@ -29,6 +29,7 @@ class CachedPairs(PairDataset):
     def __init__(self, dataset: PairDataset, workers: int = 0, progress: bool = False) -> None:
         self.regions = dataset.regions
         self.size = dataset.size
+        self.labelled = dataset.labelled
         self._key = dataset.key()
         self.images = torch.empty(len(dataset), 3, dataset.size, dataset.size, dtype=torch.uint8)
         self.labels = torch.empty(len(dataset), dataset.size, dataset.size, dtype=torch.uint8)

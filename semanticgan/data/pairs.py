@@ -36,10 +36,12 @@ class PairDataset(Dataset[Pair], ABC):
     Attributes:
         regions: what the label ids mean.
         size: S, the side of every picture in pixels.
+        labelled: whether the labels mean anything; without, they are all 0.
     """
 
     regions: RegionScheme
     size: int
+    labelled: bool = True
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -75,6 +77,7 @@ class FirstPairs(PairDataset):
     def __init__(self, dataset: PairDataset, length: int) -> None:
         self.regions = dataset.regions
         self.size = dataset.size
+        self.labelled = dataset.labelled
         self._dataset = dataset
         self._length = length
 

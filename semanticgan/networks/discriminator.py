@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from semanticgan.errors import InputError
 from semanticgan.networks.generator import paper_channels
-from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, widened
+from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, run_block, widened
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class Branch(nn.Module):
 
     def __init__(self, channels_in: int, size: int, channels: Mapping[int, int]) -> None:
         super().__init__()
+        self.recompute = False  # in training: compute blocks again for their gradients rather than keep all maps
         self.stem = EqualisedConv(channels_in, channels[size], 1)
         self.blocks = nn.ModuleList()
         while size > 4:
@@ -88,8 +89,15 @@ class Branch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
-            x = block(x)
+            x = run_block(block, x, recompute=self.recompute)
         return x
+
+    def freeze(self, num_blocks: int) -> None:
+        """Keep the stem and the first blocks as they are (FreezeD, Mo et al. 2020, arXiv 2002.10964); 0 is none."""
+        if num_blocks:
+            self.stem.requires_grad_(False)
+        for block in self.blocks[:num_blocks]:
+            block.requires_grad_(False)
 
 
 def minibatch_deviation(x: Tensor, max_group: int = 4) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,15 @@ def leaky_relu(x: Tensor) -> Tensor:
 def widened(x: Tensor) -> Tensor:
     """At least float32: what autocast made shorter is widened, float64 stays."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def run_block(block: nn.Module, *inputs: Any, recompute: bool) -> Any:
+    """``block(*inputs)``; with ``recompute`` its maps are not kept but computed again when gradients ask for them."""
+    if not (recompute and torch.is_grad_enabled()):
+        return block(*inputs)
+    from torch.utils.checkpoint import checkpoint
+
+    return checkpoint(block, *inputs, use_reentrant=False)
 
 
 class EqualisedLinear(nn.Module):

@@ -22,6 +22,7 @@ from semanticgan.networks.layers import (
     average_pool_to,
     fir_upsample,
     leaky_relu,
+    run_block,
     widened,
 )
 
@@ -99,6 +100,7 @@ class Renderer(nn.Module):
         super().__init__()
         self.coarse_size, self.min_feature_size, self.size = coarse_size, min_feature_size, size
         self.residual_segmentation = residual_segmentation
+        self.recompute = False  # in training: compute blocks again for their gradients rather than keep all maps
         self.blocks = nn.ModuleList()
         self.noise_sides: list[int] = []
         width, side = feature_channels, min_feature_size
@@ -140,7 +142,7 @@ class Renderer(nn.Module):
         for index, block in enumerate(self.blocks):
             if x.shape[-1] == self.coarse_size:
                 x = torch.cat([x, feature.to(x.dtype)], dim=1)
-            x, addition = block(x, noise[2 * index : 2 * index + 2])
+            x, addition = run_block(block, x, noise[2 * index : 2 * index + 2], recompute=self.recompute)
             with torch.autocast(x.device.type, enabled=False):  # the sum over sides is kept in float32
                 addition = widened(addition)
                 outputs = addition if outputs is None else fir_upsample(outputs).add_(addition)

@@ -55,8 +55,10 @@ class DataSection:
     split: str = "train"
     length: int | None = None  # use the first so many; for portraits, how many are drawn
     label_order: str | None = None
+    style: str | None = None  # of portraits
     flip: bool = True  # mirror every picture with probability one half
     workers: int = 2  # processes that decode
+    on_error: str = "stop"  # at a picture that cannot be used: "stop", or "skip" it, say so and take another
     cache_gigabytes: float = 2.0  # a dataset that fits is decoded once and held in memory
 
 
@@ -73,6 +75,31 @@ class LossSection:
     path_length_batch_shrink: int = 2
     path_length_decay: float = 0.01
     style_mixing: float = 0.3  # probability a batch
+
+
+@dataclass
+class AugmentationSection:
+    """Augmentation of what the discriminator sees (arXiv 2006.06676); steered by its certainty if adaptive."""
+
+    adaptive: bool = False
+    probability: float = 0.0  # at the start if adaptive, else throughout
+    target: float = 0.6  # of the mean sign of D(real)
+    images_to_one: float = 500_000.0  # images in which the probability can go from 0 to 1
+    every: int = 4  # steps between adjustments
+    geometric: bool = True
+    colour: bool = True
+
+    @property
+    def wanted(self) -> bool:
+        return self.adaptive or self.probability > 0
+
+
+@dataclass
+class FreezeSection:
+    """What stays as it was at the start."""
+
+    generator: list[str] = field(default_factory=list)  # of mapping, local, fusion, renderer
+    discriminator_blocks: int = 0  # the first of each branch, nearest the picture
 
 
 @dataclass
@@ -118,10 +145,17 @@ class TrainingConfig:
     device: str = "auto"
     precision: str = "float32"
     deterministic: bool = True
+    start: str | None = None  # a state of another run, or a model file, whose weights are taken over at step 0
+    accumulate: int = 1  # parts that a process cuts its share of a batch into
+    recompute: bool = False  # activations, to save memory for time
+    compile: bool = False
+    log_to: list[str] = field(default_factory=lambda: ["tensorboard"])
     data: DataSection = field(default_factory=DataSection)
     generator: GeneratorSection = field(default_factory=GeneratorSection)  # type: ignore[valid-type]
     discriminator: DiscriminatorSection = field(default_factory=DiscriminatorSection)  # type: ignore[valid-type]
     loss: LossSection = field(default_factory=LossSection)
+    augmentation: AugmentationSection = field(default_factory=AugmentationSection)
+    freeze: FreezeSection = field(default_factory=FreezeSection)
     optimiser: OptimiserSection = field(default_factory=OptimiserSection)
     ema: EmaSection = field(default_factory=EmaSection)
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
@@ -138,12 +172,20 @@ class TrainingConfig:
                 value = getattr(getattr(self, section) if section else self, name)
                 if not smallest <= value < math.inf:
                     raise InputError(f"{key} must be {smallest} or more, got {value}.")
+        for name, allowed in (("data.on_error", ON_ERROR), ("freeze.generator", PARTS)):
+            section, _, key = name.partition(".")
+            given = getattr(getattr(self, section), key)
+            for value in [given] if isinstance(given, str) else given:
+                if value not in allowed:
+                    raise unknown_name(name, value, allowed)
         for section, name in _CHANNELS:
             if any(width < 1 for width in getattr(getattr(self, section), name).values()):
                 raise InputError(f"{section}.{name} must be 1 or more at every side.")
         for key, share in (
             ("loss.style_mixing", self.loss.style_mixing),
             ("loss.path_length_decay", self.loss.path_length_decay),
+            ("augmentation.probability", self.augmentation.probability),
+            ("augmentation.target", self.augmentation.target),
             ("optimiser.beta1", self.optimiser.beta1),
             ("optimiser.beta2", self.optimiser.beta2),
         ):
@@ -173,6 +215,8 @@ class TrainingConfig:
         return OmegaConf.to_yaml(OmegaConf.structured(self))
 
 
+ON_ERROR = ("stop", "skip")
+PARTS = ("mapping", "local", "fusion", "renderer")  # of a generator
 _SCHEDULE = ("total_images", "log_every", "sheet_every", "sheet_images", "save_every", "keep")
 _WIDTHS = ("style_dim", "num_mapping_layers", "local_channels", "feature_channels")
 _LOSS = ("r1_image", "r1_segmentation", "r1_every", "mask", "path_length", "path_length_every")
@@ -186,10 +230,14 @@ _SMALLEST = {
         "optimiser.learning_rate",
         "optimiser.epsilon",
         "ema.ramp_up",
+        "freeze.discriminator_blocks",
         *(f"loss.{name}" for name in _LOSS),
     ),
     1: (
         "batch",
+        "accumulate",
+        "augmentation.every",
+        "augmentation.images_to_one",
         "loss.path_length_batch_shrink",
         *(f"generator.{name}" for name in _WIDTHS),
         *(f"schedule.{name}" for name in _SCHEDULE),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,20 +24,25 @@ from semanticgan.data import (
     open_dataset,
     to_network,
 )
-from semanticgan.errors import ExistingFileError, InputError, TrainingDiverged
-from semanticgan.files import require_free, written_aside
+from semanticgan.data.forgiving import ForgivingPairs
+from semanticgan.errors import InputError, TrainingDiverged
+from semanticgan.files import written_aside
 from semanticgan.model import choose_device
-from semanticgan.training.config import TrainingConfig, load_config
-from semanticgan.training.hold import LOCK_FILE, held
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.folder import CONFIG_FILE, require_usable
+from semanticgan.training.hold import held
+from semanticgan.training.interruption import (
+    advice_when_memory_ends,
+    advice_when_the_disk_is_full,
+    deterministic_where_possible,
+    stop_requested,
+)
 from semanticgan.training.logs import RunLog
+from semanticgan.training.processes import Processes, device_of_process, joined
 from semanticgan.training.sheets import write_sheet
+from semanticgan.training.start import Start
 from semanticgan.training.state import MODEL_FILE, load_state, newest_state, remove_litter, save_state
 from semanticgan.training.trainer import Trainer
-
-CONFIG_FILE = "config.yaml"
-# A run may be continued with other values of these; every other key must be what it was.
-_FREE_ON_RESUME = ("run_dir", "device", "description", "expected", "licence", "data_licence")
-_FREE_SECTIONS_ON_RESUME = {"schedule": None, "data": ("path", "workers", "cache_gigabytes")}
 
 
 @dataclass(frozen=True)
@@ -73,22 +74,40 @@ def train(config: TrainingConfig) -> TrainingResult:
             configuration, of other data or of a process that is still training.
         TrainingDiverged: a loss is not finite; the last state is kept.
     """
+    device = device_of_process(choose_device(config.device))
+    with joined(device) as processes:
+        return _train_among(processes, config, device)
+
+
+def _train_among(processes: Processes, config: TrainingConfig, device: torch.device) -> TrainingResult:
+    """:func:`train`, as one of the processes that share it; the first alone writes."""
     started = time.monotonic()
-    run_dir = _require_usable(config)
-    device = choose_device(config.device)
-    dataset = _open_data(config)
-    trainer = Trainer(config, dataset.regions, device)
+    run_dir = Path(config.run_dir or "")
+    start = Start.read(config.start) if config.start else None
+    if start is not None:
+        config = start.configure(config)
+    if processes.is_first:
+        require_usable(config)
+    processes.any(False)  # the others read the run's folder only now
+    dataset = _open_data(config, start)
+    trainer = Trainer(config, dataset.regions, device, processes, dataset.labelled)
     data_key = dataset.key()
     total_steps = -(-config.schedule.total_images // config.batch)
-    with held(run_dir):
-        run = _Run(trainer, dataset, run_dir, data_key, _resume(trainer, data_key, run_dir))
-        with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
-            aside.write_text(config.to_yaml(), encoding="utf-8")
-        remove_litter(run_dir)
+    with held(run_dir) if processes.is_first else contextlib.nullcontext():
+        recent = _resume(trainer, data_key, run_dir)
+        if trainer.steps_done == 0 and start is not None:
+            start.fill(trainer)
+        run = _Run(trainer, dataset, run_dir, data_key, recent)
+        log: RunLog | None = None
+        if processes.is_first:
+            with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
+                aside.write_text(config.to_yaml(), encoding="utf-8")
+            remove_litter(run_dir)
+            log = RunLog(run_dir, trainer.steps_done, trainer.images_seen, config.log_to)
         with (
-            RunLog(run_dir, trainer.steps_done, trainer.images_seen) as log,
-            _deterministic(config.deterministic),
-            _stop_requested() as stop,
+            log or contextlib.nullcontext(),
+            deterministic_where_possible(config.deterministic),
+            stop_requested() as stop,
         ):
             _train(run, total_steps, log, stop)
     newest = newest_state(run_dir)
@@ -136,8 +155,8 @@ def _resume(trainer: Trainer, data_key: str, run_dir: Path) -> dict[str, Tensor 
     return dict(state.get("recent", {}))
 
 
-def _train(run: _Run, total_steps: int, log: RunLog, stop: threading.Event) -> None:
-    trainer, dataset = run.trainer, run.dataset
+def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Event) -> None:
+    trainer, dataset, processes = run.trainer, run.dataset, run.trainer.processes
     config, schedule = trainer.config, trainer.config.schedule
     pairs = batches(
         dataset,
@@ -147,39 +166,81 @@ def _train(run: _Run, total_steps: int, log: RunLog, stop: threading.Event) -> N
         flip=config.data.flip,
         workers=0 if isinstance(dataset, CachedPairs) else config.data.workers,
         pin_memory=trainer.device.type == "cuda",
+        positions=trainer.positions,
     )
-    bar = tqdm(total=total_steps * config.batch, initial=trainer.images_seen, unit="img", desc=config.name)
-    logged_images, logged_at = trainer.images_seen, time.monotonic()
+    bar = tqdm(
+        total=total_steps * config.batch,
+        initial=trainer.images_seen,
+        unit="img",
+        desc=config.name,
+        disable=not processes.is_first,
+    )
+    clock = _Clock(trainer)
     with bar:
-        while trainer.steps_done < total_steps and not stop.is_set():
+        while trainer.steps_done < total_steps and not processes.any(stop.is_set()):
             image, segmentation = to_network(next(pairs), len(dataset.regions), trainer.device)
-            run.recent |= trainer.step(image, segmentation)
+            with advice_when_memory_ends(config):
+                run.recent |= trainer.step(image, segmentation)
             bar.update(config.batch)
             step = trainer.steps_done
             if step % schedule.log_every == 0 or step == total_steps:
-                values, now = _finite_values(run), time.monotonic()
-                speed = (trainer.images_seen - logged_images) / max(now - logged_at, 1e-9)
-                log.write(step, trainer.images_seen, values, {"speed/images_per_second": speed})
-                bar.set_postfix_str(
-                    f"D {values['loss/discriminator']:.2f} G {values['loss/generator']:.2f}", refresh=False
-                )
-                run.recent, logged_images, logged_at = {}, trainer.images_seen, now
-            if step % schedule.sheet_every == 0 or step == total_steps:
+                values = _finite_values(run)
+                if log is not None:
+                    log.write(step, trainer.images_seen, values, clock.read())
+                scores = f"D {values['loss/discriminator']:.2f} G {values['loss/generator']:.2f}"
+                bar.set_postfix_str(scores, refresh=False)
+                run.recent = {}
+            if processes.is_first and (step % schedule.sheet_every == 0 or step == total_steps):
                 _write_sheet(trainer, run.run_dir)
             if step % schedule.save_every == 0 or step == total_steps:
                 _save(run)
-        if stop.is_set():
+        if trainer.steps_done < total_steps:
             _save(run)
 
 
+class _Clock:
+    """Speed since the last reading, peak memory and learning rates: what is for people, not for comparing runs."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self._images, self._at = trainer, trainer.images_seen, time.monotonic()
+
+    def read(self) -> dict[str, float]:
+        trainer, now = self._trainer, time.monotonic()
+        speed = (trainer.images_seen - self._images) / max(now - self._at, 1e-9)
+        self._images, self._at = trainer.images_seen, now
+        rates = {
+            f"learning_rate/{name}": float(optimiser.param_groups[0]["lr"])
+            for name, optimiser in (
+                ("generator", trainer.generator_optimiser),
+                ("discriminator", trainer.discriminator_optimiser),
+            )
+        }
+        return {"speed/images_per_second": speed, "memory/peak_gigabytes": _peak_bytes(trainer.device) / 1e9, **rates}
+
+
+def _peak_bytes(device: torch.device) -> int:
+    """Most memory held at a time: of the device on CUDA, else of this process; 0 where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes
+
+
 def _save(run: _Run) -> None:
-    """Publish the state.
+    """Publish the state; of several processes the first does.
 
     Raises:
         TrainingDiverged: something measured since the last line of the log is not finite.
+        UnwritableError: the disk is full; the states that are there stay.
     """
     trainer, config = run.trainer, run.trainer.config
-    recent = _finite_values(run)
+    state = {**trainer.state(), "data_key": run.data_key, "recent": _finite_values(run)}
+    if not trainer.processes.is_first:
+        return
     trainer.average.estimate_mean_latent()
 
     def write_model(path: Path) -> None:
@@ -193,8 +254,8 @@ def _save(run: _Run) -> None:
             description=config.description,
         )
 
-    state = {**trainer.state(), "data_key": run.data_key, "recent": recent}
-    save_state(run.run_dir, trainer.steps_done, state, write_model, config.schedule.keep)
+    with advice_when_the_disk_is_full(f"the state after step {trainer.steps_done}"):
+        save_state(run.run_dir, trainer.steps_done, state, write_model, config.schedule.keep)
 
 
 def _write_sheet(trainer: Trainer, run_dir: Path) -> None:
@@ -203,7 +264,9 @@ def _write_sheet(trainer: Trainer, run_dir: Path) -> None:
 
 
 def _finite_values(run: _Run) -> dict[str, float]:
-    values = {name: float(value) for name, value in run.recent.items()}
+    """What was measured since the last line of the log, averaged over the processes."""
+    measured = {name: torch.as_tensor(value, device=run.trainer.device) for name, value in sorted(run.recent.items())}
+    values = {name: float(value) for name, value in run.trainer.processes.mean(measured).items()}
     broken = [name for name, value in values.items() if not math.isfinite(value)]
     if broken:
         raise TrainingDiverged(
@@ -214,7 +277,7 @@ def _finite_values(run: _Run) -> dict[str, float]:
     return values
 
 
-def _open_data(config: TrainingConfig) -> PairDataset:
+def _open_data(config: TrainingConfig, start: Start | None) -> PairDataset:
     data = config.data
     if data.kind in KINDS and data.kind != "portraits" and data.path is None:
         raise InputError(f"no data given for data.kind={data.kind}. Add data.path=FOLDER_OR_ZIP.")
@@ -222,96 +285,13 @@ def _open_data(config: TrainingConfig) -> PairDataset:
         data.kind,
         data.path,
         config.size,
-        scheme=data.scheme,
+        scheme=start.regions if data.kind == "pictures" and start is not None else data.scheme,
         split=data.split,
         length=data.length,
         seed=config.seed,
         label_order=data.label_order,
+        style=data.style,
     )
+    if data.on_error == "skip":
+        dataset = ForgivingPairs(dataset)
     return cached_if_small(dataset, int(data.cache_gigabytes * 1e9), workers=data.workers, progress=True)
-
-
-def _require_usable(config: TrainingConfig) -> Path:
-    """The run's folder, checked without writing anything: data may still turn out to be unusable.
-
-    Raises:
-        InputError: no run_dir, one that cannot be written, or one that holds another configuration.
-    """
-    if not config.run_dir:
-        raise InputError("no run folder given. Add run_dir=runs/NAME.")
-    run_dir = Path(config.run_dir)
-    if run_dir.exists() and not run_dir.is_dir():
-        raise ExistingFileError(f"run_dir {str(run_dir)!r} is a file. Choose another.")
-    path = require_free(run_dir / CONFIG_FILE, overwrite=True)
-    if path.exists():
-        changed = _difference(load_config(path), config)
-        if changed:
-            raise InputError(
-                f"run_dir {str(run_dir)!r} holds a run with other values of {', '.join(changed)}. Give the same values "
-                "to continue it, or another run_dir."
-            )
-    elif run_dir.exists() and any(found.name != LOCK_FILE for found in run_dir.iterdir()):
-        raise InputError(f"run_dir {str(run_dir)!r} holds files that are no run of this package. Choose another.")
-    return run_dir
-
-
-def _difference(old: TrainingConfig, new: TrainingConfig) -> list[str]:
-    """Keys whose values differ, of those that decide a run's numbers."""
-    from omegaconf import OmegaConf
-
-    changed = []
-    before, after = (_flat(OmegaConf.to_container(OmegaConf.structured(config))) for config in (old, new))
-    for key in sorted(before.keys() | after.keys()):
-        section, _, name = key.partition(".")
-        if section in _FREE_ON_RESUME:
-            continue
-        free = _FREE_SECTIONS_ON_RESUME.get(section, ())
-        if free is None or name in free:
-            continue
-        if before.get(key) != after.get(key):
-            changed.append(f"{key} ({json.dumps(before.get(key))} there, {json.dumps(after.get(key))} given)")
-    return changed
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
-
-
-@contextmanager
-def _deterministic(wanted: bool) -> Iterator[None]:
-    """Operations that repeat their bits wherever there are such; the process's own setting comes back afterwards."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    if wanted:
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-@contextmanager
-def _stop_requested() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set; a second one interrupts at once. Signals reach the main thread only."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def request(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        sys.stderr.write("\nstopping after this step; the state is being saved.\n")
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,6 +7,7 @@ latent code, D style width.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -59,7 +60,12 @@ class PathLength(NamedTuple):
 
 
 def path_length_penalty(
-    image: Tensor, latents: Tensor, mean: Tensor, direction: Tensor, decay: float = 0.01
+    image: Tensor,
+    latents: Tensor,
+    mean: Tensor,
+    direction: Tensor,
+    decay: float = 0.01,
+    over_processes: Callable[[Tensor], Tensor] | None = None,
 ) -> PathLength:
     """Path length regularisation (Karras et al. 2019, arXiv 1912.04958, Eq. 4) over the expanded latents.
 
@@ -69,9 +75,11 @@ def path_length_penalty(
         mean: running mean of the lengths, scalar.
         direction: [N, 3, S, S] standard normal.
         decay: weight of this batch in the running mean.
+        over_processes: the mean of a scalar over the processes that share the batch; None where there is one.
     """
     projected = (image * direction).sum() / math.sqrt(image.shape[2] * image.shape[3])
     (gradient,) = torch.autograd.grad(projected, latents, create_graph=True)
     lengths = gradient.square().sum(2).mean(1).sqrt()
-    new_mean = mean + decay * (lengths.mean() - mean)
+    batch_mean = lengths.mean() if over_processes is None else over_processes(lengths.mean())
+    new_mean = mean + decay * (batch_mean - mean)
     return PathLength((lengths - new_mean).square().mean(), new_mean.detach(), lengths.detach())

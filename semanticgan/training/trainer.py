@@ -1,7 +1,7 @@
 """The networks, optimisers and averages of a training, and its steps (Section 3 of arXiv 2112.02236).
 
-Every draw of step t comes from a generator seeded by (seed, rank, t, phase), so that a resumed run needs no random
-state and repeats the same bits.
+A step's numbers depend on the configuration and the step alone: not on what was drawn before, nor on how many
+processes share the batch, as long as each part of it that goes through the networks at once is a multiple of 4.
 
 Shape legend: N images, K regions, S side of the picture, B base rows, D style width.
 """
@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from semanticgan.errors import InputError
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator, Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.training.augmentation import AdaptiveProbability, augment
 from semanticgan.training.config import TrainingConfig
+from semanticgan.training.draws import Draws, Phase
 from semanticgan.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -27,9 +32,9 @@ from semanticgan.training.losses import (
     path_length_penalty,
     r1_penalty,
 )
+from semanticgan.training.processes import ALONE, Processes, share_of
 
-# Each part of a step draws from its own stream.
-_DISCRIMINATOR, _GENERATOR, _PATH_LENGTH, _WEIGHTS = range(4)
+Values = dict[str, Tensor]
 
 
 class Trainer:
@@ -39,28 +44,71 @@ class Trainer:
         config: the configuration.
         regions: the regions of the data.
         device: where to train.
-        rank: number of this process among several.
+        processes: those that share each batch.
+        labelled: whether the data have label maps; without, pictures alone are judged.
     """
 
-    def __init__(self, config: TrainingConfig, regions: RegionScheme, device: torch.device, rank: int = 0) -> None:
-        self.config, self.regions, self.device, self.rank = config, regions, device, rank
+    def __init__(
+        self,
+        config: TrainingConfig,
+        regions: RegionScheme,
+        device: torch.device,
+        processes: Processes = ALONE,
+        labelled: bool = True,
+    ) -> None:
+        self.config, self.regions, self.device, self.processes = config, regions, device, processes
+        self.labelled = labelled
+        self.steps_done = 0
+        self._divide()
         with torch.random.fork_rng(devices=[]):  # networks draw their first weights from the global stream
-            torch.manual_seed(_seed_of(config.seed, 0, 0, _WEIGHTS))
+            torch.manual_seed(_weights_seed(config.seed))
             self.generator = Generator(config.generator_config(regions)).to(device)
             self.discriminator = Discriminator(config.discriminator_config(regions)).to(device)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self._freeze()
+        for part in (
+            self.generator.renderer,
+            self.discriminator.image_branch,
+            self.discriminator.segmentation_branch,
+        ):
+            part.recompute = config.recompute
         loss = config.loss
         self.generator_optimiser = self._adam(self.generator, loss.path_length_every)
         self.discriminator_optimiser = self._adam(self.discriminator, loss.r1_every)
         self.path_length_mean = torch.zeros((), device=device)
-        self.steps_done = 0
+        self.augmentation = AdaptiveProbability(
+            start=config.augmentation.probability,
+            target=config.augmentation.target,
+            images_to_one=config.augmentation.images_to_one,
+            every=config.augmentation.every,
+            batch=config.batch,
+            device=device,
+        )
+        sides = torch.from_numpy(regions.flip_table()[: len(regions)]).long()
+        self._flip_table = None if torch.equal(sides, torch.arange(len(regions))) else sides.to(device)
+        # What is differentiated twice runs as written; the rest may be compiled.
+        self._judge, self._render = self._shared(self.discriminator), self._shared(self.generator)
+        self._judge_fast: Callable[..., Tensor] = self._judge
+        self._render_fast: Callable[..., Rendering] = self._render
+        self._judge_frozen: Callable[..., Tensor] = self.discriminator
+        if config.compile:
+            self._judge_fast, self._render_fast = torch.compile(self._judge), torch.compile(self._render)
+            self._judge_frozen = torch.compile(self.discriminator)
 
     @property
     def images_seen(self) -> int:
         return self.steps_done * self.config.batch
 
-    def step(self, image: Tensor, segmentation: Tensor) -> dict[str, Tensor]:
-        """One step of both networks on real pairs [N, 3, S, S] and [N, K, S, S]; returns what is to be logged."""
+    @property
+    def positions(self) -> list[int]:
+        """Which pictures of a batch this process takes, in the order in which :meth:`step` wants them."""
+        return [position for part in self._parts for position in part]
+
+    def step(self, image: Tensor, segmentation: Tensor) -> Values:
+        """One step of both networks on real pairs [N, 3, S, S] and [N, K, S, S]; returns what is to be logged.
+
+        The pairs are those of :attr:`positions`. What is logged is this process's own.
+        """
         loss, step = self.config.loss, self.steps_done
         values = self._discriminator_step(image, segmentation)
         if loss.r1_every and step % loss.r1_every == 0:
@@ -69,76 +117,181 @@ class Trainer:
         if loss.path_length_every and step % loss.path_length_every == 0:
             values |= self._path_length_step()
         self._update_average()
+        if self.config.augmentation.adaptive:
+            self.augmentation.update(step + 1, self.processes.sum)
+            values |= {"augmentation/probability": self.augmentation.value.clone()}
+            values |= {"augmentation/sign": self.augmentation.last_sign.clone()}
         self.steps_done += 1
         return values
 
-    def _discriminator_step(self, image: Tensor, segmentation: Tensor) -> dict[str, Tensor]:
-        draws = self._draws(_DISCRIMINATOR)
-        with self._autocast():
-            with torch.no_grad():
-                fake = self._generate(draws, self.config.batch)
-            real_score = self.discriminator(image, segmentation)
-            fake_score = self.discriminator(fake.image, fake.segmentation)
-        loss = discriminator_loss(real_score.float(), fake_score.float())
-        self._update(self.discriminator_optimiser, loss)
-        return {
-            "loss/discriminator": loss.detach(),
-            "score/real": real_score.detach().mean(),
-            "score/fake": fake_score.detach().mean(),
-        }
+    def _discriminator_step(self, image: Tensor, segmentation: Tensor) -> Values:
+        def part(draws: Draws, image: Tensor, segmentation: Tensor) -> tuple[Tensor, Values]:
+            real_image, real_segmentation = self._augment(image, segmentation, draws, real=True)
+            with self._autocast():
+                with torch.no_grad():
+                    fake = self._generate(draws)
+                fake_image, fake_segmentation = self._augment(fake.image, fake.segmentation, draws, real=False)
+                real_score = self._judge_fast(real_image, real_segmentation).float()
+                fake_score = self._judge_fast(fake_image, fake_segmentation).float()
+            self.augmentation.observe(real_score)
+            loss = discriminator_loss(real_score, fake_score)
+            scores = {"score/real": real_score.mean(), "score/fake": fake_score.mean()}
+            return loss, {"loss/discriminator": loss, **scores}
 
-    def _r1_step(self, image: Tensor, segmentation: Tensor) -> dict[str, Tensor]:
+        return self._update(self.discriminator_optimiser, self._judge, Phase.DISCRIMINATOR, part, image, segmentation)
+
+    def _r1_step(self, image: Tensor, segmentation: Tensor) -> Values:
         loss = self.config.loss
-        image, segmentation = image.detach().requires_grad_(), segmentation.detach().requires_grad_()
-        with self._autocast():
-            score = self.discriminator(image, segmentation)
-        r1 = r1_penalty(score, image, segmentation)
-        penalty = loss.r1_image / 2 * r1.image + loss.r1_segmentation / 2 * r1.segmentation
-        self._update(self.discriminator_optimiser, penalty * loss.r1_every)
-        return {"r1/image": r1.image.detach(), "r1/segmentation": r1.segmentation.detach()}
 
-    def _generator_step(self) -> dict[str, Tensor]:
-        draws = self._draws(_GENERATOR)
-        self.discriminator.requires_grad_(False)
-        with self._autocast():
-            fake = self._generate(draws, self.config.batch)
-            score = self.discriminator(fake.image, fake.segmentation)
-        adversarial, mask = generator_loss(score.float()), mask_loss(fake)
-        self._update(self.generator_optimiser, adversarial + self.config.loss.mask * mask)
-        self.discriminator.requires_grad_(True)
-        return {"loss/generator": adversarial.detach(), "loss/mask": mask.detach()}
+        def part(draws: Draws, image: Tensor, segmentation: Tensor) -> tuple[Tensor, Values]:
+            # The gradient is taken where the discriminator looks: at the augmented pictures.
+            image, joint = self._augment(image, segmentation, draws, real=True)
+            image = image.detach().requires_grad_()
+            joint = None if joint is None else joint.detach().requires_grad_()
+            with self._autocast():
+                score = self._judge(image, joint)
+            r1 = r1_penalty(score, image, joint)
+            penalty = loss.r1_image / 2 * r1.image + loss.r1_segmentation / 2 * r1.segmentation
+            logged = {"r1/image": r1.image} | ({"r1/segmentation": r1.segmentation} if joint is not None else {})
+            return self._tied(penalty * loss.r1_every, score), logged
 
-    def _path_length_step(self) -> dict[str, Tensor]:
-        loss, draws = self.config.loss, self._draws(_PATH_LENGTH)
-        num_images = self.config.batch // loss.path_length_batch_shrink
-        with self._autocast():
-            latents = self.generator.expand(self._latents(draws, num_images))
-            image = self.generator(latents, noise=draws).image
-        direction = torch.randn(image.shape, generator=draws).to(self.device)
-        path = path_length_penalty(image.float(), latents, self.path_length_mean, direction, loss.path_length_decay)
-        self.path_length_mean = path.mean
-        self._update(self.generator_optimiser, path.penalty * (loss.path_length * loss.path_length_every))
-        return {"path_length/penalty": path.penalty.detach(), "path_length/mean": path.mean}
+        return self._update(self.discriminator_optimiser, self._judge, Phase.R1, part, image, segmentation)
 
-    def _generate(self, draws: torch.Generator, num_images: int) -> Rendering:
-        rendering: Rendering = self.generator(self._latents(draws, num_images), noise=draws)
-        return rendering
+    def _generator_step(self) -> Values:
+        def part(draws: Draws) -> tuple[Tensor, Values]:
+            with self._autocast():
+                fake = self._generate(draws)
+                image, segmentation = self._augment(fake.image, fake.segmentation, draws, real=False)
+                score = self._judge_frozen(image, segmentation)
+            adversarial, mask = generator_loss(score.float()), mask_loss(fake)
+            return adversarial + self.config.loss.mask * mask, {"loss/generator": adversarial, "loss/mask": mask}
 
-    def _latents(self, draws: torch.Generator, num_images: int) -> Tensor:
-        """Latent codes of fresh z, mixed with the configured probability, [N, B + 2K, D]."""
-        config = self.generator.config
-        mixed = torch.rand((), generator=draws).item() < self.config.loss.style_mixing
-        z = torch.randn(2 if mixed else 1, num_images, config.style_dim, generator=draws)
-        codes = self.generator.map(z.to(self.device).flatten(0, 1)).unflatten(0, z.shape[:2])
-        codes = codes.unsqueeze(2).expand(-1, -1, config.num_rows, -1)
-        if not mixed:
-            return codes[0]
-        choice = torch.randint(3, (num_images, config.num_regions), generator=draws).to(self.device)
-        return torch.where(mixing_rows(choice, config.num_base_layers).unsqueeze(-1), codes[1], codes[0])
+        with _frozen(self.discriminator):
+            return self._update(self.generator_optimiser, self._render, Phase.GENERATOR, part)
 
-    def _draws(self, phase: int) -> torch.Generator:
-        """The random stream of one part of this step, on the CPU so that devices agree."""
-        return torch.Generator().manual_seed(_seed_of(self.config.seed, self.rank, self.steps_done, phase))
+    def _path_length_step(self) -> Values:
+        loss = self.config.loss
+        means = []
+
+        def part(draws: Draws) -> tuple[Tensor, Values]:
+            with self._autocast():
+                latents = self.generator.expand(draws.latents(self.generator, loss.style_mixing))
+                latents = latents if latents.requires_grad else latents.requires_grad_()  # a mapping that is frozen
+                fake = self._render(latents, noise=draws.noise(self.generator.renderer.noise_sides))
+            direction = draws.direction(fake.image)
+            path = path_length_penalty(
+                fake.image.float(),
+                latents,
+                self.path_length_mean,
+                direction,
+                loss.path_length_decay,
+                self.processes.shared_mean,
+            )
+            means.append(path.mean)
+            penalty = path.penalty * (loss.path_length * loss.path_length_every)
+            return self._tied(penalty, fake.image, fake.segmentation), {"path_length/penalty": path.penalty}
+
+        values = self._update(self.generator_optimiser, self._render, Phase.PATH_LENGTH, part)
+        self.path_length_mean = torch.stack(means).mean()
+        return {**values, "path_length/mean": self.path_length_mean}
+
+    def _generate(self, draws: Draws) -> Rendering:
+        latents = draws.latents(self.generator, self.config.loss.style_mixing)
+        return self._render_fast(latents, noise=draws.noise(self.generator.renderer.noise_sides))
+
+    def _augment(self, image: Tensor, segmentation: Tensor, draws: Draws, real: bool) -> tuple[Tensor, Tensor | None]:
+        """What the discriminator is shown of pictures: both, or the pictures alone, augmented if that is wanted."""
+        joint = segmentation if self.labelled else None
+        values = self.config.augmentation
+        if not values.wanted:
+            return image, joint
+        streams = draws.streams(real)
+        probability = self.augmentation.value
+        return augment(
+            image,
+            joint,
+            probability,
+            streams,
+            flip_table=self._flip_table,
+            geometric=values.geometric,
+            colour=values.colour,
+        )
+
+    def _update(
+        self,
+        optimiser: torch.optim.Optimizer,
+        network: nn.Module,
+        phase: Phase,
+        part: Callable[..., tuple[Tensor, Values]],
+        *pairs: Tensor,
+    ) -> Values:
+        """One update from the losses of all parts of this process's share; returns the means of what they log.
+
+        Args:
+            optimiser: of the network that learns.
+            network: that network, shared with the other processes if there are any.
+            phase: of the step.
+            part: the loss of one part, and what is logged of it, from its draws and its share of ``pairs``.
+            pairs: tensors of this process's real pictures.
+        """
+        optimiser.zero_grad(set_to_none=True)
+        parts, batch = self._parts, self.config.batch
+        if phase is Phase.PATH_LENGTH:
+            parts, batch = self._path_length_parts, batch // self.config.loss.path_length_batch_shrink
+        logged: list[Values] = []
+        for index, positions in enumerate(parts):
+            draws = Draws(self.config.seed, self.steps_done, phase, batch, positions, self.device)
+            rows = slice(index * len(positions), (index + 1) * len(positions))
+            last = index == len(parts) - 1
+            # Gradients are exchanged once, with those of the last part.
+            with contextlib.nullcontext() if last or self.processes.count == 1 else network.no_sync():  # type: ignore[operator]
+                loss, values = part(draws, *(pair[rows] for pair in pairs))
+                (loss / len(parts)).backward()
+            logged.append({name: value.detach() for name, value in values.items()})
+        for parameter in (parameter for group in optimiser.param_groups for parameter in group["params"]):
+            if parameter.grad is None:  # of a regulariser that a bias has no part in; the optimiser counts steps alike
+                parameter.grad = torch.zeros_like(parameter)
+        optimiser.step()
+        return {name: torch.stack([values[name] for values in logged]).mean() for name in logged[0]}
+
+    def _tied(self, loss: Tensor, *outputs: Tensor) -> Tensor:
+        """The loss, with a gradient of 0 for every weight behind ``outputs``: processes wait for one from each."""
+        if self.processes.count == 1:
+            return loss
+        return loss + 0.0 * torch.stack([output.float().sum() for output in outputs]).sum()
+
+    def _divide(self) -> None:
+        """Cut the batch into the parts that go through the networks at once, and take this process's."""
+        config, count = self.config, self.processes.count * self.config.accumulate
+        for batch, name in (
+            (config.batch, "batch"),
+            (config.batch // config.loss.path_length_batch_shrink, "batch / loss.path_length_batch_shrink"),
+        ):
+            if batch % count:
+                raise InputError(
+                    f"{name} is {batch}, which {self.processes.count} processes x {config.accumulate} parts "
+                    f"(accumulate) do not divide. Give a multiple of {count}."
+                )
+        own = range(self.processes.rank * config.accumulate, (self.processes.rank + 1) * config.accumulate)
+        self._parts = [share_of(config.batch, count, index) for index in own]
+        shrunk = config.batch // config.loss.path_length_batch_shrink
+        self._path_length_parts = [share_of(shrunk, count, index) for index in own]
+
+    def _freeze(self) -> None:
+        """Take out of the training what the configuration or the data say."""
+        freeze = self.config.freeze
+        for name in freeze.generator:
+            self.generator.get_submodule(name).requires_grad_(False)
+        self.discriminator.image_branch.freeze(freeze.discriminator_blocks)
+        self.discriminator.segmentation_branch.freeze(freeze.discriminator_blocks)
+        if not self.labelled:
+            self.discriminator.segmentation_branch.requires_grad_(False)
+
+    def _shared(self, network: nn.Module) -> nn.Module:
+        """The network itself, or one whose gradients are averaged over the processes."""
+        if self.processes.count == 1:
+            return network
+        return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
@@ -147,19 +300,15 @@ class Trainer:
         """Adam whose rate and betas account for the extra updates of lazy regularisation."""
         values = self.config.optimiser
         share = lazy_every / (lazy_every + 1) if lazy_every else 1.0
+        fused = self.device.type == "cuda"  # that of the CPU repeats no bits after a resume
         return torch.optim.Adam(
-            network.parameters(),
+            [parameter for parameter in network.parameters() if parameter.requires_grad],
             lr=values.learning_rate * share,
             betas=(float(values.beta1**share), float(values.beta2**share)),
             eps=values.epsilon,
-            foreach=True,
+            fused=fused,
+            foreach=not fused,
         )
-
-    @staticmethod
-    def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -172,7 +321,7 @@ class Trainer:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), weight)
 
     def state(self) -> dict[str, Any]:
-        """All that a resumed run needs."""
+        """All that a resumed run needs, the same of every process that shares the training; all call this together."""
         return {
             "steps_done": self.steps_done,
             "generator": self.generator.state_dict(),
@@ -181,6 +330,7 @@ class Trainer:
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "path_length_mean": self.path_length_mean,
+            "augmentation": self.augmentation.state(self.processes.sum),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -191,19 +341,22 @@ class Trainer:
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
         self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
         self.path_length_mean = state["path_length_mean"].to(self.device)
+        if "augmentation" in state:  # not in those of version 0.1
+            self.augmentation.load_state(state["augmentation"], self.processes.is_first)
         self.steps_done = state["steps_done"]
 
 
-def mixing_rows(choice: Tensor, num_base_layers: int) -> Tensor:
-    """Which rows of a mixed code come from the second code, bool [N, B + 2K].
+@contextlib.contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Nothing of a network learns within the block."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_()
 
-    Args:
-        choice: [N, K] of 0 (both rows of the region from the first), 1 (its texture from the second) or 2 (both).
-        num_base_layers: B; base rows are always the first code's.
-    """
-    rows = torch.stack([choice == 2, choice >= 1], dim=-1).flatten(1)
-    return torch.cat([rows.new_zeros(len(rows), num_base_layers), rows], dim=1)
 
-
-def _seed_of(seed: int, rank: int, step: int, phase: int) -> int:
-    return int(np.random.SeedSequence([seed, rank, step, phase]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def _weights_seed(seed: int) -> int:
+    return int(np.random.SeedSequence([seed, 0, Phase.WEIGHTS]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -10,10 +10,12 @@ import sys
 from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from semanticgan.data import open_dataset
 from semanticgan.data.portraits import (
     DrawingStyle,
     Portrait,
@@ -24,6 +26,7 @@ from semanticgan.data.portraits import (
     render_portrait,
 )
 from semanticgan.data.portraits.attributes import HAIR_STYLES
+from semanticgan.data.portraits.woodcut import INKS
 from semanticgan.errors import InputError
 from semanticgan.regions import CELEBAMASK_13
 
@@ -233,6 +236,49 @@ def test_style_changes_paint_but_never_labels() -> None:
         assert (first.labels != second.labels).mean() < 0.01
 
 
+@pytest.mark.parametrize(("size", "count"), [(32, 12), (64, 60), (100, 4), (128, 6), (256, 2)])
+def test_woodcut_has_the_storybook_s_labels_and_records(size: int, count: int) -> None:
+    for index in range(count):
+        painted, printed = draw_portrait(7, index, size), draw_portrait(7, index, size, "woodcut")
+        assert np.array_equal(painted.labels, printed.labels)
+        assert painted.attributes == printed.attributes
+
+
+def test_woodcut_differs_at_first_sight() -> None:
+    """Other colours, far steeper edges, and nothing that is not mixed from the inks."""
+    inks = np.array(list(INKS.values()))
+
+    def steepness(image: np.ndarray) -> float:
+        return float(np.abs(np.diff(image.astype(np.float64).mean(axis=2), axis=0)).mean())
+
+    for index in range(12):
+        painted = portraits()[index].image
+        printed = draw_portrait(7, index, 64, "woodcut").image
+        assert np.abs(painted.astype(int) - printed).mean() > 25
+        assert steepness(printed) > 2 * steepness(painted)
+        assert (printed.reshape(-1, 3).max(axis=0) <= inks.max(axis=0)).all()
+        assert (printed.reshape(-1, 3).min(axis=0) >= inks.min(axis=0)).all()
+
+
+def test_woodcut_has_contours_and_lines() -> None:
+    """The outline against the ground is ink; the ground itself is nothing but two inks in level lines."""
+    portrait = draw_portrait(7, 3, 256, "woodcut")
+    ink = (np.abs(portrait.image.astype(int) - np.array(INKS["ink"])) <= 2).all(axis=2)
+    ground = portrait.labels == 0
+    edge = cv2.dilate(ground.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~ground
+    assert ink[edge].mean() > 0.9
+    assert ink[ground].mean() < 0.1
+    far = cv2.erode(ground.astype(np.uint8), np.ones((15, 15), np.uint8), borderValue=1).astype(bool)
+    pure = np.stack([(portrait.image == np.array(colour)).all(axis=2) for colour in INKS.values()])
+    shares = pure[:, far].mean(axis=1)
+    assert np.sort(shares)[-2:].sum() > 0.5 and (np.sort(shares)[:-2] < 0.01).all()
+
+
+def test_an_unknown_technique_is_refused() -> None:
+    with pytest.raises(InputError, match="woodcut"):
+        DrawingStyle("mine", technique="woodcutt")
+
+
 def test_record_is_json() -> None:
     attributes = portrait_attributes(0, 0)
     record = json.loads(json.dumps(attributes.to_dict()))
@@ -259,12 +305,17 @@ def test_dataset() -> None:
     assert len(dataset) == 20 and dataset.regions is CELEBAMASK_13 and dataset.size == 64
     pair = dataset[5]
     drawn = draw_portrait(3, 5, 64)
+    opened = open_dataset("portraits", size=64, length=20, seed=3, style="woodcut")
+    assert np.array_equal(opened[5].image.permute(1, 2, 0).numpy(), draw_portrait(3, 5, 64, "woodcut").image)
     assert pair.image.dtype == pair.labels.dtype == torch.uint8
     assert np.array_equal(pair.image.permute(1, 2, 0).numpy(), drawn.image)
     assert np.array_equal(pair.labels.numpy(), drawn.labels)
     assert dataset.attributes(5) == drawn.attributes
     keys = {PortraitDataset(64, 20, 3).key(), PortraitDataset(64, 20, 4).key(), PortraitDataset(32, 20, 3).key()}
     assert len(keys) == 3 and dataset.key() in keys
+    printed = DrawingStyle("storybook", technique="woodcut")
+    styled = {PortraitDataset(64, 20, 3, style).key() for style in ("storybook", "woodcut", printed)}
+    assert len(styled) == 3 and dataset.key() in styled
     with pytest.raises(IndexError):
         dataset[20]
 

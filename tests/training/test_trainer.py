@@ -13,7 +13,7 @@ import torch
 
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.trainer import Trainer, mixing_rows
+from semanticgan.training.trainer import Trainer
 
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
@@ -55,22 +55,6 @@ def test_average_has_the_stated_half_life(tiny_config: Make, tmp_path: Path) -> 
             trainer._update_average()
         for old, new in zip(before.parameters(), trainer.average.parameters(), strict=True):
             torch.testing.assert_close(new - old, torch.full_like(old, 0.5), atol=1e-4, rtol=0)
-
-
-def test_mixing_follows_the_choice_of_each_region() -> None:
-    rows = mixing_rows(torch.tensor([[0, 1, 2]]), num_base_layers=2)
-    expected = [[False, False, False, False, False, True, True, True]]
-    assert rows.tolist() == expected
-
-
-def test_mixing_has_the_stated_probability(tiny_config: Make, tmp_path: Path) -> None:
-    trainer = Trainer(tiny_config(tmp_path), PHOTOGRAPHS_11, CPU)
-    mixed = 0
-    for step in range(300):
-        latents = trainer._latents(torch.Generator().manual_seed(step), 2)
-        mixed += not torch.equal(latents, latents[:, :1].expand_as(latents))
-        assert torch.equal(latents[:, 0], latents[:, trainer.generator.config.num_base_layers - 1])
-    assert 60 <= mixed <= 120
 
 
 def test_global_random_state_is_neither_read_nor_changed(tiny_config: Make, tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ class PortraitDataset(PairDataset):
         return portrait_attributes(self.seed, self._checked(index))
 
     def key(self) -> str:
-        return content_key(["portraits", _EDITION, self.style, self.size, self.seed, self._length])
+        parts = ["portraits", _EDITION, self.style, self.size, self.seed, self._length]
+        return content_key(parts if self.style.technique == "paint" else [*parts, self.style.technique])
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < self._length:

@@ -21,6 +21,7 @@ from semanticgan.data.portraits.sampling import sample_attributes
 from semanticgan.data.portraits.shading import Sitter
 from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
 from semanticgan.data.portraits.wear import draw_earring, draw_glasses, draw_hat
+from semanticgan.data.portraits.woodcut import print_woodcut
 from semanticgan.errors import InputError
 
 
@@ -113,6 +114,8 @@ def render_portrait(
         _draw_ears(canvas, sitter, near, skin_texture)
     if attributes.hat:
         draw_hat(canvas, sitter)
+    if sitter.style.technique == "woodcut":
+        print_woodcut(canvas, sitter)
     image, labels = canvas.finish()
     return Portrait(image, labels, attributes)
 

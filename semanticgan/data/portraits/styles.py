@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from semanticgan.errors import unknown_name
+
+TECHNIQUES = ("paint", "woodcut")
+"""The painting as it is, or printed anew in ink and spot colours (:mod:`semanticgan.data.portraits.woodcut`)."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class DrawingStyle:
         tone_steps: 0 for smooth shading; otherwise light falls into so many flat tones.
         strands: strength of the strands drawn in hair, 0 leaves them out.
         blush: strength of the colour on cheeks, nose and ears.
+        technique: one of :data:`TECHNIQUES`: what becomes of the finished painting.
     """
 
     name: str
@@ -27,9 +31,18 @@ class DrawingStyle:
     tone_steps: int = 0
     strands: float = 1.0
     blush: float = 1.0
+    # Not in the repr, which is part of the keys of datasets made before there was a choice.
+    technique: str = field(default="paint", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.technique not in TECHNIQUES:
+            raise unknown_name("technique", self.technique, TECHNIQUES)
 
 
-STYLES: Mapping[str, DrawingStyle] = {"storybook": DrawingStyle("storybook")}
+STYLES: Mapping[str, DrawingStyle] = {
+    "storybook": DrawingStyle("storybook"),
+    "woodcut": DrawingStyle("woodcut", line=1.7, shading=1.15, strands=2.0, blush=0.0, technique="woodcut"),
+}
 
 
 def drawing_style(style: str | DrawingStyle) -> DrawingStyle:

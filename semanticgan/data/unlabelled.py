@@ -1,0 +1,76 @@
+"""Pictures without masks: a folder or zip of nothing but pictures, for adaptation to a new domain."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from semanticgan.data import pictures
+from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
+from semanticgan.data.storage import Storage, open_storage
+from semanticgan.errors import InputError
+from semanticgan.regions import RegionScheme
+
+
+class PictureDataset(PairDataset):
+    """Pictures of a folder or zip, whatever folders they lie in, in order of their names.
+
+    Pictures are .jpg, .jpeg, .png or .webp and become square as :mod:`semanticgan.data.pictures` says. Their labels
+    are all 0 and mean nothing, which the attribute ``labelled`` says. Of a dataset of pairs, ``image/`` beside
+    ``label/``, only the pictures are taken.
+
+    Args:
+        path: a folder or zip.
+        size: side of the pictures in pixels.
+        regions: the regions of the model that is to be adapted.
+
+    Raises:
+        MissingFileError: there is nothing at ``path``.
+        InputError: no pictures at ``path``.
+    """
+
+    labelled = False
+
+    def __init__(self, path: str | Path, size: int, regions: RegionScheme) -> None:
+        self.size = size
+        self.regions = regions
+        self._storage = open_storage(path)
+        self._names = _find_pictures(self._storage)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> Pair:
+        """Picture ``index`` as image uint8 [3, S, S] and labels uint8 [S, S], all 0."""
+        name = self._names[index]
+        picture = pictures.read_picture(self._storage.read(name), self._storage.label(name))
+        return to_pair(pictures.resize_picture(picture, self.size), np.zeros((self.size, self.size), dtype=np.uint8))
+
+    def key(self) -> str:
+        """Digest of names and byte counts of the pictures, side and regions; a folder and its zip agree."""
+        root = _common_folder(self._names)
+        files = [(name[len(root) :], self._storage.sizes[name]) for name in self._names]
+        return content_key(["unlabelled", self.size, self.regions.to_dict(), files])
+
+
+def _find_pictures(storage: Storage) -> list[str]:
+    """Names of the pictures, in sorted order."""
+    found = [name for name in storage.sizes if PurePosixPath(name).suffix.lower() in pictures.PICTURE_SUFFIXES]
+    root = _common_folder(found)
+    if any(name.startswith(f"{root}image/") for name in found):
+        # Label maps are .png too: beside image/ they are told by their folder.
+        found = [name for name in found if not name.startswith(f"{root}label/")]
+    if not found:
+        others = f"it has {len(storage.sizes)} other files" if storage.sizes else "it is empty"
+        raise InputError(
+            f"no pictures in {str(storage.path)!r} ({others}). Give a folder or zip of pictures "
+            f"({', '.join(suffix[1:] for suffix in pictures.PICTURE_SUFFIXES)})."
+        )
+    return found
+
+
+def _common_folder(names: list[str]) -> str:
+    """The folder that holds every file, "" or "FOLDER/": a zip may have one more than the folder it was made of."""
+    tops = {name.split("/", 1)[0] if "/" in name else "" for name in names}
+    return f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""

@@ -1,0 +1,121 @@
+"""Where the random numbers of a training come from.
+
+Every picture of a step has streams of its own, seeded by (seed, step, phase, purpose) and its position in the batch.
+So the numbers depend neither on how many processes share a batch nor on how it is cut into parts, and a resumed run
+needs no random state.
+
+Shape legend: N pictures, K regions, D style width, B base rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semanticgan.networks.generator import Generator
+
+
+class Phase(IntEnum):
+    """The parts of a step that draw, each from streams of its own."""
+
+    DISCRIMINATOR = 0
+    GENERATOR = 1
+    PATH_LENGTH = 2
+    WEIGHTS = 3
+    R1 = 4
+
+
+class _Purpose(IntEnum):
+    LATENT = 0
+    MIXING = 1
+    NOISE = 2
+    DIRECTION = 3
+    REAL = 4
+    FAKE = 5
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of some pictures in one phase of one step.
+
+    Attributes:
+        seed: of the training.
+        step: counted from 0.
+        phase: part of the step.
+        batch: pictures of the whole phase.
+        positions: those of the batch that are meant, N.
+        device: where the numbers are wanted. CUDA and MPS draw them themselves, with other values than the CPU.
+    """
+
+    seed: int
+    step: int
+    phase: Phase
+    batch: int
+    positions: Sequence[int]
+    device: torch.device
+
+    def latents(self, generator: Generator, mixing: float) -> Tensor:
+        """Latent codes of fresh z, [N, B + 2K, D]; with probability ``mixing`` each is mixed from two."""
+        config = generator.config
+        z = self._normal(_Purpose.LATENT, (2, config.style_dim))  # [N, 2, D]
+        mixed, choices = self._mixing(mixing, config.num_regions)
+        if not mixed:
+            z = z[:, :1]
+        codes = generator.map(z.flatten(0, 1)).unflatten(0, z.shape[:2])  # [N, 1 or 2, D]
+        rows = codes[:, 0].unsqueeze(1).expand(-1, config.num_rows, -1)
+        if not mixed:
+            return rows
+        second = mixing_rows(choices.to(self.device), config.num_base_layers)
+        return torch.where(second.unsqueeze(-1), codes[:, 1].unsqueeze(1), rows)
+
+    def noise(self, sides: Sequence[int]) -> list[Tensor]:
+        """A map [N, 1, side, side] for each convolution of the renderer."""
+        sizes = [side * side for side in sides]
+        flat = self._normal(_Purpose.NOISE, (sum(sizes),))
+        return [part.unflatten(1, (1, side, side)) for part, side in zip(flat.split(sizes, 1), sides, strict=True)]
+
+    def direction(self, image: Tensor) -> Tensor:
+        """Standard normal numbers of the shape of a picture [N, 3, S, S]."""
+        return self._normal(_Purpose.DIRECTION, tuple(image.shape[1:]))
+
+    def streams(self, real: bool) -> list[torch.Generator]:
+        """One stream on the CPU for each picture: what augmentation draws from, for the real or the generated ones."""
+        purpose = _Purpose.REAL if real else _Purpose.FAKE
+        return [torch.Generator().manual_seed(seed) for seed in self._seeds(purpose)]
+
+    def _mixing(self, probability: float, num_regions: int) -> tuple[bool, Tensor]:
+        """Whether codes of this step are mixed, and what each region takes from the second, int64 [N, K] of 0, 1, 2."""
+        state = np.random.SeedSequence([self.seed, self.step, self.phase, _Purpose.MIXING])
+        words = state.generate_state(1 + self.batch * num_regions)
+        choices = words[1:].reshape(self.batch, num_regions)[list(self.positions)] % 3
+        return bool(words[0] < probability * 2**32), torch.from_numpy(choices.astype(np.int64))
+
+    def _normal(self, purpose: _Purpose, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal numbers [N, *shape]."""
+        source = torch.Generator(self.device if self.device.type in ("cuda", "mps") else "cpu")
+        drawn = [
+            torch.randn(shape, generator=source.manual_seed(seed), device=source.device)
+            for seed in self._seeds(purpose)
+        ]
+        return torch.stack(drawn).to(self.device)
+
+    def _seeds(self, purpose: _Purpose) -> list[int]:
+        words = np.random.SeedSequence([self.seed, self.step, self.phase, purpose])
+        seeds = words.generate_state(self.batch, np.uint64) >> np.uint64(1)
+        return [int(seeds[position]) for position in self.positions]
+
+
+def mixing_rows(choice: Tensor, num_base_layers: int) -> Tensor:
+    """Which rows of a mixed code come from the second code, bool [N, B + 2K].
+
+    Args:
+        choice: [N, K] of 0 (both rows of the region from the first), 1 (its texture from the second) or 2 (both).
+        num_base_layers: B; base rows are always the first code's.
+    """
+    rows = torch.stack([choice == 2, choice >= 1], dim=-1).flatten(1)
+    return torch.cat([rows.new_zeros(len(rows), num_base_layers), rows], dim=1)

@@ -1,0 +1,138 @@
+"""The processes that share a training: who works on which pictures of a batch, and what they tell each other.
+
+Started by ``torchrun``, which says in the environment how many there are; one process alone needs none of this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from semanticgan.errors import InputError
+
+_PATIENCE = timedelta(minutes=30)  # the first process may decode pictures or write a state while the others wait
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of a training.
+
+    Attributes:
+        rank: number of this one; the one of rank 0 alone writes.
+        count: how many there are.
+        words: the group in which processes exchange decisions on the CPU, without waiting for a device.
+    """
+
+    rank: int = 0
+    count: int = 1
+    words: Any = None
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, on the tensor's device."""
+        if self.count == 1:
+            return tensor
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    def shared_mean(self, tensor: Tensor) -> Tensor:
+        """The mean over all processes, through which gradients flow."""
+        if self.count == 1:
+            return tensor
+        mean: Tensor = _SharedMean.apply(tensor, self.count)
+        return mean
+
+    def mean(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The mean over all processes of each scalar; all hand in the same names in the same order."""
+        if self.count == 1 or not values:
+            return dict(values)
+        means = self.sum(torch.stack([value.detach().float() for value in values.values()])) / self.count
+        return dict(zip(values, means.unbind(), strict=True))
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so for any process."""
+        if self.count == 1:
+            return flag
+        told = torch.tensor(int(flag))
+        dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self.words)
+        return bool(told)
+
+
+ALONE = Processes()
+
+
+class _SharedMean(torch.autograd.Function):
+    """The mean of a tensor over the processes; each one's gradient is the mean of those of all."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, count: int) -> Tensor:
+        ctx.count = count
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total / count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total / ctx.count, None
+
+
+def share_of(batch: int, num_shares: int, index: int) -> list[int]:
+    """Positions in a batch of share ``index`` of ``num_shares`` equal ones.
+
+    The minibatch deviation compares images that are equal modulo a quarter of the batch. Shares of a multiple of 4
+    images are cut so that these stay together and in order: each share then finds the groups of the whole batch.
+    """
+    size = batch // num_shares
+    if size % 4:
+        return list(range(index * size, (index + 1) * size))
+    return [member * (batch // 4) + index * (size // 4) + group for member in range(4) for group in range(size // 4)]
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Processes]:
+    """Join the processes that torchrun has started, until the end of the block; alone where there are none.
+
+    Args:
+        device: where this process computes; NCCL connects processes on CUDA, gloo others.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=_PATIENCE)
+    try:
+        words = dist.new_group(backend="gloo", timeout=_PATIENCE) if backend == "nccl" else None
+        yield Processes(dist.get_rank(), count, words)
+    finally:
+        dist.destroy_process_group()
+
+
+def device_of_process(device: torch.device) -> torch.device:
+    """The device of this process: of several CUDA devices the one that has its number on this machine.
+
+    Raises:
+        InputError: the machine has fewer CUDA devices than processes.
+    """
+    if device.type != "cuda" or "LOCAL_RANK" not in os.environ:
+        return device
+    number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if number >= there:
+        raise InputError(f"process {number} of this machine has no CUDA device: it has {there}. Start that many.")
+    device = torch.device("cuda", number)
+    torch.cuda.set_device(device)
+    return device

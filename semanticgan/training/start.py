@@ -1,0 +1,94 @@
+"""Where a training takes its first weights from: a state of another run, or a model file."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from semanticgan.checkpoint import fill
+from semanticgan.errors import InputError
+from semanticgan.model import Model, load
+from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.regions import RegionScheme
+from semanticgan.training.config import TrainingConfig, load_config
+from semanticgan.training.folder import CONFIG_FILE
+from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, newest_state
+from semanticgan.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to begin with.
+
+    Attributes:
+        name: as it was given.
+        model: the averaged generator.
+        state: both networks as they were training, or None where only a model is known.
+        config: the configuration of the run that the state is of, or None.
+    """
+
+    name: str
+    model: Model
+    state: dict[str, Any] | None
+    config: TrainingConfig | None
+
+    @classmethod
+    def read(cls, path_or_name: str) -> Start:
+        """A run's folder (its newest state), one of its states, a model file, or the name of a known model.
+
+        Raises:
+            InputError: none of these, or damaged.
+        """
+        path = Path(path_or_name)
+        if not path.is_dir():
+            return cls(path_or_name, load(path_or_name, device="cpu"), None, None)
+        folder = path if (path / TRAINING_FILE).is_file() else newest_state(path)
+        if folder is None or not is_valid(folder):
+            raise InputError(
+                f"start {path_or_name!r} holds no whole training state. Give a run's folder, one of its step-* "
+                "folders, a model file, or the name of a model."
+            )
+        recipe = folder.parent / CONFIG_FILE
+        config = load_config(recipe) if recipe.is_file() else None
+        return cls(path_or_name, load(folder / MODEL_FILE, device="cpu"), load_state(folder), config)
+
+    @property
+    def regions(self) -> RegionScheme:
+        return self.model.regions
+
+    def configure(self, config: TrainingConfig) -> TrainingConfig:
+        """``config`` with the networks' numbers of the start, which a recipe that starts there need not repeat."""
+        numbers: GeneratorConfig = self.model.generator.config
+        values = {item.name: getattr(numbers, item.name) for item in dataclasses.fields(config.generator)}
+        generator = dataclasses.replace(config.generator, **values)
+        taken: dict[str, Any] = {"size": numbers.size, "generator": generator}
+        if self.config is not None:
+            taken["discriminator"] = self.config.discriminator
+        return dataclasses.replace(config, **taken)
+
+    def fill(self, trainer: Trainer) -> None:
+        """Give a trainer that has made no step the weights of the start; a model file leaves its discriminator new.
+
+        Raises:
+            InputError: the data have other regions than the start.
+        """
+        if trainer.regions != self.regions:
+            raise InputError(
+                f"the data have the regions {', '.join(trainer.regions.names)}, start {self.name!r} has "
+                f"{', '.join(self.regions.names)}. Give data of the same regions, or train from the beginning."
+            )
+        self._fill(trainer.average, self.model.generator)
+        if self.state is None:
+            self._fill(trainer.generator, self.model.generator)
+            return
+        trainer.generator.load_state_dict(self.state["generator"])
+        trainer.path_length_mean = self.state["path_length_mean"].to(trainer.device)
+        fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
+
+    @staticmethod
+    def _fill(network: nn.Module, source: nn.Module) -> None:
+        network.load_state_dict(source.state_dict())

@@ -1,0 +1,85 @@
+"""Several processes that share a batch do what one process does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from semanticgan.networks.discriminator import minibatch_deviation
+from semanticgan.training.processes import share_of
+
+ROOT = Path(__file__).parents[2]
+ADAPTIVE = ("augmentation.adaptive=true", "augmentation.probability=0.5", "augmentation.images_to_one=200")
+
+
+def launch(program: list[str], num_processes: int, port: int) -> None:
+    """Run a Python program, in several processes that torchrun connects."""
+    command = [sys.executable]
+    if num_processes > 1:
+        command += ["-m", "torch.distributed.run", f"--nproc_per_node={num_processes}", f"--master_port={port}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def steps(out: Path, num_processes: int, port: int, *overrides: str) -> dict[str, Any]:
+    launch(["-m", "tests.training.shared_steps", str(out), "batch=8", *overrides], num_processes, port)
+    result: dict[str, Any] = torch.load(out, weights_only=True)
+    return result
+
+
+@pytest.mark.parametrize(("batch", "num_shares"), [(8, 2), (16, 2), (16, 4), (32, 4), (24, 3), (12, 6), (2, 2)])
+def test_shares_are_the_batch(batch: int, num_shares: int) -> None:
+    shares = [share_of(batch, num_shares, index) for index in range(num_shares)]
+    assert sorted(position for share in shares for position in share) == list(range(batch))
+
+
+@pytest.mark.parametrize(("batch", "num_shares"), [(8, 2), (16, 4), (32, 4), (48, 6)])
+def test_shares_keep_the_groups_of_the_minibatch_deviation(batch: int, num_shares: int) -> None:
+    x = torch.randn(batch, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    whole = minibatch_deviation(x)
+    for index in range(num_shares):
+        share = share_of(batch, num_shares, index)
+        assert torch.equal(minibatch_deviation(x[share]), whole[share])
+
+
+def assert_same_training(found: dict[str, Any], expected: dict[str, Any], tolerance: float) -> None:
+    for step, (one, other) in enumerate(zip(found["logged"], expected["logged"], strict=True)):
+        assert one.keys() == other.keys()
+        for name in one:
+            error = abs(float(one[name]) - float(other[name])) / max(abs(float(other[name])), 0.01)
+            assert error < max(tolerance, 1e-6), f"{name} of step {step} differs by {error}"  # logs are float32
+    for step, (gradients, others) in enumerate(zip(found["gradients"], expected["gradients"], strict=True)):
+        error = ((gradients - others).abs().max() / others.abs().max()).item()
+        assert error < tolerance, f"gradients of step {step} differ by {error}"
+    for network in ("generator", "discriminator", "average"):
+        for name, tensor in expected["state"][network].items():
+            torch.testing.assert_close(found["state"][network][name], tensor, rtol=tolerance, atol=tolerance, msg=name)
+
+
+@pytest.mark.parametrize("overrides", [(), ADAPTIVE], ids=["plain", "adaptive"])
+def test_two_processes_train_as_one(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    """20 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
+    one = steps(tmp_path / "one.pt", 1, 0, *overrides)
+    two = steps(tmp_path / "two.pt", 2, 29511 + len(overrides), *overrides)
+    assert "r1/segmentation" in one["logged"][4] and "path_length/penalty" in one["logged"][2]
+    assert_same_training(two, one, 1e-9)
+
+
+def test_parts_train_as_the_whole(tmp_path: Path) -> None:
+    """A batch in two parts; only path length differs, by its mean over each part in place of the batch."""
+    whole = steps(tmp_path / "whole.pt", 1, 0, "loss.path_length_every=0")
+    parts = steps(tmp_path / "parts.pt", 1, 0, "loss.path_length_every=0", "accumulate=2")
+    assert_same_training(parts, whole, 1e-9)
+
+
+def test_recomputed_activations_change_nothing(tmp_path: Path) -> None:
+    kept = steps(tmp_path / "kept.pt", 1, 0)
+    recomputed = steps(tmp_path / "recomputed.pt", 1, 0, "recompute=true")
+    assert_same_training(recomputed, kept, 1e-9)
