@@ -1,47 +1,70 @@
-"""What a run writes down: ``stats.jsonl`` for machines, TensorBoard for people.
+"""What a run writes down: ``stats.jsonl`` for machines, and sinks for people (TensorBoard, Weights & Biases).
 
-``stats.jsonl`` holds only what the configuration decides (no clock), so a resumed run ends in the same bytes.
+``stats.jsonl`` holds only what the configuration decides (no clock), so a resumed run ends in the same bytes. Sinks are
+chosen by name, imported only when chosen, and never decide anything: a run without any is the same run.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from types import MappingProxyType, TracebackType
+from typing import Any, Protocol
+
+from semanticgan.errors import InputError, unknown_name
 
 STATS_FILE = "stats.jsonl"
+TENSORBOARD_FOLDER = "tensorboard"
+DEFAULT_SINKS = ("tensorboard",)
+
+
+class Sink(Protocol):
+    """Where scalars go beside ``stats.jsonl``."""
+
+    def write(self, images: int, values: Mapping[str, float]) -> None:
+        """Take the values by name measured when ``images`` pictures had been seen."""
+
+    def close(self) -> None:
+        """Send off what is held back."""
 
 
 class RunLog:
-    """Appends one line of statistics at a time.
+    """Appends one line of statistics at a time, and hands it to the sinks.
 
     Args:
         run_dir: the run's folder.
         start_step: steps done; what was written beyond it before a kill is dropped.
-        start_images: pictures seen until then, by which TensorBoard counts.
+        start_images: pictures seen until then, by which sinks count.
+        sinks: names out of :data:`SINKS`.
+
+    Raises:
+        InputError: as :func:`require_sinks`; ``stats.jsonl`` is untouched then.
     """
 
-    def __init__(self, run_dir: Path, start_step: int, start_images: int) -> None:
+    def __init__(self, run_dir: Path, start_step: int, start_images: int, sinks: Sequence[str] = DEFAULT_SINKS) -> None:
+        require_sinks(sinks)
         self.path = run_dir / STATS_FILE
         _drop_lines_after(self.path, start_step)
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (closed by close())
-        self._board = _tensorboard(run_dir / "tensorboard", start_images)
+        opened = [SINKS[name](run_dir, start_images) for name in dict.fromkeys(sinks)]
+        self._sinks = [sink for sink in opened if sink is not None]
 
     def write(self, step: int, images: int, values: Mapping[str, float], clock: Mapping[str, float]) -> None:
-        """``values`` follow from the configuration; ``clock`` (speed) does not and goes to TensorBoard alone."""
+        """``values`` follow from the configuration; ``clock`` (speed) does not and goes to the sinks alone."""
         self._file.write(json.dumps({"step": step, "images": images, **values}) + "\n")
         self._file.flush()
-        if self._board is not None:
-            for name, value in (*values.items(), *clock.items()):
-                self._board.add_scalar(name, value, images)
+        for sink in self._sinks:
+            sink.write(images, {**values, **clock})
 
     def close(self) -> None:
         self._file.close()
-        if self._board is not None:
-            self._board.close()
+        for sink in self._sinks:
+            sink.close()
 
     def __enter__(self) -> RunLog:
         return self
@@ -50,6 +73,19 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def require_sinks(names: Sequence[str]) -> None:
+    """Check names before anything is written.
+
+    Raises:
+        InputError: an unknown name, or one whose package is not installed.
+    """
+    for name in names:
+        if name not in SINKS:
+            raise unknown_name("sink in log_to", name, SINKS)
+    if "wandb" in names and not _is_installed("wandb"):
+        raise InputError("log_to names wandb, which is not installed. Run `pip install wandb`, or leave it out.")
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
@@ -67,10 +103,70 @@ def _drop_lines_after(path: Path, step: int) -> None:
     os.replace(aside, path)
 
 
-def _tensorboard(folder: Path, start_images: int) -> Any:
-    """A writer, or None where the extra ``[train]`` is not installed."""
+class _TensorBoard:
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    @classmethod
+    def open(cls, run_dir: Path, start_images: int) -> _TensorBoard | None:
+        """None where the extra ``[train]`` is not installed: a default must not stand in the way of a training."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return None
+        return cls(SummaryWriter(str(run_dir / TENSORBOARD_FOLDER), purge_step=start_images + 1))
+
+    def write(self, images: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, images)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _WeightsAndBiases:
+    """One W&B run a run folder, taken up again on resume; WANDB_PROJECT, WANDB_MODE etc. hold as everywhere."""
+
+    _ID_FILE = ".wandb-id"
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+        # A resumed run repeats the lines since its last state, to the bit: they are there already.
+        self._images_there = int(run.summary.get("images", 0) or 0)
+
+    @classmethod
+    def open(cls, run_dir: Path, start_images: int) -> _WeightsAndBiases:
+        wandb: Any = importlib.import_module("wandb")
+        id_file = run_dir / cls._ID_FILE
+        if not id_file.exists():
+            id_file.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
+        run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", "semanticgan"),
+            id=id_file.read_text(encoding="utf-8").strip(),
+            name=run_dir.name,
+            dir=str(run_dir),
+            resume="allow",
+        )
+        run.define_metric("images")
+        run.define_metric("*", step_metric="images")
+        return cls(run)
+
+    def write(self, images: int, values: Mapping[str, float]) -> None:
+        if images > self._images_there:
+            self._run.log({"images": images, **values})
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+def _is_installed(package: str) -> bool:
     try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder), purge_step=start_images + 1)
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # barred from import, as tests do
+        return False
+
+
+SINKS: Mapping[str, Callable[[Path, int], Sink | None]] = MappingProxyType(
+    {"tensorboard": _TensorBoard.open, "wandb": _WeightsAndBiases.open}
+)
+"""Name in ``log_to`` -> opens the sink of a run folder after so many images, or None where it cannot be had."""

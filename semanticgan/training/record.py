@@ -1,0 +1,246 @@
+"""What a run has written so far, read back while it may still be writing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from semanticgan.checkpoint import ModelMetadata, read_metadata
+from semanticgan.errors import InputError, MissingFileError
+from semanticgan.training.curves import Curve
+from semanticgan.training.folder import CONFIG_FILE
+from semanticgan.training.logs import STATS_FILE, TENSORBOARD_FOLDER
+from semanticgan.training.state import MODEL_FILE, state_folders
+
+_SHEET = re.compile(r"step-(\d{7,})\.png")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What depends on the machine, from the files of TensorBoard.
+
+    Attributes:
+        curves: by name, ``speed/images_per_second``; empty where TensorBoard is not installed or wrote nothing.
+        seconds: spent in all calls of the training, or None where it is not known.
+    """
+
+    curves: Mapping[str, Curve]
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as it stands.
+
+    Attributes:
+        run_dir: its folder.
+        config: its configuration, as it was written.
+        config_text: the same as YAML.
+        curves: every scalar of ``stats.jsonl`` by name, in order of first appearance.
+        step: steps done at the newest line of the log.
+        images: pictures seen then.
+        written: when that line was written, local time.
+        problems: what could not be read, one sentence each.
+        sheets: step and path of each sheet, oldest first.
+        model: what the newest state's model says of itself, or None before the first state.
+        num_parameters: of each network, as far as known.
+        clock: speed and time.
+    """
+
+    run_dir: Path
+    config: Mapping[str, Any]
+    config_text: str
+    curves: Mapping[str, Curve]
+    step: int
+    images: int
+    written: datetime
+    problems: tuple[str, ...]
+    sheets: tuple[tuple[int, Path], ...]
+    model: ModelMetadata | None
+    num_parameters: Mapping[str, int]
+    clock: Clock
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name") or self.run_dir.name)
+
+    @property
+    def total_images(self) -> int | None:
+        """Where the training ends, if the configuration says so."""
+        total = self.section("schedule").get("total_images")
+        return total if isinstance(total, int) and total > 0 else None
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A section of the configuration, empty where there is none."""
+        section = self.config.get(name)
+        return section if isinstance(section, dict) else {}
+
+    def images_at(self, step: int) -> int:
+        """Pictures seen after so many steps; every step sees as many."""
+        return round(step * self.images / self.step)
+
+
+def read_record(run_dir: str | Path) -> RunRecord:
+    """Read a run's folder; nothing in it is changed or held.
+
+    Raises:
+        InputError: no folder, no run, a configuration that cannot be read, or no line of the log yet.
+    """
+    run_dir = Path(run_dir)
+    if not run_dir.is_dir():
+        raise MissingFileError(f"run folder {str(run_dir)!r} does not exist. Give the run_dir of a training.")
+    config, text = _read_config(run_dir)
+    curves, step, images, problems = _read_stats(run_dir, config)
+    model = _read_model(run_dir)
+    return RunRecord(
+        run_dir=run_dir,
+        config=config,
+        config_text=text,
+        curves=curves,
+        step=step,
+        images=images,
+        written=datetime.fromtimestamp((run_dir / STATS_FILE).stat().st_mtime),
+        problems=problems,
+        sheets=_find_sheets(run_dir),
+        model=model,
+        num_parameters=_count_parameters(run_dir, model),
+        clock=_read_clock(run_dir / TENSORBOARD_FOLDER, curves),
+    )
+
+
+def _read_config(run_dir: Path) -> tuple[dict[str, Any], str]:
+    from omegaconf import OmegaConf
+
+    path = run_dir / CONFIG_FILE
+    if not path.is_file():
+        raise InputError(f"{str(run_dir)!r} is no run folder: it has no {CONFIG_FILE}. Give the run_dir of a training.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        # Not load_config: a run of an older or newer version can still be looked at.
+        config = OmegaConf.to_container(OmegaConf.create(text))
+    except Exception as error:  # YAML errors have no common base in OmegaConf
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{str(path)!r} cannot be read: {reason}. Give the run_dir of a training.") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{str(path)!r} is no configuration. Give the run_dir of a training.")
+    return {str(name): value for name, value in config.items()}, text
+
+
+def _read_stats(run_dir: Path, config: Mapping[str, Any]) -> tuple[dict[str, Curve], int, int, tuple[str, ...]]:
+    """Curves by name, steps and images at the newest line, and which lines are damaged."""
+    path = run_dir / STATS_FILE
+    content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    lines: list[dict[str, Any]] = []
+    damaged: list[int] = []
+    for number, line in enumerate(content.split("\n"), start=1):
+        parsed = _parse_line(line)
+        if parsed is not None and (not lines or parsed["images"] > lines[-1]["images"]):
+            lines.append(parsed)
+        elif line.strip():
+            damaged.append(number)
+    if damaged and not content.endswith("\n") and damaged[-1] == content.count("\n") + 1:
+        damaged.pop()  # being written as we read
+    if not lines:
+        schedule = config.get("schedule")
+        every = schedule.get("log_every") if isinstance(schedule, dict) else None
+        first = f" The first comes after {every} steps." if every else ""
+        raise InputError(f"run {str(run_dir)!r} has no line in {STATS_FILE} yet.{first} Try again then.")
+    names = dict.fromkeys(name for line in lines for name in line if name not in ("step", "images"))
+    curves = {name: _curve(name, lines) for name in names}
+    shown = ", ".join(map(str, damaged[:10])) + (", ..." if len(damaged) > 10 else "")
+    problem = f"{STATS_FILE}: damaged and left out: line {shown}." if damaged else ""
+    return curves, lines[-1]["step"], lines[-1]["images"], (problem,) if problem else ()
+
+
+def _parse_line(line: str) -> dict[str, Any] | None:
+    """The numbers of one line of the log, or None where it is damaged."""
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(values, dict) or not all(_is_count(values.get(name)) for name in ("step", "images")):
+        return None
+    return {name: value for name, value in values.items() if type(value) in (int, float)}
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _curve(name: str, lines: list[dict[str, Any]]) -> Curve:
+    points = [(line["images"], line[name]) for line in lines if name in line]
+    images, values = np.array(points, dtype=np.float64).T
+    return Curve(name, images, values)
+
+
+def _find_sheets(run_dir: Path) -> tuple[tuple[int, Path], ...]:
+    found = ((_SHEET.fullmatch(path.name), path) for path in (run_dir / "sheets").glob("step-*.png"))
+    return tuple(sorted((int(match[1]), path) for match, path in found if match))
+
+
+def _read_model(run_dir: Path) -> ModelMetadata | None:
+    """Read from the newest state that can be; the training may drop one while we look."""
+    for folder in reversed(state_folders(run_dir)):
+        try:
+            return read_metadata(folder / MODEL_FILE)
+        except (InputError, OSError):
+            continue
+    return None
+
+
+def _count_parameters(run_dir: Path, model: ModelMetadata | None) -> dict[str, int]:
+    """Trainable numbers of each network, built without memory for them."""
+    from semanticgan.networks.discriminator import Discriminator
+    from semanticgan.networks.generator import Generator
+    from semanticgan.training.config import load_config
+
+    counts: dict[str, int] = {}
+    if model is None:
+        return counts
+    with torch.device("meta"):
+        counts["generator"] = sum(weight.numel() for weight in Generator(model.config).parameters())
+        try:
+            config = load_config(run_dir / CONFIG_FILE).discriminator_config(model.regions)
+            counts["discriminator"] = sum(weight.numel() for weight in Discriminator(config).parameters())
+        except InputError:  # a configuration of another version
+            pass
+    return counts
+
+
+def _read_clock(folder: Path, logged: Mapping[str, Curve]) -> Clock:
+    """Scalars that are not in ``stats.jsonl``, and the time between first and last event of every call."""
+    try:
+        from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    except ImportError:
+        return Clock({}, None)
+    points: dict[str, dict[int, float]] = {}
+    seconds, known = 0.0, False
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        first = last = None
+        for event in EventFileLoader(str(path)).Load():
+            first, last = first if first is not None else event.wall_time, event.wall_time
+            if event.HasField("session_log"):  # a resumed run writes anew what comes from here on
+                for values in points.values():
+                    for images in [images for images in values if images >= event.step]:
+                        del values[images]
+            for value in event.summary.value:
+                number = value.tensor.float_val[0] if value.tensor.float_val else value.simple_value
+                if value.tag not in logged and math.isfinite(number):
+                    points.setdefault(value.tag, {})[int(event.step)] = float(number)
+        if first is not None and last is not None:
+            seconds, known = seconds + last - first, True
+    curves = {}
+    for name, values in points.items():
+        if values:
+            images, numbers = np.array(sorted(values.items()), dtype=np.float64).T
+            curves[name] = Curve(name, images, numbers)
+    return Clock(curves, seconds if known else None)

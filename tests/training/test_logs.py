@@ -1,0 +1,117 @@
+"""The log of a run: its sinks are chosen by name, told everything, and decide nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from semanticgan.errors import InputError
+from semanticgan.training import logs
+from semanticgan.training.logs import SINKS, RunLog, require_sinks
+
+
+class FakeWandb(ModuleType):
+    """Stands for the package: remembers what it is told, and runs by id as the service does."""
+
+    def __init__(self) -> None:
+        super().__init__("wandb")
+        self.calls: list[dict[str, Any]] = []
+        self.logged: list[dict[str, float]] = []
+        self.finished = 0
+
+    def init(self, **options: Any) -> Any:
+        self.calls.append(options)
+        there = self.logged[-1]["images"] if self.logged and options["id"] == self.calls[0]["id"] else 0
+        return SimpleNamespace(
+            summary={"images": there},
+            define_metric=lambda *_, **__: None,
+            log=self.logged.append,
+            finish=self._finish,
+        )
+
+    def _finish(self) -> None:
+        self.finished += 1
+
+
+@pytest.fixture
+def wandb(monkeypatch: pytest.MonkeyPatch) -> FakeWandb:
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    monkeypatch.setattr(logs, "_is_installed", lambda package: True)
+    return fake
+
+
+def write_lines(run_dir: Path, start_step: int, steps: range, sinks: tuple[str, ...]) -> None:
+    with RunLog(run_dir, start_step, start_step * 8, sinks) as log:
+        for step in steps:
+            log.write(step, step * 8, {"loss/generator": step / 10}, {"speed/images_per_second": 5.0})
+
+
+@pytest.mark.parametrize("sinks", [(), ("tensorboard",), ("wandb",), ("wandb", "tensorboard", "wandb")])
+def test_sinks_change_nothing_in_the_statistics(sinks: tuple[str, ...], wandb: FakeWandb, tmp_path: Path) -> None:
+    write_lines(tmp_path, 0, range(1, 4), sinks)
+    lines = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
+    assert lines == [{"step": step, "images": 8 * step, "loss/generator": step / 10} for step in (1, 2, 3)]
+    assert (tmp_path / "tensorboard").exists() == ("tensorboard" in sinks)
+    assert len(wandb.calls) == wandb.finished == ("wandb" in sinks)
+
+
+def test_tensorboard_is_told_the_clock_too(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    write_lines(tmp_path, 0, range(1, 4), ("tensorboard",))
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(event.step, round(event.value, 6)) for event in events.Scalars("loss/generator")] == [
+        (8, 0.1),
+        (16, 0.2),
+        (24, 0.3),
+    ]
+    assert [event.value for event in events.Scalars("speed/images_per_second")] == [5.0] * 3
+
+
+def test_wandb_takes_a_resumed_run_up_and_repeats_nothing(wandb: FakeWandb, tmp_path: Path) -> None:
+    write_lines(tmp_path, 0, range(1, 5), ("wandb",))
+    write_lines(tmp_path, 2, range(3, 7), ("wandb",))  # killed after step 4, resumed from the state of step 2
+    assert [values["images"] for values in wandb.logged] == [8, 16, 24, 32, 40, 48]
+    assert wandb.logged[0] == {"images": 8, "loss/generator": 0.1, "speed/images_per_second": 5.0}
+    first, second = wandb.calls
+    assert first["id"] == second["id"] and first["resume"] == "allow" and first["name"] == tmp_path.name
+
+
+def test_another_folder_is_another_wandb_run(wandb: FakeWandb, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_lines(tmp_path / name, 0, range(1, 2), ("wandb",))
+    assert wandb.calls[0]["id"] != wandb.calls[1]["id"]
+
+
+def test_wandb_is_imported_only_when_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)  # importing it raises ImportError
+    write_lines(tmp_path, 0, range(1, 2), ("tensorboard",))
+    with pytest.raises(InputError, match=r"not installed\. Run `pip install wandb`"):
+        RunLog(tmp_path, 0, 0, ("wandb",))
+
+
+@pytest.mark.parametrize("open_log", [require_sinks, lambda names: RunLog(Path("none"), 0, 0, names)])
+def test_an_unknown_sink_names_the_nearest(open_log: Callable[[list[str]], Any]) -> None:
+    with pytest.raises(InputError, match=r"unknown sink in log_to 'tensorbord'\. Did you mean 'tensorboard'"):
+        open_log(["tensorbord"])
+
+
+def test_a_refused_sink_leaves_the_statistics_alone(tmp_path: Path) -> None:
+    """Opening a log drops what lies beyond its start; a mistake in the configuration must not."""
+    write_lines(tmp_path, 0, range(1, 5), ())
+    before = (tmp_path / "stats.jsonl").read_bytes()
+    with pytest.raises(InputError):
+        RunLog(tmp_path, 1, 8, ("tensorboard", "mlflow"))
+    assert (tmp_path / "stats.jsonl").read_bytes() == before
+
+
+def test_every_sink_is_a_sink() -> None:
+    assert set(SINKS) == {"tensorboard", "wandb"}
