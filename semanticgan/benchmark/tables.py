@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from semanticgan.benchmark.floor import Layout
 from semanticgan.benchmark.inference import InferenceSpeed, Speed
-from semanticgan.benchmark.training import TrainingSpeed
+from semanticgan.benchmark.training import REFERENCE_BATCH, REFERENCE_SECONDS, TrainingSpeed
 from semanticgan.benchmark.work import ConvShape
 
 
@@ -44,6 +44,12 @@ def training_table(speeds: Sequence[TrainingSpeed]) -> str:
         ]
         for speed in speeds
     ]
+    reference = REFERENCE_SECONDS.get(speeds[0].size) if speeds[0].batch == REFERENCE_BATCH else None
+    if reference is not None:
+        rows.append(["authors' code, another machine", *(f"{reference[phase]:.2f}" for phase in phases), "", "", ""])
+        for speed in speeds:
+            gains = [f"{reference[phase] / speed.seconds[phase]:.1f} x" for phase in phases]
+            rows.append([f"gain of {speed.precision}", *gains, "", "", ""])
     return table(heading, rows)
 
 

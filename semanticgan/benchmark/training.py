@@ -16,12 +16,22 @@ from semanticgan.training.trainer import Trainer
 DISCRIMINATOR, GENERATOR, R1, PATH_LENGTH = "discriminator", "generator", "R1", "path length"
 
 
+# Seconds of the authors' code at batch 2 in float32, by side: two cores of an AMD EPYC (AVX-512), PyTorch 2.13, freed
+# memory kept as ours is. It cannot run beside ours, needing extensions of CUDA; these are of a port to the CPU.
+REFERENCE_BATCH = 2
+REFERENCE_SECONDS = {
+    128: {DISCRIMINATOR: 10.1, GENERATOR: 8.0, R1: 12.9, PATH_LENGTH: 3.8},
+    256: {DISCRIMINATOR: 22.1, GENERATOR: 14.0, R1: 26.0, PATH_LENGTH: 5.4},
+}
+
+
 @dataclass(frozen=True)
 class TrainingSpeed:
     """Seconds of each phase of a step, updates of the weights included.
 
     Attributes:
         precision: "float32" or "bfloat16".
+        size: side of the pictures.
         batch: images a step.
         seconds: by phase, each when it runs.
         seconds_a_step: on average, with R1 and path length at the intervals of the configuration.
@@ -31,6 +41,7 @@ class TrainingSpeed:
     """
 
     precision: str
+    size: int
     batch: int
     seconds: dict[str, float]
     seconds_a_step: float
@@ -100,4 +111,6 @@ def measure_training(
     for _ in range(num_steps):
         trainer.step(image, segmentation)
     average = sum(seconds / intervals[phase] for phase, seconds in trainer.seconds.items() if intervals[phase])
-    return TrainingSpeed(config.precision, config.batch, trainer.seconds, average, config.batch / average, gauge.read())
+    return TrainingSpeed(
+        config.precision, config.size, config.batch, trainer.seconds, average, config.batch / average, gauge.read()
+    )

@@ -1,4 +1,4 @@
-"""Pictures with regions: CelebAMask-HQ, folders and zips, the portraits drawn by this package."""
+"""Pictures with regions: CelebAMask-HQ, folders and zips, LMDB, the portraits drawn by this package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from semanticgan.data.batches import Batch, batch_flips, batch_indices, batches, flip, to_network
 from semanticgan.data.cache import CachedPairs, cached_if_small
+from semanticgan.data.celebamask import SPLITS
+from semanticgan.data.lmdb_pairs import is_lmdb
 from semanticgan.data.pairs import FirstPairs, Pair, PairDataset
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
@@ -27,8 +29,7 @@ __all__ = [
     "to_network",
 ]
 
-KINDS = ("folder", "celebamask-hq", "portraits")
-SPLITS = ("train", "val", "all")
+KINDS = ("folder", "lmdb", "celebamask-hq", "portraits", "pictures")
 
 
 def open_dataset(
@@ -46,11 +47,14 @@ def open_dataset(
     """A dataset by the kind of its source.
 
     Args:
-        kind: "folder" (a folder or zip of image/ and label/), "celebamask-hq" (the original layout) or "portraits".
-        path: where a folder or CelebAMask-HQ is; none for portraits, which are drawn.
-        size: S, side of the pairs in pixels.
+        kind: "folder" (a folder or zip of image/ and label/), "lmdb" (what `prepare_data.py --format lmdb` wrote),
+            "celebamask-hq" (the original layout), "portraits", or "pictures" (a folder or zip without label maps, for
+            the adaptation of a model).
+        path: where the data are; none for portraits, which are drawn.
+        size: S, side of the pairs in pixels; of an LMDB the side that it was prepared for.
         scheme: what the labels mean. A folder needs one unless its dataset.json says it ("guess" guesses);
-            CelebAMask-HQ is painted in it, by default in the 13 regions; portraits have 13.
+            CelebAMask-HQ is painted in it, by default in the 13 regions; portraits have 13. Pictures without label
+            maps need that of the model.
         split: "train", "val" or "all". Only CelebAMask-HQ has a validation part; of others "train" is all.
         length: use the first so many only; for portraits, how many there are.
         seed: of the portraits.
@@ -86,8 +90,15 @@ def open_dataset(
         raise InputError(
             f"a dataset of kind {kind!r} has no validation part. Give split 'train' or 'all', or other data."
         )
+    if kind in ("folder", "celebamask-hq") and path is not None and is_lmdb(path):
+        raise InputError(f"{str(path)!r} is an LMDB. Give the kind 'lmdb' (data.kind=lmdb in a training).")
     dataset: PairDataset
-    if kind == "folder":
+    if kind == "lmdb":
+        from semanticgan.data.lmdb_pairs import LmdbDataset
+
+        assert path is not None
+        dataset = LmdbDataset(path, size, scheme)
+    elif kind == "folder":
         from semanticgan.data.folders import FolderDataset
 
         assert path is not None
@@ -97,6 +108,16 @@ def open_dataset(
 
         assert path is not None
         dataset = CelebAMaskDataset(path, size, scheme, split, missing)
+    elif kind == "pictures":
+        from semanticgan.data.folders import find_scheme
+        from semanticgan.data.unlabelled import PictureDataset
+
+        assert path is not None
+        if scheme is None or scheme == "guess":
+            raise InputError(
+                "pictures without label maps do not say their regions. Give the scheme, or in a training start=MODEL."
+            )
+        dataset = PictureDataset(path, size, scheme if isinstance(scheme, RegionScheme) else find_scheme(scheme))
     else:
         from semanticgan.data.portraits import PortraitDataset
 

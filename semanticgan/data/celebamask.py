@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from semanticgan.data import pictures
+from semanticgan.data.encoding import Source, side_of_file
 from semanticgan.data.folders import find_scheme
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
@@ -37,6 +38,9 @@ class CelebAMaskDataset(PairDataset):
         scheme: the regions to paint, a scheme or its name in ``regions.SCHEMES``; the 13 of the paper if not given.
         split: "train" (0-27999), "val" (28000-29999) or "all".
         missing: "error" or "skip" a picture without any mask.
+
+    Attributes:
+        skipped: names of the pictures that were left out because they have no mask.
 
     Raises:
         MissingFileError: there is nothing at ``path``.
@@ -75,6 +79,7 @@ class CelebAMaskDataset(PairDataset):
                 f"{first_names([found[number] for number in bare])}. "
                 'Add the masks, or leave such pictures out (--missing skip; in Python missing="skip").'
             )
+        self.skipped = tuple(found[number] for number in bare)
         self._pictures = [(number, found[number]) for number in sorted(found) if number in self._masks]
 
     def __len__(self) -> int:
@@ -86,6 +91,15 @@ class CelebAMaskDataset(PairDataset):
         labels = self._paint(number)
         pictures.require_same_shape(picture, labels, self._storage.label(name))
         return to_pair(pictures.resize_picture(picture, self.size), pictures.resize_labels(labels, self.size))
+
+    def source(self, index: int) -> Source:
+        """Name, sides and parts of a pair, from the headers of its picture and of one mask."""
+        number, name = self._pictures[index]
+        masks = self._masks[number]
+        sides = [
+            side_of_file(self._storage.read(file), self._storage.label(file)) for file in (name, *masks.values())[:2]
+        ]
+        return Source(name[len(self._root) :], sides[0], sides[1], tuple(p for p in CELEBAMASK_PARTS if p in masks))
 
     def key(self) -> str:
         """Digest of names and byte counts of the files, side and regions."""

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from semanticgan.data import pictures
+from semanticgan.data.encoding import Source, side_of_file
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
 from semanticgan.errors import InputError, unknown_name
@@ -69,6 +70,13 @@ class FolderDataset(PairDataset):
         )
         pictures.require_same_shape(picture, labels, self._storage.label(image_name))
         return to_pair(pictures.resize_picture(picture, self.size), pictures.resize_labels(labels, self.size))
+
+    def source(self, index: int) -> Source:
+        """Names and sides of a pair, from the headers of its files."""
+        picture, labels = (
+            side_of_file(self._storage.read(name), self._storage.label(name)) for name in self._pairs[index]
+        )
+        return Source(self._pairs[index][0], picture, labels)
 
     def key(self) -> str:
         """Digest of names and byte counts of the files, side, regions and label order; a folder and its zip agree."""

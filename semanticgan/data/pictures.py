@@ -95,7 +95,9 @@ def read_mask(source: str | Path | bytes, name: str | None = None) -> np.ndarray
         MissingFileError, InputError: as :func:`read_picture`.
     """
     picture, _ = _decode(source, name)
-    return np.asarray(_to_rgb(picture))[..., 0] > 127
+    if picture.mode != "L" or "transparency" in picture.info:
+        picture = _to_rgb(picture)
+    return np.asarray(picture.getchannel(0)) > 127
 
 
 def require_same_shape(picture: np.ndarray, labels: np.ndarray, name: str) -> None:
@@ -193,7 +195,8 @@ def _decode(source: str | Path | bytes, name: str | None) -> tuple[Image.Image, 
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
             opened.load()
-            return ImageOps.exif_transpose(opened), name
+            ImageOps.exif_transpose(opened, in_place=True)
+            return opened, name
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files

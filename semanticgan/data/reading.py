@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -33,20 +34,23 @@ class ErrorsAsItems(Dataset[Item | InputError], Generic[Item]):
             return error
 
 
-def read_all(dataset: Dataset[Item], workers: int = 0, progress: str | None = None) -> Iterator[Item]:
-    """Every item once, in order.
+def read_all(dataset: Dataset[Item], workers: int = 0, progress: str | None = None, first: int = 0) -> Iterator[Item]:
+    """Every item from ``first`` on once, in order.
 
     Args:
         dataset: with a length.
         workers: processes that read; 0 reads in this one.
         progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
+        first: index to begin at, the ones before being done.
 
     Raises:
         InputError: what the dataset raised.
     """
+    count = len(dataset)  # type: ignore[arg-type]
     loader = DataLoader(
         ErrorsAsItems(dataset),
         batch_size=None,
+        sampler=range(first, count),
         num_workers=workers,
         collate_fn=_unchanged,
         prefetch_factor=8 if workers else None,
@@ -56,13 +60,20 @@ def read_all(dataset: Dataset[Item], workers: int = 0, progress: str | None = No
 
     # Without a name or a terminal there is no bar; after an error it is wiped, so that the message stands alone.
     hidden = None if progress is not None else True
-    with tqdm(desc=progress, total=len(loader), unit="picture", disable=hidden) as bar:
+    with tqdm(desc=progress, total=count, initial=first, unit="picture", disable=hidden) as bar:
         for item in loader:
             if isinstance(item, InputError):
                 bar.leave = False
                 raise item
             yield item
             bar.update()
+
+
+def num_processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _unchanged(item: Item) -> Item:

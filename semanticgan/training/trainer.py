@@ -94,6 +94,8 @@ class Trainer:
         if config.compile:
             self._judge_fast, self._render_fast = torch.compile(self._judge), torch.compile(self._render)
             self._judge_frozen = torch.compile(self.discriminator)
+        if self.processes.count > 1:
+            self._rehearse()
 
     @property
     def images_seen(self) -> int:
@@ -131,12 +133,15 @@ class Trainer:
                 with torch.no_grad():
                     fake = self._generate(draws)
                 fake_image, fake_segmentation = self._augment(fake.image, fake.segmentation, draws, real=False)
-                real_score = self._judge_fast(real_image, real_segmentation).float()
-                fake_score = self._judge_fast(fake_image, fake_segmentation).float()
+                joint = None
+                if real_segmentation is not None and fake_segmentation is not None:
+                    joint = torch.cat([real_segmentation, fake_segmentation])
+                scores = self._judge_fast(torch.cat([real_image, fake_image]), joint, num_sets=2)
+                real_score, fake_score = scores.float().chunk(2)
             self.augmentation.observe(real_score)
             loss = discriminator_loss(real_score, fake_score)
-            scores = {"score/real": real_score.mean(), "score/fake": fake_score.mean()}
-            return loss, {"loss/discriminator": loss, **scores}
+            means = {"score/real": real_score.mean(), "score/fake": fake_score.mean()}
+            return loss, {"loss/discriminator": loss, **means}
 
         return self._update(self.discriminator_optimiser, self._judge, Phase.DISCRIMINATOR, part, image, segmentation)
 
@@ -292,6 +297,24 @@ class Trainer:
         if self.processes.count == 1:
             return network
         return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def _rehearse(self) -> None:
+        """A first backward through both networks, whose gradients are dropped.
+
+        After its first backward DistributedDataParallel orders the gradients anew, and sums over three processes or
+        more round by that order: the steps after a resume must not be summed in another one than those before.
+        """
+        numbers = self.generator.config
+        pair = [torch.zeros(4, planes, numbers.size, numbers.size) for planes in (3, numbers.num_regions)]
+        image, segmentation = (planes.to(self.device) for planes in pair)
+        score = self._judge(image, segmentation if self.labelled else None)
+        draws = Draws(self.config.seed, 0, Phase.GENERATOR, self.config.batch, self.positions[:1], self.device)
+        latents = draws.latents(self.generator, 0.0)
+        fake = self._render(latents, noise=draws.noise(self.generator.renderer.noise_sides))
+        zero = torch.zeros((), device=self.device)
+        (self._tied(zero, score) + self._tied(zero, fake.image, fake.segmentation)).backward()
+        for network in (self.generator, self.discriminator):
+            network.zero_grad(set_to_none=True)
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")

@@ -30,7 +30,9 @@ def opened(folder: Path, **options: Any) -> PairDataset:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """All files but the report, which tells how long it took."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "report.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def squares(index: int) -> Mapping[str, Any]:

@@ -110,8 +110,9 @@ def test_mistakes_in_the_data(
         (("folder", "faces", "--out", "out", "--size", 64), "does not say what its labels mean"),
         (("folder", "faces", "--out", "out", "--scheme", "photograph-11"), "Did you mean 'photographs-11'"),
         (("folders", "faces", "--out", "out"), "invalid choice: 'folders'"),
-        (("folder", "faces", "--out", "faces", "--scheme", "guess"), "'faces' exists already"),
-        (("folder", "faces", "--out", "faces", "--scheme", "guess", "--overwrite"), "is no prepared dataset"),
+        (("portraits", "--out", "faces"), "'faces' exists already"),
+        (("portraits", "--out", "faces", "--overwrite"), "is no prepared dataset"),
+        (("folder", "faces", "--out", "faces", "--scheme", "guess", "--overwrite"), "is the source 'faces'"),
     ],
 )
 def test_mistakes_in_the_arguments(

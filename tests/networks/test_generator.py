@@ -212,6 +212,19 @@ def test_a_region_below_the_floor_has_no_part_in_the_picture_but_can_grow() -> N
     assert depths.isfinite().all() and depths[0, 1, 0] != 0
 
 
+def test_sets_are_scored_as_if_alone() -> None:
+    source = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        discriminator = Discriminator(DiscriminatorConfig(16, 5, {4: 8, 8: 6, 16: 4}))
+    image, segmentation = (torch.randn(8, channels, 16, 16, generator=source) for channels in (3, 5))
+    with torch.no_grad():
+        alone = [discriminator(*half) for half in zip(image.split(4), segmentation.split(4), strict=True)]
+        together = discriminator(image, segmentation, num_sets=2)
+        assert not torch.allclose(discriminator(image, segmentation), together, rtol=1e-3)
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
 def test_minibatch_deviation_groups() -> None:
     """Group of an image: all images equal to it modulo N / group size."""
     x = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,168 @@
+"""A prepared dataset read again, all of it: digests, decodability, sides, label ranges."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from semanticgan.data.encoding import PICTURE_SUFFIX, Record
+from semanticgan.data.folders import FolderDataset
+from semanticgan.data.lmdb_pairs import LmdbDataset, is_lmdb
+from semanticgan.data.pairs import PairDataset
+from semanticgan.data.prepare import SUMS
+from semanticgan.data.reading import num_processors, read_all
+from semanticgan.data.report import Gathered
+from semanticgan.data.storage import first_names
+from semanticgan.errors import InputError, MissingFileError
+
+
+def verify(path: str | Path, workers: int | None = None, progress: bool = False) -> dict[str, Any]:
+    """Read everything that ``prepare`` wrote, in worker processes: a badly damaged LMDB ends a process that reads it.
+
+    Args:
+        path: the folder that it wrote.
+        workers: processes; None for one a processor, and never none.
+        progress: show a bar on stderr.
+
+    Returns:
+        JSON-able: path, count, size, digest, bytes, seconds.
+
+    Raises:
+        MissingFileError: there is nothing at ``path``.
+        InputError: it is no prepared dataset, or damaged; the message names the broken pairs.
+    """
+    path = Path(path).expanduser()
+    checks, described = _open(path)
+    gathered, broken = Gathered(checks.dataset.regions), []
+    start = time.perf_counter()
+    try:
+        bar = "verifying pictures" if progress else None
+        for checked in read_all(checks, max(1, num_processors() if workers is None else workers), bar):
+            if checked.complaint is None:
+                gathered.add(checked.name, checked.record)
+            else:
+                broken.append(checked.complaint)
+    except RuntimeError as error:  # how torch reports a worker that is gone
+        raise InputError(
+            f"{str(path)!r} is damaged: a process that read it ended ({str(error).splitlines()[0]}). {_ANEW}"
+        ) from error
+    if broken:
+        raise InputError(
+            f"{len(broken)} of {len(checks)} pairs in {str(path)!r} are broken: "
+            f"{first_names([complaint.rstrip('.') for complaint in broken])}. {_ANEW}"
+        )
+    if gathered.count != described["count"] or gathered.digest != described["digest"]:
+        raise InputError(
+            f"{str(path)!r} holds {gathered.count} sound pairs, but not the {described['count']} that were prepared: "
+            f"some were exchanged, added or removed. {_ANEW}"
+        )
+    return {
+        "path": str(path),
+        "count": gathered.count,
+        "size": checks.dataset.size,
+        "digest": gathered.digest,
+        "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) or path.stat().st_size,
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+
+
+_ANEW = "Restore it from a copy, or prepare it anew."
+
+
+class _Checked(NamedTuple):
+    """A pair that was read: its name, what it holds, and what is wrong, if anything."""
+
+    name: str
+    record: Record
+    complaint: str | None
+
+
+class _Checks(Dataset[_Checked]):
+    """Reading item i checks pair i."""
+
+    dataset: PairDataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> _Checked:
+        name = self.name(index)
+        try:
+            image, labels, expected = self.stored(index)
+            pixels = np.bincount(self.dataset[index].labels.numpy().ravel(), minlength=len(self.dataset.regions))
+        except InputError as error:
+            return _Checked(name, _NONE, str(error))
+        found = Record(hashlib.sha256(image).hexdigest(), hashlib.sha256(labels).hexdigest(), pixels.tolist())
+        for what, digest, wanted in (
+            ("picture", found.image, expected.image),
+            ("label map", found.labels, expected.labels),
+        ):
+            if wanted and digest != wanted:
+                return _Checked(name, _NONE, f"{what} of pair {name!r} is not what was written")
+        return _Checked(name, found, None)
+
+    def name(self, index: int) -> str:
+        """What the pair is called in the dataset's digest and in messages."""
+        raise NotImplementedError
+
+    def stored(self, index: int) -> tuple[bytes, bytes, Record]:
+        """Files of picture and label map, and the record of what they should be; empty digests where unknown."""
+        raise NotImplementedError
+
+
+_NONE = Record("", "", [])
+
+
+class _LmdbChecks(_Checks):
+    def __init__(self, dataset: LmdbDataset) -> None:
+        self.dataset: LmdbDataset = dataset
+
+    def name(self, index: int) -> str:
+        return f"{index:08d}"
+
+    def stored(self, index: int) -> tuple[bytes, bytes, Record]:
+        return self.dataset.read(index, "image"), self.dataset.read(index, "labels"), self.dataset.record(index)
+
+
+class _FolderChecks(_Checks):
+    def __init__(self, path: Path, described: dict[str, Any]) -> None:
+        self.dataset = FolderDataset(path, described["size"])
+        self._path = path
+        self._suffix = PICTURE_SUFFIX[described.get("picture_format", "png")]
+        self._digits = max(5, len(str(described["count"] - 1)))
+        sums = (path / SUMS).read_text().splitlines() if (path / SUMS).exists() else []
+        self._sums = {name: digest for digest, _, name in (line.partition("  ") for line in sums)}
+
+    def name(self, index: int) -> str:
+        return f"{index:0{self._digits}}{self._suffix}"
+
+    def stored(self, index: int) -> tuple[bytes, bytes, Record]:
+        names = f"image/{self.name(index)}", f"label/{Path(self.name(index)).stem}.png"
+        try:
+            image, labels = ((self._path / name).read_bytes() for name in names)
+        except OSError as error:
+            raise InputError(f"pair {self.name(index)!r} cannot be read ({error.strerror})") from error
+        return image, labels, Record(self._sums.get(names[0], ""), self._sums.get(names[1], ""), [])
+
+
+def _open(path: Path) -> tuple[_Checks, dict[str, Any]]:
+    if not path.exists():
+        raise MissingFileError(f"prepared data {str(path)!r} does not exist. Give the folder that was written.")
+    if is_lmdb(path):
+        dataset = LmdbDataset(path)
+        return _LmdbChecks(dataset), dataset.metadata
+    try:
+        described = json.loads((path / "dataset.json").read_bytes())
+        described["digest"], described["size"], described["count"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{str(path)!r} is no prepared dataset: it has no dataset.json with a digest. "
+            "Give a folder that prepare_data.py wrote."
+        ) from error
+    return _FolderChecks(path, described), described
