@@ -66,8 +66,8 @@ class DataSection:
 class LossSection:
     """Weights and intervals of the losses."""
 
-    r1_image: float = 10.0
-    r1_segmentation: float = 1000.0
+    r1_image: float | None = 10.0  # null: 0.0002 size^2 / batch
+    r1_segmentation: float | None = 1000.0  # null: 100 times that of the picture
     r1_every: int = 16  # steps; 0 switches it off
     mask: float = 100.0
     path_length: float = 0.5
@@ -170,7 +170,7 @@ class TrainingConfig:
             for key in keys:
                 section, _, name = key.rpartition(".")
                 value = getattr(getattr(self, section) if section else self, name)
-                if not smallest <= value < math.inf:
+                if value is not None and not smallest <= value < math.inf:
                     raise InputError(f"{key} must be {smallest} or more, got {value}.")
         for name, allowed in (("data.on_error", ON_ERROR), ("freeze.generator", PARTS)):
             section, _, key = name.partition(".")
@@ -195,6 +195,15 @@ class TrainingConfig:
             raise InputError(f"ema.half_life must be more than 0 images, got {self.ema.half_life}.")
         if self.batch % self.loss.path_length_batch_shrink:
             raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
+
+    def r1_weights(self) -> tuple[float, float]:
+        """Weights of R1 on picture and segmentation; where none is given, from size and batch.
+
+        The picture's follows arXiv 2006.06676, Appendix C; 100 is the paper's ratio of the two.
+        """
+        image, segmentation = self.loss.r1_image, self.loss.r1_segmentation
+        image = 0.0002 * self.size**2 / self.batch if image is None else image
+        return image, 100.0 * image if segmentation is None else segmentation
 
     def generator_config(self, regions: RegionScheme) -> GeneratorConfig:
         """The generator for a dataset's regions."""

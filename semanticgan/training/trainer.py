@@ -146,7 +146,7 @@ class Trainer:
         return self._update(self.discriminator_optimiser, self._judge, Phase.DISCRIMINATOR, part, image, segmentation)
 
     def _r1_step(self, image: Tensor, segmentation: Tensor) -> Values:
-        loss = self.config.loss
+        loss, weights = self.config.loss, self.config.r1_weights()
 
         def part(draws: Draws, image: Tensor, segmentation: Tensor) -> tuple[Tensor, Values]:
             # The gradient is taken where the discriminator looks: at the augmented pictures.
@@ -156,7 +156,7 @@ class Trainer:
             with self._autocast():
                 score = self._judge(image, joint)
             r1 = r1_penalty(score, image, joint)
-            penalty = loss.r1_image / 2 * r1.image + loss.r1_segmentation / 2 * r1.segmentation
+            penalty = weights[0] / 2 * r1.image + weights[1] / 2 * r1.segmentation
             logged = {"r1/image": r1.image} | ({"r1/segmentation": r1.segmentation} if joint is not None else {})
             return self._tied(penalty * loss.r1_every, score), logged
 

@@ -51,6 +51,12 @@ def test_paper_values() -> None:
     assert load_config("celebamask-hq-256").generator_config(CELEBAMASK_13) == GeneratorConfig(size=256)
 
 
+def test_r1_follows_size_and_batch_where_none_is_given() -> None:
+    config = load_config("celebamask-hq-256", ["loss.r1_image=null", "loss.r1_segmentation=null", "batch=16"])
+    assert config.r1_weights() == pytest.approx((0.8192, 81.92))
+    assert load_config("celebamask-hq-256").r1_weights() == (10, 1000)
+
+
 def test_defaults_stand_once() -> None:
     """A section of the configuration has the defaults of the class that it configures."""
     assert TrainingConfig().generator_config(CELEBAMASK_13) == GeneratorConfig(size=256)
