@@ -89,6 +89,7 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
         for written in aside.rglob("*"):
             if written.is_file():
                 _sync_file(written)
+        sync_folder(aside)
         os.rename(aside, path)
         sync_folder(path.absolute().parent)
     finally:

@@ -99,7 +99,8 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped.\n")
         return 130
-    sys.stdout.write(json.dumps(result) + "\n")
+    if result:
+        sys.stdout.write(json.dumps(result) + "\n")
     return 0
 
 

@@ -24,6 +24,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.training.loop import train
 
     result = train(load_config(args.recipe, args.overrides))
+    if int(os.environ.get("RANK", "0")):  # of several processes the first alone reports
+        return {}
     return {
         "run_dir": str(result.run_dir),
         "model": str(result.model),

@@ -1,4 +1,4 @@
-"""What surrounds a training: signals that stop it, memory and disks that run out, operations that repeat their bits."""
+"""What surrounds a training: signals that stop it, bad pictures, memory and disks that run out, bits that repeat."""
 
 from __future__ import annotations
 
@@ -11,15 +11,35 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from semanticgan.errors import InputError, UnwritableError
 from semanticgan.training.config import TrainingConfig
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# How torch.save, which raises RuntimeErrors of its zip writer and its stream, and safetensors tell of a failed write.
+_NOT_WRITTEN = ("PytorchStreamWriter", "unexpected pos", "iostream error", "I/O error", "IoError")
+# Of the CPU's allocator, of CUDA and MPS, and of cuBLAS and cuDNN.
+_NO_MEMORY = ("allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 @contextmanager
-def advice_when_memory_ends(config: TrainingConfig) -> Iterator[None]:
+def advice_when_a_picture_is_unusable(config: TrainingConfig) -> Iterator[None]:
+    """Add to what is wrong with a picture that a training can do without it.
+
+    Raises:
+        InputError: a picture was read within the block that cannot be used.
+    """
+    try:
+        yield
+    except InputError as error:
+        if config.data.on_error == "skip":
+            raise
+        raise InputError(f"{error} Or repeat the command with data.on_error=skip to pass over such files.") from error
+
+
+@contextmanager
+def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1) -> Iterator[None]:
     """Turn what torch says of too little memory into what can be done.
 
     Raises:
@@ -27,19 +47,35 @@ def advice_when_memory_ends(config: TrainingConfig) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; a CPU's allocator raises no class of its own
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if not _is_of_memory(error):
             raise
-        savings = [
-            f"accumulate={config.accumulate * 2} (the same training in smaller parts)",
+        at_once = [
+            *(f"accumulate={parts} (the same batch in smaller parts)" for parts in _more_parts(config, num_processes)),
             *([] if config.recompute else ["recompute=true"]),
-            *([] if config.precision == "bfloat16" else ["precision=bfloat16"]),
-            "a smaller batch",
         ]
+        going_on = f"Repeat the command with {' or '.join(at_once)} to go on from the last state, or begin"
+        anew = [*([] if config.precision == "bfloat16" else ["precision=bfloat16"]), "a smaller batch"]
         raise InputError(
-            f"out of memory at size {config.size}, batch {config.batch}. Repeat the command with "
-            f"{', or '.join(savings)}; it goes on from the last state."
+            f"out of memory at size {config.size}, batch {config.batch}. {going_on if at_once else 'Begin'} another "
+            f"run_dir with {' or '.join(anew)}."
         ) from error
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: only torch's own allocators raise a class of their own for it."""
+    said = str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in said for words in _NO_MEMORY)
+
+
+def _more_parts(config: TrainingConfig, num_processes: int) -> list[int]:
+    """The next ``accumulate`` that divides what must be divided; none where a part is one picture already."""
+    smallest = config.batch // config.loss.path_length_batch_shrink
+    counts = range(config.accumulate + 1, smallest + 1)
+    fitting = [
+        parts for parts in counts if config.batch % (parts * num_processes) == smallest % (parts * num_processes) == 0
+    ]
+    return fitting[:1]
 
 
 @contextmanager
@@ -51,9 +87,9 @@ def advice_when_the_disk_is_full(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError of its zip writer
+    except (OSError, RuntimeError, SafetensorError) as error:
         full = isinstance(error, OSError) and error.errno in _NO_ROOM
-        if not full and "PytorchStreamWriter" not in str(error) and "unexpected pos" not in str(error):
+        if not full and not any(words in str(error) for words in _NOT_WRITTEN):
             raise
         raise UnwritableError(
             f"{what} could not be written, the disk is full or gone. The states already there are whole. Make room, "
@@ -75,7 +111,10 @@ def deterministic_where_possible(wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set; a second one interrupts at once. Signals reach the main thread only."""
+    """An event that SIGTERM and Ctrl-C set; a second Ctrl-C interrupts at once. Signals reach the main thread only.
+
+    A second SIGTERM is none of a person: torchrun passes on to its processes what a scheduler has sent them already.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -83,7 +122,9 @@ def stop_requested() -> Iterator[threading.Event]:
 
     def request(number: int, frame: Any) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
         stop.set()
         sys.stderr.write("\nstopping after this step; the state is being saved.\n")
 

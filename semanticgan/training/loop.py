@@ -32,6 +32,7 @@ from semanticgan.training.config import TrainingConfig
 from semanticgan.training.folder import CONFIG_FILE, require_usable
 from semanticgan.training.hold import held
 from semanticgan.training.interruption import (
+    advice_when_a_picture_is_unusable,
     advice_when_memory_ends,
     advice_when_the_disk_is_full,
     deterministic_where_possible,
@@ -83,13 +84,15 @@ def _train_among(processes: Processes, config: TrainingConfig, device: torch.dev
     """:func:`train`, as one of the processes that share it; the first alone writes."""
     started = time.monotonic()
     run_dir = Path(config.run_dir or "")
-    start = Start.read(config.start) if config.start else None
+    start = _start_of(config, run_dir)
     if start is not None:
         config = start.configure(config)
     if processes.is_first:
         require_usable(config)
     processes.any(False)  # the others read the run's folder only now
-    dataset = _open_data(config, start)
+    dataset = _open_data(config, start, processes.is_first)
+    if start is not None:
+        start.require_regions(dataset.regions)
     trainer = Trainer(config, dataset.regions, device, processes, dataset.labelled)
     data_key = dataset.key()
     total_steps = -(-config.schedule.total_images // config.batch)
@@ -110,6 +113,7 @@ def _train_among(processes: Processes, config: TrainingConfig, device: torch.dev
             stop_requested() as stop,
         ):
             _train(run, total_steps, log, stop)
+    processes.any(False)  # the first is still writing when the others are done
     newest = newest_state(run_dir)
     assert newest is not None
     return TrainingResult(
@@ -178,8 +182,10 @@ def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Even
     clock = _Clock(trainer)
     with bar:
         while trainer.steps_done < total_steps and not processes.any(stop.is_set()):
-            image, segmentation = to_network(next(pairs), len(dataset.regions), trainer.device)
-            with advice_when_memory_ends(config):
+            with advice_when_a_picture_is_unusable(config):
+                pair = next(pairs)
+            with advice_when_memory_ends(config, processes.count):
+                image, segmentation = to_network(pair, len(dataset.regions), trainer.device)
                 run.recent |= trainer.step(image, segmentation)
             bar.update(config.batch)
             step = trainer.steps_done
@@ -277,7 +283,20 @@ def _finite_values(run: _Run) -> dict[str, float]:
     return values
 
 
-def _open_data(config: TrainingConfig, start: Start | None) -> PairDataset:
+def _start_of(config: TrainingConfig, run_dir: Path) -> Start | None:
+    """Where the run begins. One that has a state of its own needs its start no more, which may be gone by then."""
+    if not config.start:
+        return None
+    try:
+        return Start.read(config.start)
+    except InputError:
+        own = newest_state(run_dir)
+        if own is None:
+            raise
+        return Start.read(str(own))
+
+
+def _open_data(config: TrainingConfig, start: Start | None, progress: bool) -> PairDataset:
     data = config.data
     if data.kind in KINDS and data.kind != "portraits" and data.path is None:
         raise InputError(f"no data given for data.kind={data.kind}. Add data.path=FOLDER_OR_ZIP.")
@@ -294,4 +313,5 @@ def _open_data(config: TrainingConfig, start: Start | None) -> PairDataset:
     )
     if data.on_error == "skip":
         dataset = ForgivingPairs(dataset)
-    return cached_if_small(dataset, int(data.cache_gigabytes * 1e9), workers=data.workers, progress=True)
+    with advice_when_a_picture_is_unusable(config):
+        return cached_if_small(dataset, int(data.cache_gigabytes * 1e9), workers=data.workers, progress=progress)

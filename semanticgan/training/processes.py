@@ -6,6 +6,7 @@ Started by ``torchrun``, which says in the environment how many there are; one p
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,6 +117,10 @@ def joined(device: torch.device) -> Iterator[Processes]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=_PATIENCE)
     try:
+        # Weights of convolutions lie channels-last, the buckets in order; copying between them costs little.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+        # torch 2.13's new name for the argument is unknown to 2.6.
+        warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
         words = dist.new_group(backend="gloo", timeout=_PATIENCE) if backend == "nccl" else None
         yield Processes(dist.get_rank(), count, words)
     finally:

@@ -70,22 +70,24 @@ class Start:
             taken["discriminator"] = self.config.discriminator
         return dataclasses.replace(config, **taken)
 
-    def fill(self, trainer: Trainer) -> None:
-        """Give a trainer that has made no step the weights of the start; a model file leaves its discriminator new.
-
-        Raises:
-            InputError: the data have other regions than the start.
-        """
-        if trainer.regions != self.regions:
+    def require_regions(self, regions: RegionScheme) -> None:
+        """Raises: InputError: the data have other regions than the start."""
+        if regions != self.regions:
             raise InputError(
-                f"the data have the regions {', '.join(trainer.regions.names)}, start {self.name!r} has "
+                f"the data have the regions {', '.join(regions.names)}, start {self.name!r} has "
                 f"{', '.join(self.regions.names)}. Give data of the same regions, or train from the beginning."
             )
+
+    def fill(self, trainer: Trainer) -> None:
+        """Give a trainer that has made no step the weights of the start; a model file leaves its discriminator new."""
         self._fill(trainer.average, self.model.generator)
         if self.state is None:
             self._fill(trainer.generator, self.model.generator)
             return
         trainer.generator.load_state_dict(self.state["generator"])
+        # What is frozen stays as it was in the model that comes out, too: the average would drift to other weights.
+        for name in trainer.config.freeze.generator:
+            self._fill(trainer.generator.get_submodule(name), self.model.generator.get_submodule(name))
         trainer.path_length_mean = self.state["path_length_mean"].to(trainer.device)
         fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
 

@@ -19,6 +19,8 @@ from semanticgan.errors import InputError
 from semanticgan.files import folder_written_aside, sha256_of
 
 _FOLDER = re.compile(r"step-(\d{7,})")
+# Names that :mod:`semanticgan.files` and this module give to what is not whole yet, or no more.
+_LITTER = re.compile(r"\.step-\d{7,}-.*|\.config-\w{8}\.yaml")
 _MANIFEST = "manifest.json"
 TRAINING_FILE = "training.pt"
 MODEL_FILE = "model.safetensors"
@@ -97,10 +99,13 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 
 def remove_litter(run_dir: Path) -> None:
-    """Remove what a killed process left while writing or dropping a state; no other file is touched."""
-    for litter in run_dir.glob(".step-*"):
-        if litter.is_dir() and re.fullmatch(r"\.step-\d{7,}-.*", litter.name):
-            shutil.rmtree(litter, ignore_errors=True)
+    """Remove what a killed process left of a state, a sheet or a configuration; no other file is touched."""
+    for litter in (path for pattern in (".step-*", "*/.step-*", ".config-*") for path in run_dir.glob(pattern)):
+        if _LITTER.fullmatch(litter.name):
+            if litter.is_dir():
+                shutil.rmtree(litter, ignore_errors=True)
+            else:
+                litter.unlink(missing_ok=True)
 
 
 def _remove_state(folder: Path) -> None:

@@ -94,8 +94,7 @@ class Trainer:
         if config.compile:
             self._judge_fast, self._render_fast = torch.compile(self._judge), torch.compile(self._render)
             self._judge_frozen = torch.compile(self.discriminator)
-        if self.processes.count > 1:
-            self._rehearse()
+        self._rehearsed = processes.count == 1
 
     @property
     def images_seen(self) -> int:
@@ -112,6 +111,9 @@ class Trainer:
         The pairs are those of :attr:`positions`. What is logged is this process's own.
         """
         loss, step = self.config.loss, self.steps_done
+        if not self._rehearsed:
+            part = slice(len(self._parts[0]))
+            self._rehearse(image[part], segmentation[part])
         values = self._discriminator_step(image, segmentation)
         if loss.r1_every and step % loss.r1_every == 0:
             values |= self._r1_step(image, segmentation)
@@ -298,23 +300,22 @@ class Trainer:
             return network
         return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
 
-    def _rehearse(self) -> None:
+    def _rehearse(self, image: Tensor, segmentation: Tensor) -> None:
         """A first backward through both networks, whose gradients are dropped.
 
         After its first backward DistributedDataParallel orders the gradients anew, and sums over three processes or
         more round by that order: the steps after a resume must not be summed in another one than those before.
         """
-        numbers = self.generator.config
-        pair = [torch.zeros(4, planes, numbers.size, numbers.size) for planes in (3, numbers.num_regions)]
-        image, segmentation = (planes.to(self.device) for planes in pair)
-        score = self._judge(image, segmentation if self.labelled else None)
         draws = Draws(self.config.seed, 0, Phase.GENERATOR, self.config.batch, self.positions[:1], self.device)
-        latents = draws.latents(self.generator, 0.0)
-        fake = self._render(latents, noise=draws.noise(self.generator.renderer.noise_sides))
+        with self._autocast():
+            score = self._judge(image, segmentation if self.labelled else None)
+            latents = draws.latents(self.generator, 0.0)
+            fake = self._render(latents, noise=draws.noise(self.generator.renderer.noise_sides))
         zero = torch.zeros((), device=self.device)
         (self._tied(zero, score) + self._tied(zero, fake.image, fake.segmentation)).backward()
         for network in (self.generator, self.discriminator):
             network.zero_grad(set_to_none=True)
+        self._rehearsed = True
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,13 +15,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from semanticgan.checkpoint import load_model
 from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.training import loop
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
-from semanticgan.training.state import is_valid, load_state, newest_state, save_state, state_folders
+from semanticgan.training.state import newest_state, state_folders
 from tests.training.conftest import tiny_overrides
+from tests.training.exactness import assert_same, assert_same_run, litter, stop_after
 
 Make = Callable[..., TrainingConfig]
 ROOT = Path(__file__).parents[2]
@@ -38,49 +39,6 @@ def whole_run(tiny_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return run_dir
 
 
-def assert_same(found: object, expected: object, where: str = "state") -> None:
-    """Equal bit for bit, through dictionaries and lists."""
-    if isinstance(expected, torch.Tensor):
-        assert isinstance(found, torch.Tensor) and found.dtype == expected.dtype, where
-        assert torch.equal(found, expected), where
-    elif isinstance(expected, dict):
-        assert isinstance(found, dict) and found.keys() == expected.keys(), where
-        for key in expected:
-            assert_same(found[key], expected[key], f"{where}.{key}")
-    elif isinstance(expected, (list, tuple)):
-        assert isinstance(found, (list, tuple)) and len(found) == len(expected), where
-        for index, (one, other) in enumerate(zip(found, expected, strict=True)):
-            assert_same(one, other, f"{where}[{index}]")
-    else:
-        assert found == expected, where
-
-
-def assert_same_run(found: Path, expected: Path) -> None:
-    """Weights, EMA, optimisers, path mean, logs, sheets and the exported model."""
-    newest_found, newest_expected = newest_state(found), newest_state(expected)
-    assert newest_found is not None and newest_expected is not None
-    assert newest_found.name == newest_expected.name
-    assert_same(load_state(newest_found), load_state(newest_expected))
-    for name in ("stats.jsonl", f"sheets/step-{STEPS:07d}.png"):
-        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
-    models = [load_model(newest / "model.safetensors") for newest in (newest_found, newest_expected)]
-    assert models[0].metadata == models[1].metadata
-    assert_same(*(dict(model.generator.state_dict()) for model in models))
-
-
-def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send this process SIGTERM once ``steps`` steps of a run are done."""
-    step = loop.Trainer.step
-
-    def counted(self, image, segmentation):  # type: ignore[no-untyped-def]
-        values = step(self, image, segmentation)
-        if self.steps_done == steps:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return values
-
-    monkeypatch.setattr(loop.Trainer, "step", counted)
-
-
 def test_stop_and_resume_is_exact(
     tiny_config: Make, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +49,37 @@ def test_stop_and_resume_is_exact(
     resumed = train(tiny_config(tmp_path / "run"))
     assert resumed.finished
     assert_same_run(tmp_path / "run", whole_run)
+
+
+def test_resume_across_epochs_with_everything_on(
+    tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run is stopped three times: before a batch of two epochs, before a step with R1, and after it.
+
+    20 pictures in batches of 8: the third step begins the second epoch. R1 and path length come in the fifth, and p
+    moves after the fourth and the eighth.
+    """
+    everything = (
+        "batch=8",
+        "accumulate=2",
+        "recompute=true",
+        "data.length=20",
+        "augmentation.adaptive=true",
+        "augmentation.probability=0.3",
+        "augmentation.images_to_one=200",
+        "schedule.total_images=64",
+    )
+    train(tiny_config(tmp_path / "whole", *everything))
+    for steps in (2, 4, 5):
+        with monkeypatch.context() as patch:
+            stop_after(steps, patch)
+            assert train(tiny_config(tmp_path / "run", *everything)).images == 8 * steps
+    assert train(tiny_config(tmp_path / "run", *everything)).finished
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    lines = [json.loads(line) for line in (tmp_path / "run/stats.jsonl").read_text().splitlines()]
+    probability = [line["augmentation/probability"] for line in lines]
+    assert probability[0] != probability[3] != probability[7], "p never moved"
+    assert ["r1/image" in line for line in lines] == [True, False, False, False, True, False, False, False]
 
 
 def test_lines_of_the_log_between_which_a_run_stopped(
@@ -148,85 +137,13 @@ def test_killed_in_the_middle_of_a_save(whole_run: Path, tiny_pictures: Path, tm
     overrides = tiny_overrides(tiny_pictures, tmp_path / "run")
     killed = subprocess.run([sys.executable, "-c", _KILLED_IN_SAVE, *overrides], cwd=ROOT, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
-    assert any(path.name.startswith(".step-") for path in (tmp_path / "run").iterdir()), "the kill left no litter"
+    assert litter(tmp_path / "run"), "the kill left no litter"
     assert [path.name for path in state_folders(tmp_path / "run")] == ["step-0000020"]
     command = [sys.executable, "tools/train.py", "configs/tiny.yaml", *overrides]
     resumed = subprocess.run(command, cwd=ROOT, capture_output=True)
     assert resumed.returncode == 0, resumed.stderr.decode()[-500:]
     assert_same_run(tmp_path / "run", whole_run)
-    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".step-")]
-
-
-def test_kills_at_any_time_leave_a_valid_state(tmp_path: Path) -> None:
-    """Saves in a loop, killed at random moments: the newest state always loads."""
-    script = (
-        "import torch, sys\nfrom pathlib import Path\nfrom semanticgan.training.state import *\n"
-        "run_dir = Path(sys.argv[1])\nstep = int(sys.argv[2])\n"
-        "while True:\n    step += 1\n"
-        "    save_state(run_dir, step, {'steps_done': step, 'x': torch.full((50000,), float(step))},"
-        " lambda path: path.write_bytes(b'model' * 10000), keep=2)\n    print(step, flush=True)\n"
-    )
-    step = 0
-    for pause in (0.0, 0.013, 0.031, 0.047, 0.071):
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path), str(step)], cwd=ROOT, stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        process.stdout.readline()  # at least one state is out
-        time.sleep(pause)
-        process.kill()
-        process.wait()
-        newest = newest_state(tmp_path)
-        assert newest is not None
-        state = load_state(newest)
-        assert torch.equal(state["x"], torch.full((50000,), float(state["steps_done"])))
-        assert state["steps_done"] > step
-        step = state["steps_done"]
-    save_state(tmp_path, step + 1, {"steps_done": step + 1}, lambda path: path.write_bytes(b"model"), keep=2)
-    assert len(list(tmp_path.iterdir())) == 2, "litter is left"
-
-
-def test_damaged_state_is_passed_over(tmp_path: Path) -> None:
-    for step in (1, 2):
-        save_state(tmp_path, step, {"steps_done": step}, lambda path: path.write_bytes(b"model"), keep=5)
-    newest = tmp_path / "step-0000002"
-    assert newest_state(tmp_path) == newest
-    with open(newest / "training.pt", "r+b") as file:
-        file.seek(100)
-        byte = file.read(1)
-        file.seek(100)
-        file.write(bytes([byte[0] ^ 1]))
-    assert not is_valid(newest)
-    assert newest_state(tmp_path) == tmp_path / "step-0000001"
-    (tmp_path / "step-0000001/training.pt").unlink()
-    with pytest.raises(InputError, match="every training state"):
-        newest_state(tmp_path)
-
-
-def test_a_damaged_state_is_written_anew_and_pushes_no_valid_one_out(tmp_path: Path) -> None:
-    def save(step: int) -> None:
-        save_state(tmp_path, step, {"steps_done": step}, lambda path: path.write_bytes(b"model"), keep=1)
-
-    save(40)
-    (tmp_path / "step-0000040/training.pt").write_bytes(b"half")
-    save(25)  # a run resumed from an earlier state, and stopped before step 40
-    assert newest_state(tmp_path) == tmp_path / "step-0000025"
-    save(40)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-0000040"]
-    assert load_state(tmp_path / "step-0000040") == {"steps_done": 40}
-
-
-@pytest.mark.parametrize("manifest", ["", "[]", '{"sha256": 3}', '{"sha256": {"none.pt": ""}}'])
-def test_a_damaged_manifest_makes_no_valid_state(tmp_path: Path, manifest: str) -> None:
-    folder = save_state(tmp_path, 1, {"steps_done": 1}, lambda path: path.write_bytes(b"model"), keep=1)
-    (folder / "manifest.json").write_text(manifest)
-    assert not is_valid(folder)
-
-
-def test_only_the_newest_states_are_kept(tmp_path: Path) -> None:
-    for step in range(1, 6):
-        save_state(tmp_path, step, {"steps_done": step}, lambda path: path.write_bytes(b"model"), keep=2)
-    assert [path.name for path in state_folders(tmp_path)] == ["step-0000004", "step-0000005"]
+    assert not litter(tmp_path / "run")
 
 
 def test_divergence_keeps_the_last_state(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
