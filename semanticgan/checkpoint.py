@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,37 +118,20 @@ def save_model(
         InputError: regions that do not fit, weights that are not finite, a suffix other than ``.safetensors``, an
             existing file without ``overwrite``.
     """
-    from safetensors.torch import save_file
-
-    if Path(path).suffix != ".safetensors":
-        raise InputError(f"a file of weights ends in .safetensors, got {str(path)!r}. Choose such a name.")
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
     _require_fitting(generator.config, regions)
-    require_free(path, overwrite)
-
-    description = description or f"a model of {generator.config.size} pixels and {len(regions)} regions"
     state = dict(generator.state_dict())
-    if discriminator is not None:
-        state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
-    tensors = {name: _stored(name, tensor, PRECISIONS[precision]) for name, tensor in state.items()}
-    metadata = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "description": " ".join(description.split()),
+    texts = {
+        "description": description or f"a model of {generator.config.size} pixels and {len(regions)} regions",
         "config": json.dumps(generator.config.to_dict()),
         "regions": json.dumps(regions.to_dict()),
         "training": json.dumps(dict(training)),
         "licence": licence,
         "data_licence": data_licence,
-        "precision": precision,
-        "sha256": json.dumps({name: _sha256(tensor) for name, tensor in tensors.items()}),
     }
     if discriminator is not None:
-        metadata["discriminator"] = json.dumps(discriminator.config.to_dict())
-    metadata["metadata_sha256"] = _metadata_sha256(metadata)
-    with written_aside(path, overwrite) as aside:
-        save_file(tensors, aside, metadata)
+        state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
+        texts["discriminator"] = json.dumps(discriminator.config.to_dict())
+    write_weights(path, FORMAT, state, texts, precision, overwrite)
 
 
 def load_model(
@@ -164,7 +147,7 @@ def load_model(
     what = f"file of weights {str(path)!r}"
     raw, tensors = _read(path)
     metadata = _parse(raw, what)
-    _verify(raw, tensors, metadata, what)
+    _verify(raw, tensors, what)
 
     config = metadata.config
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith(DISCRIMINATOR_PREFIX)}
@@ -191,6 +174,67 @@ def read_metadata(path: str | Path) -> ModelMetadata:
     """
     path = require_file(path, "file of weights")
     return _parse(_read(path, with_tensors=False)[0], f"file of weights {str(path)!r}")
+
+
+def write_weights(
+    path: str | Path,
+    file_format: str,
+    tensors: Mapping[str, Tensor],
+    texts: Mapping[str, str],
+    precision: str = "float32",
+    overwrite: bool = False,
+) -> None:
+    """Write tensors and what is said of them, with all that :func:`read_weights` verifies.
+
+    Args:
+        path: a ``.safetensors`` file.
+        file_format: what kind of file it is, the metadata's ``format``.
+        tensors: by name, stored in ``precision`` whatever they are.
+        texts: the rest of the metadata; a ``description`` is made one line.
+        precision: "float32" or "float16".
+        overwrite: replace an existing file.
+
+    Raises:
+        InputError: as :func:`save_model`, but for the regions.
+    """
+    from safetensors.torch import save_file
+
+    if Path(path).suffix != ".safetensors":
+        raise InputError(f"a file of weights ends in .safetensors, got {str(path)!r}. Choose such a name.")
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    require_free(path, overwrite)
+    stored = {name: _stored(name, tensor, PRECISIONS[precision]) for name, tensor in tensors.items()}
+    metadata = {
+        "format": file_format,
+        "format_version": FORMAT_VERSION,
+        **texts,
+        "description": " ".join(texts.get("description", "").split()),
+        "precision": precision,
+        "sha256": json.dumps({name: _sha256(tensor) for name, tensor in stored.items()}),
+    }
+    metadata["metadata_sha256"] = _metadata_sha256(metadata)
+    with written_aside(path, overwrite) as aside:
+        save_file(stored, aside, metadata)
+
+
+def read_weights(path: Path, file_format: str, required: Iterable[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and float32 tensors of a file that :func:`write_weights` wrote, every tensor verified.
+
+    Args:
+        path: the file.
+        file_format: the kind of file that is wanted.
+        required: names that its metadata must have beside those that every file has.
+
+    Raises:
+        MissingFileError, WeightsError: as :func:`load_model`.
+    """
+    path = require_file(path, "file of weights")
+    what = f"file of weights {str(path)!r}"
+    raw, tensors = _read(path)
+    _require_intact(raw, what, file_format, (*required, "precision", "sha256"))
+    _verify(raw, tensors, what)
+    return raw, tensors
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
@@ -266,17 +310,7 @@ def _read(path: Path, with_tensors: bool = True) -> tuple[dict[str, str], dict[s
 
 
 def _parse(raw: Mapping[str, str], what: str) -> ModelMetadata:
-    if raw.get("format") != FORMAT:
-        raise WeightsError(f"{what} is a .safetensors file of something else. Give one written by semanticgan.")
-    if raw.get("format_version") != FORMAT_VERSION:
-        raise WeightsError(
-            f"{what} has format version {raw.get('format_version')}, this version of semanticgan reads "
-            f"{FORMAT_VERSION}. Update semanticgan, or write the file again."
-        )
-    missing = [name for name in _REQUIRED if name not in raw]
-    if missing or raw.get("metadata_sha256") != _metadata_sha256(raw):
-        reason = f"lacks {', '.join(missing)}" if missing else "its checksum differs"
-        raise WeightsError(f"metadata of {what} is damaged ({reason}). Download or write it again.")
+    _require_intact(raw, what, FORMAT, _REQUIRED)
     try:
         config = GeneratorConfig.from_dict(json.loads(raw["config"]))
         regions = RegionScheme.from_dict(json.loads(raw["regions"]))
@@ -284,8 +318,6 @@ def _parse(raw: Mapping[str, str], what: str) -> ModelMetadata:
         discriminator = None
         if "discriminator" in raw:
             discriminator = DiscriminatorConfig.from_dict(json.loads(raw["discriminator"]))
-        if raw["precision"] not in PRECISIONS:
-            raise unknown_name("precision", raw["precision"], PRECISIONS)
         return ModelMetadata(
             description=raw["description"],
             config=config,
@@ -300,10 +332,28 @@ def _parse(raw: Mapping[str, str], what: str) -> ModelMetadata:
         raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
 
 
-def _verify(raw: Mapping[str, str], tensors: dict[str, Tensor], metadata: ModelMetadata, what: str) -> None:
+def _require_intact(raw: Mapping[str, str], what: str, file_format: str, required: Iterable[str]) -> None:
+    """Check the metadata's format, version, entries and checksum."""
+    if raw.get("format") != file_format:
+        raise WeightsError(f"{what} is a .safetensors file of something else. Give one written by semanticgan.")
+    if raw.get("format_version") != FORMAT_VERSION:
+        raise WeightsError(
+            f"{what} has format version {raw.get('format_version')}, this version of semanticgan reads "
+            f"{FORMAT_VERSION}. Update semanticgan, or write the file again."
+        )
+    missing = [name for name in required if name not in raw]
+    if missing or raw.get("metadata_sha256") != _metadata_sha256(raw):
+        reason = f"lacks {', '.join(missing)}" if missing else "its checksum differs"
+        raise WeightsError(f"metadata of {what} is damaged ({reason}). Download or write it again.")
+    if raw["precision"] not in PRECISIONS:
+        problem = unknown_name("precision", raw["precision"], PRECISIONS)
+        raise WeightsError(f"metadata of {what} cannot be used: {problem}")
+
+
+def _verify(raw: Mapping[str, str], tensors: dict[str, Tensor], what: str) -> None:
     """Check every tensor against its hash, and turn it into float32 in place of the stored one."""
     hashes = json.loads(raw["sha256"])
-    dtype = PRECISIONS[metadata.precision]
+    dtype = PRECISIONS[raw["precision"]]
     for name in sorted(hashes.keys() - tensors.keys()):
         raise WeightsError(f"{what} lacks the tensor {name!r}. Download or write it again.")
     for name, tensor in tensors.items():

@@ -1,0 +1,209 @@
+"""Measure how good a model's pictures are, and how smoothly they follow their codes.
+
+Numbers that do not rest on Inception or LPIPS are of stand-ins: they compare models with each other, not with the
+literature, and are labelled so. Started by torchrun, several processes share the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semanticgan.commands import arguments
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from semanticgan.metrics.evaluate import Evaluation
+    from semanticgan.model import Model
+    from semanticgan.training.processes import Processes
+
+EXAMPLES = (
+    "--metrics fid,kid,pr,ppl --data-kind portraits --num-generated 5000 --extractor random --distance random",
+    "--metrics fid,is --data data/faces --num-generated 50000 --extractor inception --out scores.md",
+)
+
+_SHEET_COLUMNS = 8
+_SHEET_TILE = 160
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    arguments.add_model_arguments(parser)
+    parser.add_argument(
+        "--metrics",
+        type=_names,
+        default=("fid", "kid", "pr"),
+        metavar="LIST",
+        help="fid, kid, is, pr, ppl, ppl-regions, parted by commas (default: fid,kid,pr)",
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument("--data", type=Path, metavar="PATH", help="pictures to compare with")
+    data.add_argument(
+        "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
+    )
+    data.add_argument("--scheme", help="regions of a folder's label maps, if it does not say them")
+    data.add_argument("--split", default="train", help="train, val or all, of celebamask-hq (default: %(default)s)")
+    data.add_argument(
+        "--num-real",
+        type=arguments.at_least(2),
+        metavar="N",
+        help="pictures of the data (default: --num-generated, or all)",
+    )
+    data.add_argument(
+        "--workers", type=arguments.at_least(0, 64), default=0, help="processes that read (default: %(default)s)"
+    )
+    data.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of the data are kept")
+    parser.add_argument(
+        "--num-generated", type=arguments.at_least(1), default=5000, help="pictures of the model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed (default: %(default)s)"
+    )
+    arguments.add_truncation_argument(parser)
+    parser.add_argument(
+        "--extractor",
+        default="inception",
+        help="inception, random or discriminator:RUN_FOLDER; of features (default: %(default)s)",
+    )
+    parser.add_argument("--extractor-weights", type=Path, metavar="FILE", help="Inception's, if not in PyTorch's cache")
+    parser.add_argument(
+        "--distance",
+        default="lpips-vgg",
+        help="lpips-vgg, lpips-alex, random or discriminator:RUN_FOLDER; for path length (default: %(default)s)",
+    )
+    parser.add_argument("--distance-weights", type=Path, metavar="FILE", help="the trunk's, if not in PyTorch's cache")
+    parser.add_argument(
+        "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
+    )
+    parser.add_argument(
+        "--num-paths", type=arguments.at_least(1), metavar="N", help="of a path length (default: --num-generated)"
+    )
+    parser.add_argument(
+        "--region", action="append", metavar="NAMES", help="regions to measure one by one, by commas (default: all)"
+    )
+    parser.add_argument(
+        "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures at a time (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers: .md for a table, .json")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="also write a sheet of pictures that were scored")
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.errors import InputError
+    from semanticgan.files import require_free
+    from semanticgan.metrics.evaluate import require_known
+    from semanticgan.model import choose_device, load
+    from semanticgan.training.processes import device_of_process, joined
+
+    require_known(args.metrics)
+    if args.out and args.out.suffix not in (".md", ".json"):
+        raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
+    for path in filter(None, (args.out, args.sheet)):
+        require_free(path, args.overwrite)
+    device = device_of_process(choose_device(args.device))
+    with joined(device) as processes:
+        return _run(args, load(args.model, device=device), processes)
+
+
+def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[str, Any]:
+    from semanticgan.files import written_aside
+    from semanticgan.metrics.evaluate import evaluate, to_dict
+    from semanticgan.metrics.table import to_markdown
+    from semanticgan.registry import DEFAULT
+
+    evaluation = _prepare(args, model, processes)
+    found = evaluate(evaluation, args.metrics)
+    if not processes.is_first:
+        return {}
+    name, data = args.model or DEFAULT, _data_name(args)
+    result = {"model": name, "data": data, **to_dict(evaluation, found)}
+    if args.sheet:
+        with written_aside(args.sheet, args.overwrite) as aside:
+            _sheet(evaluation, name, data).save(aside)
+        result["sheet"] = str(args.sheet)
+    if args.out:
+        table = to_markdown(evaluation, found, name, data)
+        with written_aside(args.out, args.overwrite) as aside:
+            content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
+            aside.write_text(content, encoding="utf-8")
+        result["out"] = str(args.out)
+    return result
+
+
+def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Evaluation:
+    """What the metrics asked for need, opened; nothing else is."""
+    from semanticgan.data import open_dataset
+    from semanticgan.metrics.evaluate import METRICS, Evaluation, require_measurable
+    from semanticgan.metrics.extractors import open_extractor
+    from semanticgan.metrics.perceptual import open_distance
+    from semanticgan.metrics.statistics import FeatureCache
+    from semanticgan.registry import cache_folder
+
+    needs = {need for name in args.metrics for need in METRICS[name].needs}
+    kind = args.data_kind or ("folder" if args.data else None)
+    dataset = None
+    if kind is not None:
+        dataset = open_dataset(
+            kind,
+            args.data,
+            model.size,
+            model.regions if kind == "pictures" else args.scheme,
+            args.split,
+            (args.num_real or args.num_generated) if kind == "portraits" else None,
+        )
+    evaluation = Evaluation(
+        model,
+        args.num_generated,
+        args.seeds_from,
+        args.truncation,
+        dataset,
+        args.num_real,
+        open_extractor(args.extractor, args.extractor_weights, model.device) if "extractor" in needs else None,
+        open_distance(args.distance, args.distance_weights, model.device) if "distance" in needs else None,
+        arguments.region_names(model, args.region) if args.region else (),
+        args.num_paths,
+        args.paths,
+        FeatureCache(args.cache or cache_folder() / "features"),
+        args.batch,
+        args.workers,
+        processes,
+        progress=True,
+    )
+    require_measurable(evaluation, args.metrics)
+    return evaluation
+
+
+def _data_name(args: argparse.Namespace) -> str | None:
+    return str(args.data) if args.data else args.data_kind
+
+
+def _sheet(evaluation: Evaluation, model: str, data: str | None) -> Image.Image:
+    """The first pictures of the model, and of the data."""
+    from PIL import Image
+
+    from semanticgan.editing.sheets import draw_sheet
+
+    own = [picture for batch in evaluation.pictures(evaluation.seeds[: 4 * _SHEET_COLUMNS]) for picture in batch.cpu()]
+    real = []
+    if evaluation.dataset is not None:
+        real = [evaluation.dataset[index].image for index in evaluation.indices[: 2 * _SHEET_COLUMNS]]
+    rows, row_names = [], []
+    for name, pictures in ((model, own), (data or "", real)):
+        for start in range(0, len(pictures), _SHEET_COLUMNS):
+            tiles = [
+                Image.fromarray(picture.permute(1, 2, 0).numpy())
+                for picture in pictures[start : start + _SHEET_COLUMNS]
+            ]
+            if tiles[0].width > _SHEET_TILE:
+                tiles = [tile.resize((_SHEET_TILE, _SHEET_TILE), Image.Resampling.LANCZOS) for tile in tiles]
+            rows.append(tiles)
+            row_names.append("" if start else Path(name).name)
+    return draw_sheet(rows, row_names=row_names)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names parted by commas, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -1,0 +1,55 @@
+"""Label a folder of aligned face pictures: a training set from pictures without masks.
+
+A parser (`train-parser`) reads the regions. The output is a folder that the trainer reads, as `prepare-data` writes
+it: image/, label/ (indexed PNG), dataset.json, and attributes.jsonl with the name of each picture's file. Pictures
+must be aligned like those that the parser was trained on; look at some label maps before you train. A command that was
+stopped continues when it is repeated; an existing folder is never replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from semanticgan.commands import arguments
+
+EXAMPLES = (
+    "photographs/ --parser parser.safetensors --out data/photographs",
+    "photographs.zip --parser parser.safetensors --size 256 --out data/photographs-256",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pictures", type=Path, metavar="PICTURES", help="a folder or zip of aligned face pictures")
+    parser.add_argument(
+        "--parser", type=Path, required=True, metavar="FILE.safetensors", help="what train-parser wrote"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write, a new one")
+    parser.add_argument(
+        "--size", type=arguments.picture_side, help="side of pictures and label maps (default: the parser's)"
+    )
+    parser.add_argument("--device", choices=arguments.DEVICES, default="auto", help="where to compute")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.data.prepare import prepare, require_outside
+    from semanticgan.errors import ExistingFileError
+    from semanticgan.metrics.labelling import ParsedPictures
+    from semanticgan.metrics.parser import load_parser
+    from semanticgan.model import choose_device
+
+    require_outside(args.out, args.pictures)
+    if args.out.exists():
+        raise ExistingFileError(f"output {str(args.out)!r} exists already and is not replaced. Choose a new folder.")
+    parser = load_parser(args.parser, choose_device(args.device))
+    pictures = ParsedPictures(args.pictures, parser, args.size)
+    # One process: the parser's own threads use the processors, and an accelerator cannot be shared by forking.
+    prepared = prepare(pictures, args.out, attributes=pictures.attributes, sources=pictures, workers=0, progress=True)
+    return {
+        "out": str(prepared.path),
+        "num_images": prepared.count,
+        "size": prepared.size,
+        "shares": dict(prepared.shares),
+        "parser_held_out": parser.training.get("held_out"),
+    }

@@ -1,0 +1,109 @@
+"""Train a parser: a small network that reads the regions of aligned face pictures.
+
+It learns from pictures with masks, in minutes on a CPU. The last pairs are held out, and what it reads in them is
+compared with their masks: pixel accuracy, and intersection over union (IoU) by region, are printed and stored in its
+file. `label-regions` labels pictures with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from semanticgan.commands import arguments
+from semanticgan.data import KINDS
+from semanticgan.metrics.parser_training import ParserTraining
+
+EXAMPLES = (
+    "folder data/portraits-64 --size 64 --out parser.safetensors",
+    "folder faces.zip --scheme photographs-11 --size 128 --steps 2000 --held-out 1000 --out parser-128.safetensors",
+)
+
+DEFAULT_NUM_PORTRAITS = 10_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "kind",
+        choices=tuple(kind for kind in KINDS if kind != "pictures"),
+        help="folder: image/ and label/ in a folder or zip; lmdb: what prepare-data wrote; celebamask-hq: its original "
+        "layout; portraits: drawn",
+    )
+    parser.add_argument("path", nargs="?", metavar="PATH", help="what to read; none for portraits, which are drawn")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the parser to write")
+    parser.add_argument(
+        "--size",
+        type=arguments.picture_side,
+        default=64,
+        help="side of the pictures that it will read, up to 512 pixels (default: %(default)s)",
+    )
+    parser.add_argument("--scheme", metavar="NAME", help="what the labels mean; a folder's dataset.json may say it")
+    parser.add_argument(
+        "--label-order", metavar="NAME", help="order that a folder's label ids come in: celebamask-19 or bisenet-19"
+    )
+    parser.add_argument(
+        "--count",
+        type=arguments.at_least(2),
+        help=f"the first so many pairs only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
+    )
+    parser.add_argument(
+        "--held-out",
+        type=arguments.at_least(1),
+        default=ParserTraining.num_held_out,
+        help="the last so many pairs are scored, not trained on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=arguments.at_least(1),
+        default=ParserTraining.num_steps,
+        help="steps of the optimiser (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch",
+        type=arguments.at_least(1),
+        default=ParserTraining.batch,
+        help="pairs a step (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=arguments.seed,
+        default=ParserTraining.seed,
+        help="of the weights, the order and the augmentation (default: %(default)s)",
+    )
+    parser.add_argument("--device", choices=arguments.DEVICES, default="auto", help="where to compute")
+    parser.add_argument("--licence", metavar="TERMS", default="", help="terms of the weights, stored in the file")
+    parser.add_argument(
+        "--data-licence", metavar="TERMS", default="", help="terms of the training data, stored in the file"
+    )
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.data import open_dataset
+    from semanticgan.editing.outputs import require_suffix
+    from semanticgan.files import require_free
+    from semanticgan.metrics.parser_training import train_parser
+    from semanticgan.model import choose_device
+
+    require_suffix(args.out, (".safetensors",))
+    require_free(args.out, args.overwrite)
+    training = ParserTraining(num_steps=args.steps, batch=args.batch, num_held_out=args.held_out, seed=args.seed)
+    dataset = open_dataset(
+        args.kind,
+        args.path,
+        args.size,
+        scheme=args.scheme,
+        length=args.count or (DEFAULT_NUM_PORTRAITS if args.kind == "portraits" else None),
+        label_order=args.label_order,
+    )
+    parser = train_parser(
+        dataset,
+        training,
+        device=choose_device(args.device),
+        licence=args.licence,
+        data_licence=args.data_licence,
+        progress=True,
+    )
+    parser.save(args.out, overwrite=args.overwrite)
+    return {"out": str(args.out), "size": parser.size, "num_regions": len(parser.regions), **parser.training}

@@ -1,0 +1,239 @@
+"""Extractors: networks that turn a picture into the features whose distribution is compared.
+
+Only Inception's numbers can be compared with the literature. The others need no download; they are stand-ins, whose
+numbers compare models with each other, and every result says so.
+
+Shape legend: N pictures, S their side, F width of the features, C classes, c channels, h w sides of a map.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.metrics.fidelity import import_fidelity
+from semanticgan.metrics.weights import INCEPTION
+from semanticgan.networks.discriminator import Discriminator
+
+EXTRACTORS = ("inception", "random", "discriminator:PATH")
+"""What :func:`open_extractor` takes; PATH is a run's folder or one of its step-* folders."""
+
+STAND_INS = "Stand-ins that need no download: --extractor random, or discriminator:RUN_FOLDER."
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an extractor puts out.
+
+    Attributes:
+        values: float32 [N, F].
+        logits: float32 [N, C] of classes before the softmax, or None of an extractor that knows no classes.
+    """
+
+    values: Tensor
+    logits: Tensor | None = None
+
+
+class Extractor(ABC):
+    """Pictures -> features.
+
+    Attributes:
+        name: what it is.
+        stand_in: whether its numbers cannot be compared with the literature.
+        width: F.
+        digest: 16 hexadecimal digits over its weights.
+    """
+
+    name: str
+    stand_in: bool
+    width: int
+    digest: str
+
+    @property
+    def label(self) -> str:
+        """The name as results show it."""
+        return f"{self.name} (stand-in)" if self.stand_in else self.name
+
+    @property
+    def key(self) -> str:
+        """Name and weights: equal keys mean equal features."""
+        return f"{self.name}-{self.digest}"
+
+    @torch.no_grad()
+    def __call__(self, pictures: Tensor) -> Features:
+        """Features of uint8 pictures [N, 3, S, S] RGB, on any device.
+
+        Raises:
+            InputError: another type or shape, or a side that does not fit.
+        """
+        shape = tuple(pictures.shape)
+        if pictures.dtype != torch.uint8 or len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3]:
+            raise InputError(f"features are of uint8 pictures [N, 3, S, S], got {pictures.dtype} {list(shape)}.")
+        return self.extract(pictures)
+
+    @abstractmethod
+    def extract(self, pictures: Tensor) -> Features:
+        """As ``__call__``, of pictures that are known to be pictures."""
+
+
+class InceptionExtractor(Extractor):
+    """Inception-v3 of 2015, as FID and the rest are defined (2048 features, 1008 logits), by torch-fidelity.
+
+    Raises:
+        InputError: torch-fidelity is not installed, or the weights are missing or others.
+    """
+
+    name = "inception"
+    stand_in = False
+    width = 2048
+
+    def __init__(self, weights: str | Path | None = None, device: torch.device | str = "cpu") -> None:
+        path = INCEPTION.find(weights, STAND_INS)
+        module = import_fidelity("feature_extractor_inceptionv3")
+        # Read by pickle there: what the file holds is known by its hash.
+        self._network = module.FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(path)
+        ).to(device)
+        self._device = torch.device(device)
+        self.digest = INCEPTION.sha256[:16]
+
+    def extract(self, pictures: Tensor) -> Features:
+        values, logits = self._network(pictures.to(self._device))
+        return Features(values, logits)
+
+
+class MapExtractor(Extractor):
+    """A stand-in whose features are the means over the pixels of a network's maps, shallow ones first."""
+
+    stand_in = True
+
+    def __init__(self, layers: nn.ModuleList, size: int | None, device: torch.device | str) -> None:
+        """Args: layers: each takes what the one before put out; size: the side they need, None if at least 16."""
+        self._layers = layers.eval().requires_grad_(False).to(device)
+        self._device, self._size = torch.device(device), size
+        self.digest = _digest(layers.state_dict().values())
+
+    def extract(self, pictures: Tensor) -> Features:
+        images = pictures.to(self._device, torch.float32) / 127.5 - 1.0
+        return Features(torch.cat([feature_map.mean((2, 3)) for feature_map in self.maps(images)], dim=1))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The maps [N, c, h, w] of float32 images [N, 3, S, S] in [-1, 1], through which gradients flow.
+
+        Raises:
+            InputError: a side that does not fit the network.
+        """
+        side = images.shape[-1]
+        if side != self._size if self._size is not None else side < 16:
+            needed = "at least 16" if self._size is None else str(self._size)
+            raise InputError(
+                f"the extractor {self.name!r} takes pictures of {needed} pixels, got {side}. Use another extractor."
+            )
+        x, maps = images.to(self._device), []
+        for layer in self._layers:
+            x = layer(x)
+            maps.append(x)
+        return maps
+
+
+class RandomExtractor(MapExtractor):
+    """Four convolutions with fixed random weights: sees colours, edges and textures, knows nothing of faces."""
+
+    name = "random"
+    channels = (3, 32, 64, 128, 256)
+    width = sum(channels[1:])
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        random = torch.Generator().manual_seed(0)
+        layers = nn.ModuleList()
+        for channels_in, channels_out in zip(self.channels, self.channels[1:], strict=False):
+            layers.append(_RandomConv(channels_in, channels_out, random))
+        super().__init__(layers, None, device)
+
+
+class DiscriminatorExtractor(MapExtractor):
+    """The picture branch of a trained discriminator, from its first convolution to its last block.
+
+    Args:
+        path: a run's folder (its newest state) or one of its states.
+        device: where to compute.
+
+    Raises:
+        InputError: there is no whole state, or it does not say its configuration.
+    """
+
+    name = "discriminator"
+
+    def __init__(self, path: str | Path, device: torch.device | str = "cpu") -> None:
+        from semanticgan.checkpoint import fill
+        from semanticgan.training.folder import CONFIG_FILE
+        from semanticgan.training.start import Start
+
+        if not Path(path).is_dir():
+            raise InputError(f"{str(path)!r} is no folder of a run. Give discriminator:RUN_FOLDER, or a step-* folder.")
+        start = Start.read(str(path))
+        if start.config is None or start.state is None:
+            raise InputError(f"{str(path)!r} lies beside no {CONFIG_FILE}. Give a state in the folder of its run.")
+        discriminator = Discriminator(start.config.discriminator_config(start.regions))
+        fill(discriminator, start.state["discriminator"], f"the discriminator of {str(path)!r}")
+        branch = discriminator.image_branch
+        super().__init__(nn.ModuleList([branch.stem, *branch.blocks]), discriminator.config.size, device)
+        self.width = sum(discriminator.config.channels[side] for side in _sides(discriminator.config.size))
+
+
+class _RandomConv(nn.Module):
+    """A 3x3 convolution of step 2, whose weights keep the second moment (He et al. 2015), then a leaky ReLU."""
+
+    weight: Tensor
+
+    def __init__(self, channels_in: int, channels_out: int, random: torch.Generator) -> None:
+        super().__init__()
+        weight = torch.randn(channels_out, channels_in, 3, 3, generator=random)
+        self.register_buffer("weight", weight * (2.0 / (1.04 * 9 * channels_in)) ** 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, (1, 1, 1, 1), mode="replicate")  # zeros would be a frame that no picture has
+        return functional.leaky_relu(functional.conv2d(x, self.weight, stride=2), 0.2)
+
+
+def open_extractor(name: str, weights: str | Path | None = None, device: torch.device | str = "cpu") -> Extractor:
+    """The extractor of that name, one of :data:`EXTRACTORS`.
+
+    Args:
+        name: "inception", "random" or "discriminator:PATH".
+        weights: Inception's file, if not in PyTorch's cache.
+        device: where to compute.
+
+    Raises:
+        InputError: an unknown name, or weights that are missing, others, or not wanted.
+    """
+    kind, _, path = name.partition(":")
+    if weights is not None and kind != "inception":
+        raise InputError(f"a file of weights was given for the extractor {name!r}. Only inception reads one.")
+    if name == "inception":
+        return InceptionExtractor(weights, device)
+    if name == "random":
+        return RandomExtractor(device)
+    if kind == "discriminator" and path:
+        return DiscriminatorExtractor(path, device)
+    raise unknown_name("extractor", name, EXTRACTORS)
+
+
+def _sides(size: int) -> list[int]:
+    """Sides of a branch's maps: ``size``, its half, ..., 4."""
+    return [1 << power for power in range(size.bit_length() - 1, 1, -1)]
+
+
+def _digest(tensors: Iterable[Tensor]) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

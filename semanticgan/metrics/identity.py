@@ -1,0 +1,111 @@
+"""Whether two pictures show the same face: the cosine distance of what an embedding model makes of them.
+
+Any function from pictures to vectors will do. That of facenet-pytorch (Inception-ResNet-v1 trained on VGGFace2) is
+used where the package and its weights are installed; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semanticgan.errors import InputError, MissingFileError, WeightsError
+from semanticgan.metrics.masked import as_float
+
+Embedding = Callable[[Tensor], Tensor]
+"""Aligned face pictures, float32 [N, 3, S, S] in [-1, 1] RGB -> vectors [N, E] of any length but 0."""
+
+FACENET_FILE = "20180402-114759-vggface2.pt"
+
+_FACENET_SIDE = 160
+
+
+def identity_distance(first: Tensor, second: Tensor, embedding: Embedding) -> Tensor:
+    """One minus the cosine of the angle between the vectors of two faces.
+
+    Args:
+        first: uint8 [N, 3, S, S].
+        second: uint8 [N, 3, s, s].
+        embedding: of one picture at a time, so that no batch matters.
+
+    Returns:
+        float64 [N] in [0, 2] on the CPU; 0 for vectors of one direction, 1 for vectors at right angles.
+
+    Raises:
+        InputError: other types, numbers that do not fit, or an embedding without a direction.
+    """
+    for pictures in (first, second):
+        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,):
+            raise InputError(f"faces are compared as uint8 [N, 3, S, S], got {pictures.dtype} {list(pictures.shape)}.")
+    if len(first) != len(second) or not len(first):
+        raise InputError(f"{len(first)} faces cannot be compared with {len(second)}. Give as many, one or more.")
+    cosines = (_embedded(first, embedding) * _embedded(second, embedding)).sum(1)
+    return 1 - cosines.clamp(-1, 1)
+
+
+def facenet_embedding(weights: str | Path | None = None, device: torch.device | str = "cpu") -> Embedding:
+    """The embedding of facenet-pytorch, of whole pictures at 160 pixels: the closer the crop to the face, the better.
+
+    Args:
+        weights: its file of weights, if not in PyTorch's cache. It is read without running anything in it.
+        device: where to compute.
+
+    Raises:
+        InputError: the package is not installed.
+        MissingFileError: the weights are not there.
+        WeightsError: the file does not hold them.
+    """
+    try:
+        package: Any = importlib.import_module("facenet_pytorch")
+    except (ImportError, RuntimeError) as error:
+        raise InputError(
+            f'facenet-pytorch cannot be used here ({error}). Run `pip install "semanticgan[align]"`, or give another '
+            "embedding model."
+        ) from error
+    path = _facenet_file() if weights is None else Path(weights)
+    if not path.is_file():
+        raise MissingFileError(
+            f"the weights of facenet-pytorch are not at {str(path)!r}. Put {FACENET_FILE} from its releases (v2.2.9) "
+            "there, or give another embedding model."
+        )
+    network = package.InceptionResnetV1(pretrained=None, classify=False)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        # The layer that names people is of no use here.
+        network.load_state_dict({name: value for name, value in state.items() if not name.startswith("logits.")})
+    except Exception as error:  # a pickle that is no state dict fails in many ways
+        raise WeightsError(
+            f"{str(path)!r} does not hold the weights of facenet-pytorch ({type(error).__name__}). Download "
+            f"{FACENET_FILE} from its releases (v2.2.9) again."
+        ) from error
+    network.eval().requires_grad_(False).to(device)
+
+    def embed(pictures: Tensor) -> Tensor:
+        side = (_FACENET_SIDE, _FACENET_SIDE)
+        resized = F.interpolate(pictures.to(device), side, mode="bilinear", align_corners=False, antialias=True)
+        return network(resized * (127.5 / 128))  # it was trained on (value - 127.5) / 128
+
+    return embed
+
+
+def _facenet_file() -> Path:
+    """Where facenet-pytorch itself keeps the file: $TORCH_HOME/checkpoints, beside PyTorch's own folder ``hub``."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    return Path(home).expanduser() / "checkpoints" / FACENET_FILE
+
+
+def _embedded(pictures: Tensor, embedding: Embedding) -> Tensor:
+    """Vectors of length 1, float64 [N, E] on the CPU."""
+    with torch.no_grad():
+        vectors = torch.cat([embedding(as_float(picture[None])).flatten(1) for picture in pictures]).double().cpu()
+    lengths = vectors.norm(dim=1, keepdim=True)
+    if not bool((lengths > 0).all() & lengths.isfinite().all()):
+        raise InputError("the embedding of a face has no direction: it is 0 or not finite. Use another model.")
+    return vectors / lengths

@@ -1,0 +1,55 @@
+"""Inception score (Salimans et al. 2016, arXiv 1606.03498): exp E KL(p(class | picture) || p(class)).
+
+Its classes are ImageNet's: of portraits it says little, and is here because tables have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from semanticgan.errors import InputError
+from semanticgan.metrics.fidelity import import_fidelity
+from semanticgan.metrics.scores import Score
+from semanticgan.metrics.statistics import FeatureSet
+
+NUM_SPLITS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class InceptionScore(Score):
+    """Attributes: value: mean over the splits, at least 1; deviation: theirs; num_splits: how many."""
+
+    value: float
+    deviation: float
+    num_splits: int
+
+
+def inception_score(generated: FeatureSet, *, num_splits: int = NUM_SPLITS, seed: int = 2020) -> InceptionScore:
+    """The score of a model's pictures, by torch-fidelity.
+
+    Args:
+        generated: with the logits of classes.
+        num_splits: parts, each scored alone.
+        seed: of the shuffle before the pictures are divided; by default that of torch-fidelity's own command.
+
+    Raises:
+        InputError: an extractor without classes, too few pictures, or torch-fidelity is not installed.
+    """
+    if generated.logits is None:
+        raise InputError(
+            f"the Inception score needs the classes of Inception, which the extractor {generated.extractor} does not "
+            "know. Leave it out, or use the extractor inception."
+        )
+    if not 1 <= num_splits <= len(generated):
+        raise InputError(f"{len(generated)} pictures cannot be divided into {num_splits} parts. Give more pictures.")
+    metric = import_fidelity("metric_isc")
+    found = metric.isc_features_to_metric(generated.logits, num_splits, True, seed)
+    return InceptionScore(
+        value=found[metric.KEY_METRIC_ISC_MEAN],
+        deviation=found[metric.KEY_METRIC_ISC_STD],
+        num_splits=num_splits,
+        num_real=0,
+        num_generated=len(generated),
+        extractor=generated.extractor,
+        stand_in=generated.stand_in,
+    )

@@ -1,0 +1,288 @@
+"""Whether an edit stays where it belongs, for each region and for its structure and texture apart.
+
+In each picture the region's code is replaced by that of another. What may change is the region's own place: its mask
+before and after, with a soft edge of 1/32 of the side (:mod:`semanticgan.editing.compositing`). All pictures are
+compared as 8-bit files, in levels of 0..255.
+
+The score of an edit is the mean absolute change outside that place over that inside, at most 1: 0 where nothing else
+changes, 1 where everything changes as much as the region. An edit that changes nothing inside has no score.
+
+Shape legend: N pictures, K regions, S side of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semanticgan.editing.change import Change, measure_change
+from semanticgan.editing.compositing import feather, region_mask
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.latents import swap
+from semanticgan.metrics.masked import PictureDistance, apart, laid_over
+from semanticgan.metrics.miou import Overlap, overlap
+from semanticgan.metrics.miou import cat as cat_overlaps
+
+if TYPE_CHECKING:
+    from semanticgan.model import Model
+    from semanticgan.networks.generator import Rendering
+
+CHANGED = 4.0
+"""A pixel counts as changed if the mean over its channels changes by more than so many levels."""
+
+OFFSET = 10_000
+"""The other picture is that of the seed this much further, as the verb ``locality`` has it."""
+
+EDITED = ("structure", "texture")
+
+
+@dataclass(frozen=True)
+class EditChange:
+    """What an edit of one region changed in each of N pictures, float64.
+
+    Attributes:
+        change: mean absolute change outside the region's place and inside it; NaN inside where it is not seen.
+        share_outside: share of the pixels outside that changed, in [0, 1].
+        perceptual_outside: perceptual distance of the pictures made equal inside; None without a distance.
+        by_region: [N, K], mean absolute change of the pixels that showed a region before and lie outside; of the
+            edited region that inside. NaN where there are no such pixels.
+        masks: the masks before and after.
+    """
+
+    change: Change
+    share_outside: Tensor
+    perceptual_outside: Tensor | None
+    by_region: Tensor
+    masks: Overlap
+
+    @property
+    def seen(self) -> Tensor:
+        """Bool [N], whether the region is there before or after."""
+        return ~self.change.inside.isnan()
+
+
+def measure_edit(
+    before: Tensor,
+    after: Tensor,
+    labels_before: Tensor,
+    labels_after: Tensor,
+    region: int,
+    num_regions: int,
+    distance: PictureDistance | None = None,
+) -> EditChange:
+    """Compare pictures before and after an edit of one region.
+
+    Args:
+        before: uint8 [N, 3, S, S].
+        after: uint8 [N, 3, S, S].
+        labels_before: uint8 [N, S, S].
+        labels_after: uint8 [N, S, S].
+        region: label of the edited region.
+        num_regions: K.
+        distance: perceptual, if wanted.
+
+    Raises:
+        InputError: shapes or types that do not fit.
+    """
+    before, after, labels_before = before.cpu(), after.cpu(), labels_before.cpu()
+    masks = overlap(labels_before, labels_after.cpu(), num_regions)
+    place = feather(region_mask(labels_before, (region,)) | region_mask(labels_after.cpu(), (region,)))
+    change = measure_change(before, after, place)
+    outside = place == 0
+    levels = (after.double() - before.double()).abs().mean(1)  # [N, S, S]
+    num_outside = outside.sum((1, 2)).clamp(min=1)
+    perceptual = None
+    if distance is not None:
+        perceptual = apart(distance, before, laid_over(after, before, outside))
+    return EditChange(
+        change=change,
+        share_outside=((levels > CHANGED) & outside).sum((1, 2)).double() / num_outside,
+        perceptual_outside=perceptual,
+        by_region=_by_region(levels, torch.where(outside, labels_before.long(), region), num_regions),
+        masks=masks,
+    )
+
+
+def _by_region(levels: Tensor, labels: Tensor, num_regions: int) -> Tensor:
+    """Mean of levels, float64 [N, S, S], over each label of an int64 [N, S, S] -> [N, K], NaN without a pixel."""
+    sums = torch.zeros(len(levels), num_regions, dtype=torch.float64)
+    counts = torch.zeros_like(sums)
+    flat = labels.flatten(1)
+    sums.scatter_add_(1, flat, levels.flatten(1))
+    counts.scatter_add_(1, flat, torch.ones_like(levels.flatten(1)))
+    return sums / counts  # 0 / 0 is NaN
+
+
+@dataclass(frozen=True)
+class RegionLocality:
+    """How local edits of one region are, over the pictures in which it is seen.
+
+    Attributes:
+        region: its name.
+        what: "structure" or "texture".
+        num_images: pictures in which it is seen before or after; without one, all figures are None.
+        score: 0 if the edit touches only its region, up to 1 if it touches everything as much; None if it does nothing.
+        change_inside: mean absolute change in levels of 0..255.
+        change_outside: the same outside the feathered region.
+        share_outside: share of the pixels outside that change by more than :data:`CHANGED` levels.
+        perceptual_outside: mean perceptual distance outside, if one was asked for.
+        iou_others: mean IoU of the other regions' masks before and after.
+        change_unseen: mean absolute change in the pictures in which the region is not seen; None without one.
+        by_region: mean absolute change in each region, None for one that is nowhere.
+    """
+
+    region: str
+    what: str
+    num_images: int
+    score: float | None
+    change_inside: float | None
+    change_outside: float | None
+    share_outside: float | None
+    perceptual_outside: float | None
+    iou_others: float | None
+    change_unseen: float | None
+    by_region: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Locality:
+    """How local edits of each region are.
+
+    Attributes:
+        edits: one for each region and each of structure and texture.
+        names: of all regions.
+        num_seeds: pictures that were edited.
+    """
+
+    edits: tuple[RegionLocality, ...]
+    names: tuple[str, ...]
+    num_seeds: int
+
+    def of(self, what: str) -> tuple[RegionLocality, ...]:
+        """The edits of the regions' "structure" or "texture"."""
+        return tuple(edit for edit in self.edits if edit.what == what)
+
+    def matrix(self, what: str) -> np.ndarray:
+        """Edited region x changed region: mean absolute change, float64, NaN where there is none."""
+        return np.array([edit.by_region for edit in self.of(what)], dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        regions: dict[str, dict[str, Any]] = {}
+        for edit in self.edits:
+            figures = {name: value for name, value in vars(edit).items() if name not in ("region", "what", "by_region")}
+            figures["by_region"] = dict(zip(self.names, edit.by_region, strict=True))
+            regions.setdefault(edit.what, {})[edit.region] = figures
+        scores = {what: [edit.score for edit in self.of(what) if edit.score is not None] for what in regions}
+        return {
+            "num_seeds": self.num_seeds,
+            "changed_means_more_than_levels": CHANGED,
+            "mean_score": {what: float(np.mean(found)) if found else None for what, found in scores.items()},
+            **regions,
+        }
+
+
+def measure_locality(
+    model: Model,
+    seeds: Sequence[int],
+    *,
+    regions: str | Iterable[str] | None = None,
+    whats: Sequence[str] = EDITED,
+    distance: PictureDistance | None = None,
+    offset: int = OFFSET,
+    truncation: float = 1.0,
+    batch_size: int = 8,
+    progress: bool = False,
+) -> Locality:
+    """Swap each region's structure and texture in sampled pictures, and measure what else changes.
+
+    Args:
+        model: whose edits.
+        seeds: one a picture.
+        regions: those to edit; None for all.
+        whats: "structure", "texture" or both.
+        distance: perceptual, if wanted.
+        offset: the other code is that of seed + offset.
+        truncation: psi.
+        batch_size: pictures at a time; bounds the memory, not the result.
+        progress: show a bar on stderr.
+
+    Raises:
+        InputError: no seed, an unknown region, or something else than structure and texture.
+    """
+    from tqdm import tqdm
+
+    labels = model.regions.indices(model.regions.names if regions is None else regions)
+    for what in whats:
+        if what not in EDITED:
+            raise unknown_name("part of a region's code", what, EDITED)
+    if not seeds:
+        raise InputError("locality cannot be measured without pictures. Give at least one seed.")
+    names = model.regions.names
+    parts: dict[tuple[int, str], list[EditChange]] = {(label, what): [] for what in whats for label in labels}
+    total = len(seeds) * len(parts)
+    with tqdm(total=total, unit="edit", desc="locality", disable=None if progress else True) as bar:
+        for start in range(0, len(seeds), batch_size):
+            batch = list(seeds[start : start + batch_size])
+            source = model.sample(seeds=batch, truncation=truncation)
+            other = model.sample(seeds=[seed + offset for seed in batch], truncation=truncation)
+            before = model.render(source)
+            for (label, what), measured in parts.items():
+                after = model.render(swap(source, other, [names[label]], what))
+                measured.append(_measure(before, after, label, len(names), distance))
+                bar.update(len(batch))
+    edits = tuple(_summed_up(names, label, what, measured) for (label, what), measured in parts.items())
+    return Locality(edits, names, len(seeds))
+
+
+def _measure(
+    before: Rendering, after: Rendering, label: int, num_regions: int, distance: PictureDistance | None
+) -> EditChange:
+    return measure_edit(
+        before.to_uint8(), after.to_uint8(), before.labels(), after.labels(), label, num_regions, distance
+    )
+
+
+def _summed_up(names: Sequence[str], label: int, what: str, parts: Sequence[EditChange]) -> RegionLocality:
+    """The figures of all pictures together."""
+    change = Change.cat([part.change for part in parts])
+    seen = torch.cat([part.seen for part in parts])
+    inside, outside = _mean(change.inside[seen]), _mean(change.outside[seen])
+    perceptual = [part.perceptual_outside for part in parts if part.perceptual_outside is not None]
+    by_region = torch.cat([part.by_region for part in parts])[seen]
+    return RegionLocality(
+        region=names[label],
+        what=what,
+        num_images=int(seen.sum()),
+        score=locality_score(inside, outside),
+        change_inside=inside,
+        change_outside=outside,
+        share_outside=_mean(torch.cat([part.share_outside for part in parts])[seen]),
+        perceptual_outside=_mean(torch.cat(perceptual)[seen]) if perceptual else None,
+        iou_others=_iou_of_others(cat_overlaps([part.masks for part in parts]), seen.numpy(), label),
+        change_unseen=_mean(change.outside[~seen]),
+        by_region=tuple(_mean(column[~column.isnan()]) for column in by_region.unbind(1)),
+    )
+
+
+def locality_score(inside: float | None, outside: float | None) -> float | None:
+    """Change outside over change inside, at most 1; None for an edit that changes nothing inside."""
+    if not inside or outside is None:
+        return None
+    return min(1.0, outside / inside)
+
+
+def _iou_of_others(masks: Overlap, seen: np.ndarray, label: int) -> float | None:
+    """Mean IoU before and after of all regions but one, over the pictures that count."""
+    iou = np.delete(Overlap(masks.intersection[seen], masks.union[seen], masks.num_pixels[seen]).total().iou, label)
+    present = iou[~np.isnan(iou)]
+    return float(present.mean()) if len(present) else None
+
+
+def _mean(values: Tensor) -> float | None:
+    return float(values.mean()) if len(values) else None

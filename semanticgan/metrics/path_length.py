@@ -1,0 +1,235 @@
+"""Perceptual path length (Karras et al. 2018, arXiv 1812.04948, Section 4.1): how smoothly pictures follow their codes.
+
+Two codes are drawn; on the way from one to the other a step of epsilon is made, and the perceptual distance of the two
+pictures is divided by epsilon^2. In z the way is an arc on the sphere, in w a line. "full" steps at a random place of
+the way, "end" at its beginning. Where a region is given, only its rows travel, the rest of the code stays at the
+beginning: the smoothness of that region's structure or texture alone (ours).
+
+Shape legend: N paths, D style width, S side of the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.latents import WHAT, LatentCode
+from semanticgan.metrics.perceptual import Distance
+from semanticgan.metrics.sharing import gathered, share
+from semanticgan.model import Model
+from semanticgan.training.processes import ALONE, Processes
+
+SPACES = ("z", "w")
+SAMPLINGS = ("full", "end")
+EPSILON = 1e-4
+
+_LARGEST_SIDE = 256  # larger pictures are averaged down to it, as the literature does
+_KEPT = (1.0, 99.0)  # percentiles; the distances beyond them are left out, as the literature does
+
+
+class Traveller(Protocol):
+    """What moves through a latent space and shows a picture at every place."""
+
+    @property
+    def style_dim(self) -> int:
+        """D."""
+        ...
+
+    def map(self, z: Tensor) -> Tensor:
+        """float64 z [N, D] -> float64 w [N, D]; each row of its own, whatever N."""
+        ...
+
+    def picture(self, still: Tensor, moving: Tensor) -> Tensor:
+        """Pictures [N, 3, S, S], about [-1, 1], of float64 w [N, D]: where the path began, and where it is."""
+        ...
+
+
+class ModelTraveller:
+    """A model, whose whole code travels, or some regions' rows alone.
+
+    Args:
+        model: whose pictures; the noise is that stored with its weights.
+        regions: names of the regions that travel, None for the whole code, base rows and all.
+        what: "structure", "texture" or "both" of these regions.
+
+    Raises:
+        InputError: an unknown region or ``what``.
+    """
+
+    def __init__(self, model: Model, regions: str | Iterable[str] | None = None, what: str = "both") -> None:
+        if what not in WHAT:
+            raise unknown_name("what", what, WHAT)
+        self._model = model
+        self._rows = None if regions is None else model.mean.rows(regions, what)
+        labels = [] if regions is None else model.regions.indices(regions)
+        self.regions = tuple(model.regions.names[label] for label in labels)
+        self.what = what
+
+    @property
+    def style_dim(self) -> int:
+        return self._model.config.style_dim
+
+    @torch.no_grad()
+    def map(self, z: Tensor) -> Tensor:
+        model = self._model
+        # One by one, as Model.sample: a matrix product may round differently in a larger batch.
+        return torch.cat([model.generator.map(each[None].to(model.device, torch.float32)).double().cpu() for each in z])
+
+    def picture(self, still: Tensor, moving: Tensor) -> Tensor:
+        code = self._code(moving)
+        if self._rows is not None:
+            tensor = self._code(still).tensor.clone()
+            tensor[:, self._rows] = code.tensor[:, self._rows]
+            code = LatentCode(tensor, code.regions)
+        return self._render(code)
+
+    def _render(self, code: LatentCode) -> Tensor:
+        return self._model.render(code, batch_size=len(code)).image
+
+    def _code(self, w: Tensor) -> LatentCode:
+        return self._model.code(w.to(torch.float32))
+
+
+@dataclass(frozen=True)
+class PathLength:
+    """The mean over the paths.
+
+    Attributes:
+        value: perceptual distance over epsilon^2; smaller is smoother.
+        deviation: standard deviation over the paths that count.
+        num_paths: paths made; those beyond the 1st and 99th percentile do not count.
+        space: "z" or "w".
+        sampling: "full" or "end".
+        epsilon: the step, as a share of the way.
+        distance: label of the perceptual distance.
+        stand_in: whether the number cannot be compared with the literature.
+    """
+
+    value: float
+    deviation: float
+    num_paths: int
+    space: str
+    sampling: str
+    epsilon: float
+    distance: str
+    stand_in: bool
+
+
+def path_length(
+    traveller: Traveller,
+    distance: Distance,
+    seeds: Sequence[int],
+    *,
+    space: str = "w",
+    sampling: str = "end",
+    epsilon: float = EPSILON,
+    batch_size: int = 8,
+    processes: Processes = ALONE,
+    progress: str | None = None,
+) -> PathLength:
+    """Perceptual path length over one path a seed.
+
+    Args:
+        traveller: what is measured, such as :class:`ModelTraveller`.
+        distance: between two pictures.
+        seeds: a path's ends and place are functions of its seed alone.
+        space: where the step is made, "z" or "w".
+        sampling: "full" or "end".
+        epsilon: length of the step, 0 < epsilon < 1; far below 1e-4 the rounding of float32 shows.
+        batch_size: paths at a time, of two pictures each; changes nothing but the memory.
+        processes: who takes part; each gets the whole result.
+        progress: name of a bar on stderr, None for no bar.
+
+    Raises:
+        InputError: an unknown space or sampling, an epsilon or batch size out of range, or no seeds.
+    """
+    from tqdm import tqdm
+
+    for name, given, allowed in (("space", space, SPACES), ("sampling", sampling, SAMPLINGS)):
+        if given not in allowed:
+            raise unknown_name(name, given, allowed)
+    if not 0.0 < epsilon < 1.0 or batch_size < 1 or not len(seeds):
+        raise InputError(
+            "path length takes an epsilon between 0 and 1, a batch_size of at least 1 and at least one seed, got "
+            f"{epsilon}, {batch_size} and {len(seeds)} seeds."
+        )
+    own = share(seeds, processes)
+    parts = [torch.zeros(0, dtype=torch.float64)]
+    with tqdm(desc=progress, total=len(own), unit="path", disable=None if progress else True) as bar, torch.no_grad():
+        for start in range(0, len(own), batch_size):
+            batch = own[start : start + batch_size]
+            still, here, there = _places(traveller, batch, space, sampling, epsilon)
+            pictures = _reduced(traveller.picture(torch.cat([still, still]), torch.cat([here, there])))
+            parts.append(distance(*pictures.chunk(2)).double().cpu() / epsilon**2)
+            bar.update(len(batch))
+    lengths = gathered(torch.cat(parts), len(seeds), processes).numpy()
+    kept = _without_extremes(lengths)
+    return PathLength(
+        value=float(kept.mean()),
+        deviation=float(kept.std()),
+        num_paths=len(seeds),
+        space=space,
+        sampling=sampling,
+        epsilon=epsilon,
+        distance=distance.label,
+        stand_in=distance.stand_in,
+    )
+
+
+def _places(
+    traveller: Traveller, seeds: Sequence[int], space: str, sampling: str, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """float64 w [N, D]: of the path's beginning, of a place on it, and a step of epsilon further."""
+    drawn = [_draw(seed, traveller.style_dim) for seed in seeds]
+    begin, end = (torch.stack([each[index] for each in drawn]) for index in (0, 1))
+    t = torch.stack([each[2] for each in drawn])[:, None] * float(sampling == "full")
+    still = traveller.map(begin)
+    if space == "z":
+        here, there = (traveller.map(spherical(begin, end, place)) for place in (t, t + epsilon))
+    else:
+        goal = traveller.map(end)
+        here, there = (torch.lerp(still, goal, place) for place in (t, t + epsilon))
+    return still, here, there
+
+
+def _draw(seed: int, style_dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Both ends in z [D], the first as Model.sample draws it, and a place in [0, 1); float64, of a seed."""
+    random = torch.Generator().manual_seed(int(seed))
+    begin, end = (torch.randn(1, style_dim, generator=random)[0].double() for _ in range(2))
+    return begin, end, torch.rand((), generator=random, dtype=torch.float64)
+
+
+def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """The place at t of the arc from a to b (Shoemake 1985), on the sphere of radius sqrt(D).
+
+    Args:
+        a: [N, D], of any length but 0.
+        b: as ``a``, and not opposite to it.
+        t: [N, 1] in [0, 1].
+    """
+    a, b = functional.normalize(a, dim=1), functional.normalize(b, dim=1)
+    cosine = (a * b).sum(1, keepdim=True).clamp(-1.0, 1.0)
+    across = functional.normalize(b - cosine * a, dim=1)
+    angle = t * torch.acos(cosine)
+    return (a * torch.cos(angle) + across * torch.sin(angle)) * math.sqrt(a.shape[1])
+
+
+def _reduced(pictures: Tensor) -> Tensor:
+    """Pictures of at most 256 pixels, larger ones by means over squares."""
+    factor = pictures.shape[-1] // _LARGEST_SIDE
+    return functional.avg_pool2d(pictures, factor) if factor > 1 else pictures
+
+
+def _without_extremes(lengths: np.ndarray) -> np.ndarray:
+    """The lengths from the 1st to the 99th percentile, both included."""
+    low = np.percentile(lengths, _KEPT[0], method="lower")
+    high = np.percentile(lengths, _KEPT[1], method="higher")
+    return lengths[(lengths >= low) & (lengths <= high)]

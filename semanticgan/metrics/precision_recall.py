@@ -1,0 +1,62 @@
+"""Precision and recall of a model's pictures (Kynkaanniemi et al. 2019, arXiv 1904.06991).
+
+Precision is the share of generated pictures that lie within the real ones' manifold, recall the share of real ones
+within the generated ones'; a manifold is the union of balls around its points, each reaching its k-th neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from semanticgan.errors import InputError
+from semanticgan.metrics.fidelity import import_fidelity
+from semanticgan.metrics.scores import Score, require_alike
+from semanticgan.metrics.statistics import FeatureSet
+
+NUM_NEIGHBOURS = 3
+
+_ROWS = 10_000  # of the matrix of distances at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecisionRecall(Score):
+    """Attributes: precision, recall: in [0, 1]; num_neighbours: k."""
+
+    precision: float
+    recall: float
+    num_neighbours: int
+
+
+def precision_recall(
+    real: FeatureSet, generated: FeatureSet, *, num_neighbours: int = NUM_NEIGHBOURS
+) -> PrecisionRecall:
+    """Both, by torch-fidelity. The literature takes them of VGG-16's features, torch-fidelity of Inception's.
+
+    Raises:
+        InputError: features of different extractors, too few pictures, or torch-fidelity is not installed.
+    """
+    require_alike(real, generated)
+    there = min(len(real), len(generated))
+    if not 1 <= num_neighbours < there:
+        raise InputError(
+            f"precision and recall need more pictures than neighbours, got {len(real)} real and {len(generated)} "
+            f"generated pictures for {num_neighbours} neighbours. Give more pictures."
+        )
+    metric = import_fidelity("metric_prc")
+    found = metric.prc_features_to_metric(
+        generated.values,
+        real.values,
+        prc_neighborhood=num_neighbours,
+        prc_batch_size=_ROWS,
+        save_cpu_ram=max(len(real), len(generated)) > _ROWS,
+        verbose=False,
+    )
+    return PrecisionRecall(
+        precision=found[metric.KEY_METRIC_PRECISION],
+        recall=found[metric.KEY_METRIC_RECALL],
+        num_neighbours=num_neighbours,
+        num_real=len(real),
+        num_generated=len(generated),
+        extractor=real.extractor,
+        stand_in=real.stand_in,
+    )

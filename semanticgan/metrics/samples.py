@@ -1,0 +1,89 @@
+"""The pictures that are scored: a model's, from explicit seeds, and a dataset's.
+
+Pictures are uint8 [n, 3, S, S] RGB in batches of at most ``batch_size``, on the CPU or where they were made; which
+batches they come in changes no picture by more than the rounding of float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Subset
+
+from semanticgan.data.pairs import Pair, PairDataset
+from semanticgan.data.reading import read_all
+from semanticgan.errors import InputError
+from semanticgan.model import Model
+
+DEFAULT_BATCH_SIZE = 32
+
+
+def generated_pictures(
+    model: Model,
+    seeds: Sequence[int],
+    *,
+    truncation: float = 1.0,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    precision: str = "float32",
+    progress: str | None = None,
+) -> Iterator[Tensor]:
+    """The model's pictures of these seeds, in their order, with the noise stored with its weights.
+
+    Args:
+        model: whose pictures.
+        seeds: one a picture.
+        truncation: psi of :meth:`Model.sample`; results are comparable with others at 1 only.
+        batch_size: pictures at a time.
+        precision: of :meth:`Model.render`.
+        progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
+
+    Raises:
+        InputError: no seeds, or a seed, precision or batch size that does not fit.
+    """
+    from tqdm import tqdm
+
+    if batch_size < 1:
+        raise InputError(f"batch_size is at least 1, got {batch_size}.")
+    with tqdm(desc=progress, total=len(seeds), unit="picture", disable=None if progress else True) as bar:
+        for start in range(0, len(seeds), batch_size):
+            batch = list(seeds[start : start + batch_size])
+            code = model.sample(seeds=batch, truncation=truncation)
+            yield model.render(code, batch_size=batch_size, precision=precision).to_uint8()
+            bar.update(len(batch))
+
+
+def dataset_pictures(
+    dataset: PairDataset,
+    indices: Sequence[int],
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    workers: int = 0,
+    progress: str | None = None,
+) -> Iterator[Tensor]:
+    """The dataset's pictures at these indices, in their order; arguments as of :func:`generated_pictures`.
+
+    Raises:
+        InputError: a picture that cannot be used.
+    """
+    pictures: list[Tensor] = []
+    chosen: Subset[Pair] = Subset(dataset, indices)
+    for pair in read_all(chosen, workers, progress):
+        pictures.append(pair.image)
+        if len(pictures) == batch_size:
+            yield torch.stack(pictures)
+            pictures = []
+    if pictures:
+        yield torch.stack(pictures)
+
+
+def first_indices(dataset: PairDataset, num: int | None) -> range:
+    """Indices of the first ``num`` pictures, of all if None.
+
+    Raises:
+        InputError: there are not as many.
+    """
+    if num is not None and not 1 <= num <= len(dataset):
+        raise InputError(f"{num} pictures were asked for, the data have {len(dataset)}. Ask for at most that many.")
+    return range(len(dataset) if num is None else num)

@@ -1,0 +1,76 @@
+"""The numbers of an evaluation as a Markdown table, which says of each whether the literature's compare with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from semanticgan.metrics.evaluate import METRICS, Evaluation, Measured, Metric
+
+_HEADINGS = ("metric", "value", "pictures (data / model)", "measured by", "seconds", "comparable with the literature")
+
+
+def to_markdown(evaluation: Evaluation, found: Mapping[str, Measured], model: str, data: str | None) -> str:
+    """A page of one table.
+
+    Args:
+        evaluation: what was measured.
+        found: by metric.
+        model: its name.
+        data: their name, or None.
+    """
+    rows = [
+        (name, _number(value), f"{measured.num_real:,} / {measured.num_generated:,}", measured.by, seconds, comparable)
+        for metric, measured in found.items()
+        for name, value, seconds, comparable in _rows(metric, measured, evaluation)
+    ]
+    lines = [
+        f"# {model}" + (f" against {data}" if data else ""),
+        "",
+        f"{evaluation.num_generated:,} pictures of {evaluation.model.size} pixels, seeds from {evaluation.seeds_from}, "
+        f"truncation {evaluation.truncation:g}.",
+        "",
+        _line(_HEADINGS),
+        _line(["---"] * len(_HEADINGS)),
+        *map(_line, rows),
+    ]
+    if evaluation.seconds:
+        shared = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in evaluation.seconds.items())
+        lines += ["", f"Shared by the metrics: {shared}."]
+    return "\n".join(lines) + "\n"
+
+
+def why_not_comparable(metric: Metric, measured: Measured, truncation: float) -> str | None:
+    """The first reason why published figures do not compare with these, None if they do."""
+    if metric.published_by is None:
+        return "nothing published"
+    if measured.stand_in:
+        return "stand-in"
+    if measured.by != metric.published_by:
+        return f"published ones rest on {metric.published_by}"
+    if truncation != 1.0 and "distance" not in metric.needs:  # path lengths are always of psi 1
+        return f"truncation {truncation:g}"
+    if measured.num_generated < metric.num_published:
+        return f"fewer than {metric.num_published:,} pictures"
+    return None
+
+
+def _rows(metric: str, measured: Measured, evaluation: Evaluation) -> list[tuple[str, float | None, str, str]]:
+    reason = why_not_comparable(METRICS[metric], measured, evaluation.truncation)
+    comparable = f"no: {reason}" if reason else "yes"
+    return [
+        (
+            name if name == metric else f"{metric}: {name}",
+            value,
+            f"{measured.seconds:.1f}" if not index else "",
+            comparable,
+        )
+        for index, (name, value) in enumerate(measured.values.items())
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _line(cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"  # type: ignore[call-overload]

@@ -1,0 +1,211 @@
+"""Several metrics at once, from Python and from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from torch import Tensor
+
+from semanticgan.data.portraits import PortraitDataset
+from semanticgan.errors import InputError
+from semanticgan.metrics.evaluate import METRICS, Evaluation, Measured, evaluate
+from semanticgan.metrics.extractors import Features, RandomExtractor
+from semanticgan.metrics.fid import frechet_distance
+from semanticgan.metrics.inception_score import inception_score
+from semanticgan.metrics.perceptual import open_distance
+from semanticgan.metrics.samples import generated_pictures
+from semanticgan.metrics.statistics import dataset_features, extract_features
+from semanticgan.metrics.table import to_markdown, why_not_comparable
+from semanticgan.model import Model, load
+from tests.conftest import Run
+
+Command = Callable[..., Run]
+STAND_INS = ("--extractor", "random", "--distance", "random")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_file: Path) -> Model:
+    return load(tiny_model_file, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def portraits() -> PortraitDataset:
+    return PortraitDataset(32, length=8)
+
+
+@pytest.fixture(autouse=True)
+def _no_cache_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMANTICGAN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+def evaluation(model: Model, portraits: PortraitDataset | None, **options: object) -> Evaluation:
+    options = {"extractor": RandomExtractor(), "distance": open_distance("random"), "seeds_from": 3, **options}
+    return Evaluation(model, 6, dataset=portraits, **options)  # type: ignore[arg-type]
+
+
+def test_metrics_are_those_of_their_own_functions(model: Model, portraits: PortraitDataset) -> None:
+    found = evaluate(evaluation(model, portraits), ["fid", "pr", "ppl"])
+    extractor = RandomExtractor()
+    own = extract_features(generated_pictures(model, range(3, 9)), extractor, 6)
+    real = dataset_features(portraits, range(6), extractor)
+    expected = frechet_distance(real.statistics(), own.statistics()).value
+    assert found["fid"].values == {"fid": pytest.approx(expected, rel=1e-6)}
+    for name, (num_real, num_generated) in {"fid": (6, 6), "pr": (6, 6), "ppl": (0, 12)}.items():
+        measured = found[name]
+        assert (measured.num_real, measured.num_generated) == (num_real, num_generated)
+        assert measured.stand_in and measured.by == "random (stand-in)"
+    assert found["pr"].values.keys() == {"precision", "recall"} and found["ppl"].values.keys() == {"w-end"}
+
+
+def test_the_batch_size_changes_nothing(model: Model, portraits: PortraitDataset) -> None:
+    names = ["fid", "kid", "pr"]
+    one, other = (evaluate(evaluation(model, portraits, batch_size=size), names) for size in (1, 4))
+    for name in names:
+        for value, number in one[name].values.items():
+            assert other[name].values[value] == pytest.approx(number, rel=2e-3, abs=1e-5), (name, value)
+
+
+def test_the_inception_score_is_of_the_logits(model: Model) -> None:
+    class Knowing(RandomExtractor):
+        """Takes its features for the logits of classes."""
+
+        stand_in = False
+
+        def extract(self, pictures: Tensor) -> Features:
+            values = super().extract(pictures).values
+            return Features(values, values)
+
+    asked = Evaluation(model, 12, extractor=Knowing())
+    found = evaluate(asked, ["is"])["is"]
+    expected = inception_score(extract_features(generated_pictures(model, range(12)), Knowing(), 12)).value
+    assert found.values["inception_score"] == pytest.approx(expected, rel=1e-6)
+    assert (found.num_real, found.num_generated, found.by, found.stand_in) == (0, 12, "random", False)
+
+
+def test_path_lengths_of_regions_are_of_both_their_codes(model: Model) -> None:
+    found = evaluate(evaluation(model, None, regions=["hair"], num_paths=2), ["ppl-regions"])["ppl-regions"]
+    assert list(found.values) == ["hair structure", "hair texture"] and found.num_generated == 4
+    every = evaluate(evaluation(model, None, num_paths=1), ["ppl-regions"])["ppl-regions"]
+    assert len(every.values) == 2 * len(model.regions)
+
+
+def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portraits: PortraitDataset) -> None:
+    for options, names, message in (
+        ({}, ["fdi"], "unknown metric 'fdi'. Did you mean 'fid'"),
+        ({}, [], "no metric given. Known: fid, kid"),
+        ({}, ["pr", "is"], "'is' needs the classes of Inception"),
+        ({"dataset": None}, ["fid"], "'fid' needs --data"),
+        ({"distance": None}, ["ppl"], "'ppl' needs --distance"),
+        ({"num_real": 9}, ["fid"], "9 pictures were asked for, the data have 8"),
+        ({"paths": ["w"]}, ["ppl"], "unknown path 'w'"),
+        ({"dataset": PortraitDataset(16, length=8)}, ["fid"], "pictures have 32 pixels, the data's 16"),
+    ):
+        asked = Evaluation(
+            model,
+            6,
+            **{  # type: ignore[arg-type]
+                "dataset": portraits,
+                "extractor": RandomExtractor(),
+                "distance": open_distance("random"),
+                **options,
+            },
+        )
+        with pytest.raises(InputError) as refused:
+            evaluate(asked, names)
+        assert message in str(refused.value)
+        assert not asked.seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "num", "truncation", "reason"),
+    [
+        ("fid", "inception", 50_000, 1.0, None),
+        ("fid", "inception", 5000, 1.0, "fewer than 50,000 pictures"),
+        ("fid", "inception", 50_000, 0.7, "truncation 0.7"),
+        ("fid", "random (stand-in)", 50_000, 1.0, "stand-in"),
+        ("pr", "inception", 50_000, 1.0, "published ones rest on VGG-16"),
+        ("ppl", "lpips-vgg", 100_000, 0.7, None),
+        ("ppl", "lpips-alex", 100_000, 1.0, "published ones rest on lpips-vgg"),
+        ("ppl-regions", "lpips-vgg", 100_000, 1.0, "nothing published"),
+    ],
+)
+def test_only_what_compares_with_the_literature_is_called_so(
+    name: str, by: str, num: int, truncation: float, reason: str | None
+) -> None:
+    measured = Measured({name: 1.0}, by, "stand-in" in by, num, num)
+    assert why_not_comparable(METRICS[name], measured, truncation) == reason
+
+
+def test_the_table_has_a_row_a_number(model: Model, portraits: PortraitDataset) -> None:
+    asked = evaluation(model, portraits)
+    found = {
+        "fid": Measured({"fid": 12.3456}, "random (stand-in)", True, 6, 6, 1.25),
+        "pr": Measured({"precision": 0.5, "recall": None}, "inception", False, 6, 60_000, 2.0),
+        "is": Measured({"inception_score": 2.5}, "inception", False, 0, 60_000),
+    }
+    rows = [line for line in to_markdown(asked, found, "tiny", "portraits").splitlines() if line.startswith("|")]
+    assert rows[2:] == [
+        "| fid | 12.35 | 6 / 6 | random (stand-in) | 1.2 | no: stand-in |",
+        "| pr: precision | 0.5 | 6 / 60,000 | inception | 2.0 | no: published ones rest on VGG-16 |",
+        "| pr: recall | - | 6 / 60,000 | inception |  | no: published ones rest on VGG-16 |",
+        "| is: inception_score | 2.5 | 0 / 60,000 | inception | 0.0 | yes |",
+    ]
+
+
+def test_the_command_prints_json_and_writes_a_table_and_a_sheet(command: Command, tiny_model_file: Path) -> None:
+    arguments = ("evaluate", "--model", tiny_model_file, "--data-kind", "portraits", "--num-generated", "6", *STAND_INS)
+    result = command(
+        *arguments, "--metrics", "fid,kid,pr,ppl", "--num-paths", "2", "--out", "a.md", "--sheet", "a.png"
+    ).result
+    assert list(result["results"]) == ["fid", "kid", "pr", "ppl"]
+    assert all(each["stand_in"] for each in result["results"].values())
+    assert (result["num_generated"], result["seeds_from"], result["data"]) == (6, 0, "portraits")
+    assert result["shared_seconds"].keys() == {"features of the data", "features of the model"}
+    table = Path("a.md").read_text()
+    assert f"| fid | {result['results']['fid']['values']['fid']:.4g} | 6 / 6 | random (stand-in) |" in table
+    with Image.open("a.png") as sheet:
+        assert sheet.width > 6 * 160 and sheet.height > 2 * 160
+
+    again = command(*arguments, "--metrics", "fid", "--out", "b.json").result  # the data's features from the cache
+    assert again["results"]["fid"]["values"] == result["results"]["fid"]["values"]
+    assert json.loads(Path("b.json").read_text())["results"] == again["results"]
+    (cached,) = Path("home/features").iterdir()
+    assert cached.name.startswith("features-random-")
+    assert "exists already" in command(*arguments, "--out", "a.md").complaint
+
+
+def test_wrong_input_is_one_line(command: Command, tiny_model_file: Path, tmp_path: Path) -> None:
+    def complaint(*words: str) -> str:
+        return command("evaluate", "--model", tiny_model_file, "--num-generated", "4", *words).complaint
+
+    portraits = ("--data-kind", "portraits")
+    assert "unknown metric 'fidd'. Did you mean 'fid'" in complaint("--metrics", "fidd")
+    assert "weights-inception-2015-12-05-6726825d.pth, are not there" in complaint(*portraits)
+    assert "vgg16-397923af.pth, are not there" in complaint("--metrics", "ppl")
+    (tmp_path / "weights.pth").write_bytes(b"others")
+    assert "its SHA-256 is" in complaint(*portraits, "--extractor-weights", "weights.pth")
+    assert "'fid' needs --data" in complaint("--extractor", "random")
+    assert "ends in '.txt'" in complaint("--out", "a.txt")
+    assert "unknown kind of dataset" in complaint("--data-kind", "x", *STAND_INS)
+    assert "unknown region" in complaint("--metrics", "ppl-regions", "--region", "beard", *STAND_INS)
+    assert "unknown path 'w'" in complaint("--metrics", "ppl", "--paths", "w", *STAND_INS)
+
+
+def test_help_names_every_metric_extractor_and_distance(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    from semanticgan.data import KINDS
+    from semanticgan.metrics.evaluate import PATHS
+    from semanticgan.metrics.extractors import EXTRACTORS
+    from semanticgan.metrics.perceptual import DISTANCES
+
+    with pytest.raises(SystemExit):
+        command("evaluate", "--help")
+    text = " ".join(capsys.readouterr().out.split())
+    for known in (METRICS, PATHS, KINDS):
+        assert ", ".join(known) in text
+    for name in (*EXTRACTORS, *DISTANCES):
+        assert name.partition(":")[0] in text

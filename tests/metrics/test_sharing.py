@@ -1,0 +1,55 @@
+"""Several processes measure what one does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from semanticgan.metrics.sharing import share
+from semanticgan.training.processes import Processes
+from tests.training.test_processes import launch
+
+
+@pytest.mark.parametrize(("total", "count"), [(7, 2), (2, 3), (0, 2), (12, 4), (5, 1)])
+def test_shares_are_all_items_in_order_and_about_equal(total: int, count: int) -> None:
+    shares = [share(range(total), Processes(rank, count)) for rank in range(count)]
+    assert [item for part in shares for item in part] == list(range(total))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_two_processes_measure_as_one(tiny_model_file: Path, tmp_path: Path) -> None:
+    """Pictures are taken one by one, so that every bit is the same."""
+    found = {}
+    for count in (1, 2):
+        out = tmp_path / str(count) / "rank"
+        out.parent.mkdir()
+        launch(["-m", "tests.metrics.shared_metrics", str(out), str(tiny_model_file)], count, 29533)
+        found[count] = [torch.load(f"{out}{rank}", weights_only=True) for rank in range(count)]
+    (alone,) = found[1]
+    assert len(alone["generated"]) == len(alone["real"][0]) == 7
+    for rank, result in enumerate(found[2]):
+        assert torch.equal(result["generated"], alone["generated"])
+        assert all(torch.equal(again, alone["real"][0]) for again in result["real"])
+        assert result["path_length"] == alone["path_length"]
+        assert result["cached"] == (rank == 0)
+
+
+def test_the_command_started_by_torchrun_finds_what_it_finds_alone(tiny_model_file: Path, tmp_path: Path) -> None:
+    """No option of its own may look like the beginning of one of torchrun's, either."""
+    found = []
+    for count in (1, 2):
+        options = (
+            f"--metrics fid,pr,ppl --data-kind portraits --num-generated 7 --num-paths 3 --batch 1 --cache {tmp_path}"
+        )
+        stand_ins = "--extractor random --distance random --device cpu"
+        words = [*options.split(), *stand_ins.split(), "--model", str(tiny_model_file)]
+        out = tmp_path / f"{count}.json"
+        launch(["tools/evaluate.py", *words, "--out", str(out)], count, 29534)
+        found.append(json.loads(out.read_text()))
+    alone, shared = found
+    assert (alone["processes"], shared["processes"]) == (1, 2)
+    for name, result in alone["results"].items():
+        assert shared["results"][name]["values"] == pytest.approx(result["values"], rel=1e-9), name
