@@ -70,16 +70,14 @@ class Oracle:
 
     def __init__(self, model: Any, seeds: list[int], mistaken: int) -> None:
         rendering = model.render(model.sample(seeds=seeds))
-        self.known = dict(zip(map(_bytes, rendering.to_uint8()), rendering.labels(), strict=True))
+        self.pictures, self.known = rendering.to_uint8().int(), rendering.labels()
         self.mistaken = mistaken
 
     def labels(self, pictures: torch.Tensor) -> torch.Tensor:
-        labels = torch.stack([self.known[_bytes(picture)] for picture in pictures])
+        # The nearest, since another batch rounds a level here and there.
+        away = (pictures.int().unsqueeze(1) - self.pictures).abs().float().mean((2, 3, 4))
+        labels = self.known[away.argmin(1)]
         return torch.where(labels == self.mistaken, 0, labels)
-
-
-def _bytes(picture: torch.Tensor) -> bytes:
-    return picture.numpy().tobytes()
 
 
 def test_a_generator_read_by_a_parser() -> None:
