@@ -140,7 +140,8 @@ class Trainer:
                     joint = torch.cat([real_segmentation, fake_segmentation])
                 scores = self._judge_fast(torch.cat([real_image, fake_image]), joint, num_sets=2)
                 real_score, fake_score = scores.float().chunk(2)
-            self.augmentation.observe(real_score)
+            if self.config.augmentation.adaptive:
+                self.augmentation.observe(real_score)
             loss = discriminator_loss(real_score, fake_score)
             means = {"score/real": real_score.mean(), "score/fake": fake_score.mean()}
             return loss, {"loss/discriminator": loss, **means}
