@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ class _Checked(NamedTuple):
     complaint: str | None
 
 
-class _Checks(Dataset[_Checked]):
+class _Checks(Dataset[_Checked], ABC):
     """Reading item i checks pair i."""
 
     dataset: PairDataset
@@ -107,13 +108,13 @@ class _Checks(Dataset[_Checked]):
                 return _Checked(name, _NONE, f"{what} of pair {name!r} is not what was written")
         return _Checked(name, found, None)
 
+    @abstractmethod
     def name(self, index: int) -> str:
         """What the pair is called in the dataset's digest and in messages."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stored(self, index: int) -> tuple[bytes, bytes, Record]:
         """Files of picture and label map, and the record of what they should be; empty digests where unknown."""
-        raise NotImplementedError
 
 
 _NONE = Record("", "", [])
