@@ -36,6 +36,9 @@ class AffineMap(NamedTuple):
     def of(self, pairs: slice) -> AffineMap:
         return AffineMap(self.weight[pairs], self.bias[pairs])
 
+    def to(self, dtype: torch.dtype) -> AffineMap:
+        return AffineMap(self.weight.to(dtype), self.bias.to(dtype))
+
 
 def fourier_features(coordinates: Tensor, num_frequencies: int) -> Tensor:
     """[x, y] followed, for f = 2^0 .. 2^(num_frequencies - 1), by sin(f (x, y)) and cos(f (x, y)).
@@ -149,9 +152,10 @@ class LocalGenerators(nn.Module):
             regions: labels of the regions that ``codes`` and ``coordinates`` hold and that run; None is all of them.
         """
         num_images, num_regions = codes.shape[:2]
-        layers = [layer(codes[:, :, index], regions) for index, layer in enumerate(self.layers)]
-        head = self._depth_head(num_images, regions)
         points = self.embed(coordinates).expand(num_images, num_regions, -1, -1).flatten(0, 1)  # [M, C, P]
+        # Rounded here, once: autocast would round each layer again for every few pairs below.
+        layers = [layer(codes[:, :, index], regions).to(points.dtype) for index, layer in enumerate(self.layers)]
+        head = self._depth_head(num_images, regions)
         if torch.is_grad_enabled() or points.device.type != "cpu":
             hidden, depth = self._run(points, layers, head)
         else:  # a few pairs at a time: what a layer writes is still in the cache when the next one reads it
