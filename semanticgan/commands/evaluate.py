@@ -1,4 +1,4 @@
-"""Measure how good a model's pictures are, and how smoothly they follow their codes.
+"""Measure how good a model's pictures are, how smoothly they follow their codes, and whether edits stay local.
 
 Numbers that do not rest on Inception or LPIPS are of stand-ins: they compare models with each other, not with the
 literature, and are labelled so. Started by torchrun, several processes share the work.
@@ -16,12 +16,13 @@ from semanticgan.commands import arguments
 if TYPE_CHECKING:
     from PIL import Image
 
-    from semanticgan.metrics.evaluate import Evaluation
+    from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.model import Model
     from semanticgan.training.processes import Processes
 
 EXAMPLES = (
     "--metrics fid,kid,pr,ppl --data-kind portraits --num-generated 5000 --extractor random --distance random",
+    "--metrics miou,locality,diversity --parser parser.safetensors --num-generated 1000 --plot locality.png",
     "--metrics fid,is --data data/faces --num-generated 50000 --extractor inception --out scores.md",
 )
 
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_names,
         default=("fid", "kid", "pr"),
         metavar="LIST",
-        help="fid, kid, is, pr, ppl, ppl-regions, parted by commas (default: fid,kid,pr)",
+        help="fid, kid, is, pr, ppl, ppl-regions, miou, locality, diversity, reconstruction, parted by commas "
+        "(default: fid,kid,pr)",
     )
     data = parser.add_argument_group("data")
     data.add_argument("--data", type=Path, metavar="PATH", help="pictures to compare with")
@@ -54,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--workers", type=arguments.at_least(0, 64), default=0, help="processes that read (default: %(default)s)"
     )
+    data.add_argument(
+        "--reconstructions", type=Path, metavar="PATH", help="pictures that are to be those of the data, name by name"
+    )
     data.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of the data are kept")
     parser.add_argument(
         "--num-generated", type=arguments.at_least(1), default=5000, help="pictures of the model (default: %(default)s)"
@@ -70,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--extractor-weights", type=Path, metavar="FILE", help="Inception's, if not in PyTorch's cache")
     parser.add_argument(
         "--distance",
-        default="lpips-vgg",
-        help="lpips-vgg, lpips-alex, random or discriminator:RUN_FOLDER; for path length (default: %(default)s)",
+        help="lpips-vgg, lpips-alex, random or discriminator:RUN_FOLDER; path lengths take lpips-vgg unless given, "
+        "other metrics do without",
     )
     parser.add_argument("--distance-weights", type=Path, metavar="FILE", help="the trunk's, if not in PyTorch's cache")
     parser.add_argument(
@@ -83,11 +88,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region", action="append", metavar="NAMES", help="regions to measure one by one, by commas (default: all)"
     )
+    parser.add_argument("--parser", type=Path, metavar="FILE", help="reads a picture's regions; of train-parser")
+    parser.add_argument(
+        "--num-edits",
+        type=arguments.at_least(1),
+        default=100,
+        help="pictures whose regions are edited, for locality and diversity (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--num-variations",
+        type=arguments.at_least(2, 1000),
+        default=8,
+        help="of each region of a picture, for diversity (default: %(default)s)",
+    )
     parser.add_argument(
         "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures at a time (default: %(default)s)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers: .md for a table, .json")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also write a sheet of pictures that were scored")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw what edits change, region by region")
     arguments.add_overwrite_argument(parser)
 
 
@@ -101,7 +120,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     require_known(args.metrics)
     if args.out and args.out.suffix not in (".md", ".json"):
         raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
-    for path in filter(None, (args.out, args.sheet)):
+    if args.plot and "locality" not in args.metrics:
+        raise InputError("--plot draws the metric locality, which --metrics leaves out. Add it.")
+    for path in filter(None, (args.out, args.sheet, args.plot)):
         require_free(path, args.overwrite)
     device = device_of_process(choose_device(args.device))
     with joined(device) as processes:
@@ -124,6 +145,10 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
         with written_aside(args.sheet, args.overwrite) as aside:
             _sheet(evaluation, name, data).save(aside)
         result["sheet"] = str(args.sheet)
+    if args.plot:
+        with written_aside(args.plot, args.overwrite) as aside:
+            _plot(evaluation).save(aside)
+        result["plot"] = str(args.plot)
     if args.out:
         table = to_markdown(evaluation, found, name, data)
         with written_aside(args.out, args.overwrite) as aside:
@@ -136,8 +161,10 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
 def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Evaluation:
     """What the metrics asked for need, opened; nothing else is."""
     from semanticgan.data import open_dataset
-    from semanticgan.metrics.evaluate import METRICS, Evaluation, require_measurable
+    from semanticgan.metrics.evaluate import METRICS, require_measurable
+    from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.metrics.extractors import open_extractor
+    from semanticgan.metrics.parser import load_parser
     from semanticgan.metrics.perceptual import open_distance
     from semanticgan.metrics.statistics import FeatureCache
     from semanticgan.registry import cache_folder
@@ -154,22 +181,32 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
             args.split,
             (args.num_real or args.num_generated) if kind == "portraits" else None,
         )
+    reconstructions = None
+    if args.reconstructions:
+        reconstructions = open_dataset("pictures", args.reconstructions, model.size, model.regions)
+    distance = args.distance or ("lpips-vgg" if "distance" in needs else None)
     evaluation = Evaluation(
         model,
         args.num_generated,
-        args.seeds_from,
-        args.truncation,
-        dataset,
-        args.num_real,
-        open_extractor(args.extractor, args.extractor_weights, model.device) if "extractor" in needs else None,
-        open_distance(args.distance, args.distance_weights, model.device) if "distance" in needs else None,
-        arguments.region_names(model, args.region) if args.region else (),
-        args.num_paths,
-        args.paths,
-        FeatureCache(args.cache or cache_folder() / "features"),
-        args.batch,
-        args.workers,
-        processes,
+        seeds_from=args.seeds_from,
+        truncation=args.truncation,
+        dataset=dataset,
+        num_real=args.num_real,
+        reconstructions=reconstructions,
+        extractor=open_extractor(args.extractor, args.extractor_weights, model.device)
+        if "extractor" in needs
+        else None,
+        distance=open_distance(distance, args.distance_weights, model.device) if distance else None,
+        parser=load_parser(args.parser, model.device) if args.parser else None,
+        num_edits=args.num_edits,
+        num_variations=args.num_variations,
+        regions=arguments.region_names(model, args.region) if args.region else (),
+        num_paths=args.num_paths,
+        paths=args.paths,
+        cache=FeatureCache(args.cache or cache_folder() / "features"),
+        batch_size=args.batch,
+        workers=args.workers,
+        processes=processes,
         progress=True,
     )
     require_measurable(evaluation, args.metrics)
@@ -202,6 +239,20 @@ def _sheet(evaluation: Evaluation, model: str, data: str | None) -> Image.Image:
             rows.append(tiles)
             row_names.append("" if start else Path(name).name)
     return draw_sheet(rows, row_names=row_names)
+
+
+def _plot(evaluation: Evaluation) -> Image.Image:
+    """What edits of structure change, over what edits of texture change."""
+    from PIL import Image
+
+    from semanticgan.metrics.locality import EDITED
+    from semanticgan.metrics.locality_plot import draw_locality
+
+    plots = [draw_locality(evaluation.locality, what) for what in EDITED]
+    picture = Image.new("RGB", (plots[0].width, sum(plot.height for plot in plots)), (255, 255, 255))
+    for index, plot in enumerate(plots):
+        picture.paste(plot, (0, index * plots[0].height))
+    return picture
 
 
 def _names(text: str) -> tuple[str, ...]:

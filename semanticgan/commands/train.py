@@ -8,6 +8,7 @@ from typing import Any
 
 EXAMPLES = (
     "configs/portraits-64.yaml run_dir=runs/portraits data.path=data/portraits-64",
+    "configs/portraits-64.yaml run_dir=runs/portraits --metrics fid,pr metrics.extractor=random",
     "configs/lfw-64.yaml run_dir=runs/faces data.path=data/lfw-regions-128.zip batch=8",
 )
 
@@ -15,6 +16,9 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of one that comes with the package")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values that differ from the recipe's")
+    parser.add_argument(
+        "--metrics", metavar="LIST", help="measured every metrics.every steps: names of evaluate, parted by commas"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -23,7 +27,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.training.config import load_config
     from semanticgan.training.loop import train
 
-    result = train(load_config(args.recipe, args.overrides))
+    chosen = [f"metrics.names=[{args.metrics}]"] if args.metrics else []
+    result = train(load_config(args.recipe, [*args.overrides, *chosen]))
     if int(os.environ.get("RANK", "0")):  # of several processes the first alone reports
         return {}
     return {

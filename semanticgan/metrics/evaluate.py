@@ -5,150 +5,31 @@ A metric is one line of :data:`METRICS`: a function from :class:`Evaluation` to 
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from torch import Tensor
+import torch
 
 from semanticgan.data.pairs import PairDataset
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.metrics import path_length
-from semanticgan.metrics.extractors import Extractor
+from semanticgan.metrics.diversity import measure_diversity
+from semanticgan.metrics.evaluation import Evaluation, Measured, Table
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
 from semanticgan.metrics.kid import kernel_distance
-from semanticgan.metrics.perceptual import Distance
+from semanticgan.metrics.locality import EDITED
+from semanticgan.metrics.masked import mean_absolute_difference
+from semanticgan.metrics.miou import cat, measure_segmentation, require_same_regions
 from semanticgan.metrics.precision_recall import precision_recall
-from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures
+from semanticgan.metrics.reconstruction import measure_reconstruction
+from semanticgan.metrics.samples import dataset_pictures
 from semanticgan.metrics.scores import Score
-from semanticgan.metrics.sharing import share
-from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_features
-from semanticgan.model import Model
-from semanticgan.training.processes import ALONE, Processes
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one metric found.
-
-    Attributes:
-        values: name -> number, None where there is none.
-        by: label of the extractor, distance or parser that it rests on; empty where there is none.
-        stand_in: whether the numbers cannot be compared with the literature.
-        num_real: pictures of the data that were looked at.
-        num_generated: pictures of the model.
-        seconds: how long it took, without what it shares with other metrics.
-    """
-
-    values: Mapping[str, float | None]
-    by: str
-    stand_in: bool
-    num_real: int
-    num_generated: int
-    seconds: float = 0.0
-
-
-@dataclass
-class Evaluation:
-    """A model, and what it is measured with.
-
-    Attributes:
-        model: what is measured.
-        num_generated: how many of its pictures are.
-        seeds_from: seed of the first; the others follow.
-        truncation: psi of the pictures; path lengths are always of psi 1.
-        dataset: what its pictures are compared with, or None.
-        num_real: how many of the data's pictures; ``num_generated``, or all where there are fewer, if None.
-        extractor: what computes features, or None.
-        distance: perceptual distance of two pictures, or None.
-        regions: names of the regions that are measured one by one; all if empty.
-        num_paths: paths of a path length; ``num_generated`` if None.
-        paths: spaces and samplings of path lengths, such as "w-end".
-        cache: of the data's features, or None.
-        batch_size: pictures at a time; changes nothing but the memory.
-        workers: processes that read the data.
-        processes: who takes part; each finds the whole result.
-        progress: show bars on stderr.
-    """
-
-    model: Model
-    num_generated: int
-    seeds_from: int = 0
-    truncation: float = 1.0
-    dataset: PairDataset | None = None
-    num_real: int | None = None
-    extractor: Extractor | None = None
-    distance: Distance | None = None
-    regions: Sequence[str] = ()
-    num_paths: int | None = None
-    paths: Sequence[str] = ("w-end",)
-    cache: FeatureCache | None = None
-    batch_size: int = DEFAULT_BATCH_SIZE
-    workers: int = 0
-    processes: Processes = ALONE
-    progress: bool = False
-    seconds: dict[str, float] = field(default_factory=dict)
-    """What the metrics share -> how long it took."""
-
-    @property
-    def seeds(self) -> range:
-        return range(self.seeds_from, self.seeds_from + self.num_generated)
-
-    @cached_property
-    def indices(self) -> range:
-        """Of the data's pictures that are compared."""
-        assert self.dataset is not None
-        num = min(self.num_generated, len(self.dataset)) if self.num_real is None else self.num_real
-        return first_indices(self.dataset, num)
-
-    @cached_property
-    def real(self) -> FeatureSet:
-        """Features of the data."""
-        assert self.dataset is not None and self.extractor is not None
-        with self._timed("features of the data"):
-            return dataset_features(
-                self.dataset,
-                self.indices,
-                self.extractor,
-                cache=self.cache,
-                batch_size=self.batch_size,
-                workers=self.workers,
-                processes=self.processes,
-                progress=self.bar("features of the data"),
-            )
-
-    @cached_property
-    def generated(self) -> FeatureSet:
-        """Features of the model's pictures."""
-        assert self.extractor is not None
-        with self._timed("features of the model"):
-            own = share(self.seeds, self.processes)
-            return extract_features(self.pictures(own), self.extractor, self.num_generated, self.processes)
-
-    def pictures(self, seeds: Sequence[int]) -> Iterator[Tensor]:
-        """The model's pictures of these seeds, uint8, in batches."""
-        return generated_pictures(
-            self.model,
-            seeds,
-            truncation=self.truncation,
-            batch_size=self.batch_size,
-            progress=self.bar("features of the model"),
-        )
-
-    def bar(self, name: str) -> str | None:
-        """The name of a bar, if this process shows any."""
-        return name if self.progress and self.processes.is_first else None
-
-    @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[what] = time.perf_counter() - start
+from semanticgan.metrics.sharing import all_of, share
 
 
 @dataclass(frozen=True)
@@ -159,8 +40,9 @@ class Metric:
         measure: finds it; called by all processes.
         summary: what it says, for help.
         needs: attributes of :class:`Evaluation` that may not be None, and "classes", which only Inception knows.
-        published_by: label of what the literature's figures rest on, None where there are none.
+        published_by: label of what the literature's figures rest on, None where no figures compare.
         num_published: pictures of the model that they take.
+        else_because: why no figures compare.
     """
 
     measure: Callable[[Evaluation], Measured]
@@ -168,6 +50,7 @@ class Metric:
     needs: tuple[str, ...]
     published_by: str | None = None
     num_published: int = 50_000
+    else_because: str = "nothing published"
 
 
 def evaluate(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Measured]:
@@ -210,17 +93,29 @@ def require_measurable(evaluation: Evaluation, names: Sequence[str]) -> None:
                     f"{evaluation.extractor.label} does not know. Leave it out, or use the extractor inception."
                 )
             if need != "classes" and getattr(evaluation, need) is None:
-                option = {"dataset": "--data"}.get(need, f"--{need}")
+                option = "--data" if need == "dataset" else f"--{need}"
                 raise InputError(f"the metric {name!r} needs {option}. Give it, or leave the metric out.")
     for path in evaluation.paths:
         if path not in PATHS:
             raise unknown_name("path", path, PATHS)
-    if evaluation.dataset is not None and evaluation.dataset.size != evaluation.model.size:
+    if evaluation.parser is not None:
+        require_same_regions(evaluation.model, evaluation.parser)
+    if evaluation.dataset is not None:
+        _require_fitting_data(evaluation, evaluation.dataset)
+
+
+def _require_fitting_data(evaluation: Evaluation, dataset: PairDataset) -> None:
+    if dataset.size != evaluation.model.size:
         raise InputError(
-            f"the model's pictures have {evaluation.model.size} pixels, the data's {evaluation.dataset.size}. "
+            f"the model's pictures have {evaluation.model.size} pixels, the data's {dataset.size}. "
             f"Open the data at {evaluation.model.size}."
         )
-    _ = evaluation.indices if evaluation.dataset is not None else None
+    _ = evaluation.indices
+    if evaluation.reconstructions is not None and len(evaluation.reconstructions) != len(dataset):
+        raise InputError(
+            f"there are {len(evaluation.reconstructions)} reconstructions of {len(dataset)} pictures. Give one of "
+            "each, in the order of the pictures' names."
+        )
 
 
 def _scored(score: Score, **values: float) -> Measured:
@@ -253,10 +148,9 @@ def _path_length(evaluation: Evaluation) -> Measured:
 
 def _path_length_of_regions(evaluation: Evaluation) -> Measured:
     path = evaluation.paths[0]
-    regions = evaluation.regions or evaluation.model.regions.names
     return _paths(
         evaluation,
-        {f"{region} {what}": ((region, what), path) for region in regions for what in ("structure", "texture")},
+        {f"{region} {what}": ((region, what), path) for region in evaluation.region_names for what in EDITED},
     )
 
 
@@ -279,6 +173,109 @@ def _paths(evaluation: Evaluation, asked: Mapping[str, tuple[tuple[str | None, s
     return Measured(values, evaluation.distance.label, evaluation.distance.stand_in, 0, 2 * num)
 
 
+def _segmentation(evaluation: Evaluation) -> Measured:
+    assert evaluation.parser is not None
+    own = list(share(evaluation.seeds, evaluation.processes))
+    part = measure_segmentation(
+        evaluation.model,
+        evaluation.parser,
+        own,
+        truncation=evaluation.truncation,
+        batch_size=evaluation.batch_size,
+        progress=bool(evaluation.bar("segmentation")),
+    )
+    score = replace(part, overlap=cat(all_of([part.overlap], evaluation.processes)))
+    found = score.to_dict()
+    on_pairs = score.parser.get("iou", {})
+    rows = tuple((name, iou, on_pairs.get(name)) for name, iou in found["iou"].items())
+    return Measured(
+        {"miou": found["mean_iou"], "pixel_accuracy": found["pixel_accuracy"], "least_iou": min(_there(found["iou"]))},
+        f"parser, {score.parser.get('mean_iou', math.nan):.3f} on held-out pairs",
+        True,
+        0,
+        evaluation.num_generated,
+        table=Table(("region", "IoU", "the parser's IoU on held-out pairs"), rows),
+        details=found,
+    )
+
+
+def _there(values: Mapping[str, float | None]) -> list[float]:
+    return [value for value in values.values() if value is not None]
+
+
+def _locality(evaluation: Evaluation) -> Measured:
+    locality = evaluation.locality
+    found = locality.to_dict()
+    figures = (
+        "region",
+        "what",
+        "score",
+        "change_inside",
+        "change_outside",
+        "share_outside",
+        "iou_others",
+        "num_images",
+    )
+    rows = tuple(tuple(getattr(edit, figure) for figure in figures) for edit in locality.edits)
+    headings = ("region", "code", "score", "inside", "outside", "share of pixels outside", "IoU of others", "pictures")
+    return Measured(
+        {what: found["mean_score"][what] for what in EDITED},
+        "levels of 0..255" + (f", {evaluation.distance.label}" if evaluation.distance else ""),
+        True,
+        0,
+        2 * len(evaluation.edited_seeds),
+        table=Table(headings, rows),
+        details=found,
+    )
+
+
+def _diversity(evaluation: Evaluation) -> Measured:
+    """In levels of 0..255 where there is no perceptual distance."""
+    parts = [
+        measure_diversity(
+            evaluation.model,
+            region,
+            evaluation.edited_seeds,
+            num_variations=evaluation.num_variations,
+            distance=evaluation.distance or mean_absolute_difference,
+            truncation=evaluation.truncation,
+            progress=bool(evaluation.bar("diversity")),
+        )
+        for region in share(evaluation.region_names, evaluation.processes)
+    ]
+    found = all_of(parts, evaluation.processes)
+    return Measured(
+        {one.region: one.mean for one in found},
+        evaluation.distance.label if evaluation.distance else "levels of 0..255",
+        evaluation.distance is None or evaluation.distance.stand_in,
+        0,
+        len(evaluation.edited_seeds) * evaluation.num_variations,
+        details={one.region: one.to_dict() for one in found},
+    )
+
+
+def _reconstruction(evaluation: Evaluation) -> Measured:
+    assert evaluation.dataset is not None and evaluation.reconstructions is not None
+    indices = range(len(evaluation.dataset))
+    pictures, again = (
+        torch.cat(list(dataset_pictures(dataset, indices, workers=evaluation.workers)))
+        for dataset in (evaluation.dataset, evaluation.reconstructions)
+    )
+    parser = evaluation.parser
+    found = measure_reconstruction(
+        pictures,
+        again,
+        distance=evaluation.distance,
+        labels=(parser.labels(pictures), parser.labels(again)) if parser else None,
+        regions=parser.regions if parser else None,
+    ).to_dict()
+    values: dict[str, float | None] = {"mse": found["mse"], "psnr": found["psnr"], "ssim": found["ssim"]}
+    values |= {"perceptual": found["perceptual"]} if evaluation.distance else {}
+    values |= {"miou": found["masks"]["mean_iou"]} if parser else {}
+    by = [evaluation.distance.label] if evaluation.distance else []
+    return Measured(values, ", ".join([*by, "parser"] if parser else by), False, len(indices), 0, details=found)
+
+
 PATHS = tuple(f"{space}-{sampling}" for space in path_length.SPACES for sampling in path_length.SAMPLINGS)
 """Spaces and samplings of path lengths."""
 
@@ -292,6 +289,20 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "ppl-regions": Metric(
             _path_length_of_regions, "path length of each region's structure, texture", ("distance",)
         ),
+        "miou": Metric(
+            _segmentation,
+            "IoU of the model's segmentation and a parser's reading",
+            ("parser",),
+            else_because="another parser",
+        ),
+        "locality": Metric(_locality, "what else changes when a region is swapped", ()),
+        "diversity": Metric(_diversity, "how different the variations of each region are", ()),
+        "reconstruction": Metric(
+            _reconstruction,
+            "how close reconstructions are to the data",
+            ("dataset", "reconstructions"),
+            else_because="other pictures",
+        ),
     }
 )
 """Every metric by its name on the command line."""
@@ -301,8 +312,9 @@ def to_dict(evaluation: Evaluation, found: Mapping[str, Measured]) -> dict[str, 
     """Everything as JSON-able values, seconds to a tenth."""
     results = {}
     for name, measured in found.items():
-        values = asdict(measured)
-        results[name] = {**values, "values": dict(measured.values), "seconds": round(measured.seconds, 1)}
+        known = {key: value for key, value in vars(measured).items() if key not in ("table", "details")}
+        details = {"details": dict(measured.details)} if measured.details else {}
+        results[name] = {**known, "values": dict(measured.values), "seconds": round(measured.seconds, 1), **details}
     return {
         "num_generated": evaluation.num_generated,
         "seeds_from": evaluation.seeds_from,

@@ -39,5 +39,14 @@ def gathered(part: Tensor, total: int, processes: Processes) -> Tensor:
     return torch.cat([rows[: end - first] for rows, (first, end) in zip(found, bounds, strict=True)])
 
 
+def all_of(parts: Sequence[Item], processes: Processes) -> list[Item]:
+    """What all processes have found, in the order of the processes; all call this at the same point."""
+    if processes.count == 1:
+        return list(parts)
+    found: list[Sequence[Item]] = [() for _ in range(processes.count)]
+    dist.all_gather_object(found, parts, group=processes.words)
+    return [item for part in found for item in part]
+
+
 def _bounds(total: int, count: int, rank: int) -> tuple[int, int]:
     return total * rank // count, total * (rank + 1) // count

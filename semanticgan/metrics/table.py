@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from semanticgan.metrics.evaluate import METRICS, Evaluation, Measured, Metric
+from semanticgan.metrics.evaluate import METRICS, Metric
+from semanticgan.metrics.evaluation import Evaluation, Measured, Table
 
 _HEADINGS = ("metric", "value", "pictures (data / model)", "measured by", "seconds", "comparable with the literature")
 
@@ -33,6 +34,9 @@ def to_markdown(evaluation: Evaluation, found: Mapping[str, Measured], model: st
         _line(["---"] * len(_HEADINGS)),
         *map(_line, rows),
     ]
+    for metric, measured in found.items():
+        if measured.table is not None:
+            lines += ["", f"## {metric}", "", *_lines(measured.table)]
     if evaluation.seconds:
         shared = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in evaluation.seconds.items())
         lines += ["", f"Shared by the metrics: {shared}."]
@@ -42,7 +46,7 @@ def to_markdown(evaluation: Evaluation, found: Mapping[str, Measured], model: st
 def why_not_comparable(metric: Metric, measured: Measured, truncation: float) -> str | None:
     """The first reason why published figures do not compare with these, None if they do."""
     if metric.published_by is None:
-        return "nothing published"
+        return metric.else_because
     if measured.stand_in:
         return "stand-in"
     if measured.by != metric.published_by:
@@ -66,6 +70,11 @@ def _rows(metric: str, measured: Measured, evaluation: Evaluation) -> list[tuple
         )
         for index, (name, value) in enumerate(measured.values.items())
     ]
+
+
+def _lines(table: Table) -> list[str]:
+    rows = [[cell if isinstance(cell, str) else _number(cell) for cell in row] for row in table.rows]
+    return [_line(table.headings), _line(["---"] * len(table.headings)), *map(_line, rows)]
 
 
 def _number(value: float | None) -> str:

@@ -133,6 +133,20 @@ class ScheduleSection:
 
 
 @dataclass
+class MetricsSection:
+    """What is measured while training, as ``tools/evaluate.py`` measures it, against the training data."""
+
+    names: list[str] = field(default_factory=list)  # of semanticgan.metrics.evaluate.METRICS
+    every: int = 5000  # steps
+    num_generated: int = 5000
+    num_real: int | None = None  # null: num_generated, or all where there are fewer
+    num_edits: int = 100  # pictures whose regions are edited
+    extractor: str = "inception"
+    distance: str | None = None
+    parser: str | None = None  # a file of train-parser
+
+
+@dataclass
 class TrainingConfig:
     """All that decides a training. ``expected`` is what a run of the recipe scored, for the reader."""
 
@@ -159,6 +173,7 @@ class TrainingConfig:
     optimiser: OptimiserSection = field(default_factory=OptimiserSection)
     ema: EmaSection = field(default_factory=EmaSection)
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
     licence: str = "not stated"  # of the weights that come out
     data_licence: str = "not stated"
     expected: dict[str, Any] = field(default_factory=dict)
@@ -248,6 +263,7 @@ _SMALLEST = {
         "augmentation.every",
         "augmentation.images_to_one",
         "loss.path_length_batch_shrink",
+        *(f"metrics.{name}" for name in ("every", "num_generated", "num_real", "num_edits")),
         *(f"generator.{name}" for name in _WIDTHS),
         *(f"schedule.{name}" for name in _SCHEDULE),
     ),

@@ -26,7 +26,11 @@ _FREE_ON_RESUME = (
     "compile",
     "log_to",
 )
-_FREE_SECTIONS_ON_RESUME = {"schedule": None, "data": ("path", "workers", "cache_gigabytes", "on_error")}
+_FREE_SECTIONS_ON_RESUME = {
+    "schedule": None,
+    "metrics": None,
+    "data": ("path", "workers", "cache_gigabytes", "on_error"),
+}
 
 
 def require_usable(config: TrainingConfig) -> Path:

@@ -40,6 +40,7 @@ from semanticgan.training.interruption import (
 )
 from semanticgan.training.logs import RunLog
 from semanticgan.training.processes import Processes, device_of_process, joined
+from semanticgan.training.scoring import Scoring
 from semanticgan.training.sheets import write_sheet
 from semanticgan.training.start import Start
 from semanticgan.training.state import MODEL_FILE, load_state, newest_state, remove_litter, save_state
@@ -94,13 +95,14 @@ def _train_among(processes: Processes, config: TrainingConfig, device: torch.dev
     if start is not None:
         start.require_regions(dataset.regions)
     trainer = Trainer(config, dataset.regions, device, processes, dataset.labelled)
+    scoring = Scoring(config, trainer, dataset) if config.metrics.names else None
     data_key = dataset.key()
     total_steps = -(-config.schedule.total_images // config.batch)
     with held(run_dir) if processes.is_first else contextlib.nullcontext():
         recent = _resume(trainer, data_key, run_dir)
         if trainer.steps_done == 0 and start is not None:
             start.fill(trainer)
-        run = _Run(trainer, dataset, run_dir, data_key, recent)
+        run = _Run(trainer, dataset, run_dir, data_key, recent, scoring)
         log: RunLog | None = None
         if processes.is_first:
             with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
@@ -131,6 +133,7 @@ class _Run:
         run_dir: the run's folder.
         data_key: digest of the dataset.
         recent: the last value of everything that was measured since the last line of the log.
+        scoring: measures metrics, None where none are wanted.
     """
 
     trainer: Trainer
@@ -138,6 +141,7 @@ class _Run:
     run_dir: Path
     data_key: str
     recent: dict[str, Tensor | float]
+    scoring: Scoring | None
 
 
 def _resume(trainer: Trainer, data_key: str, run_dir: Path) -> dict[str, Tensor | float]:
@@ -189,6 +193,8 @@ def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Even
                 run.recent |= trainer.step(image, segmentation)
             bar.update(config.batch)
             step = trainer.steps_done
+            if run.scoring is not None and step % config.metrics.every == 0:
+                run.recent |= run.scoring.measure()
             if step % schedule.log_every == 0 or step == total_steps:
                 values = _finite_values(run)
                 if log is not None:

@@ -14,6 +14,7 @@ from semanticgan.training.record import RunRecord
 _GROUPS: Mapping[str, str] = {
     "loss": "Losses",
     "score": "Scores of D",
+    "metric": "Metrics",
     "r1": "R1",
     "path_length": "Path length",
     "augmentation": "Augmentation",

@@ -7,16 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.evaluate import METRICS, Evaluation, Measured, evaluate
+from semanticgan.metrics.diversity import measure_diversity
+from semanticgan.metrics.evaluate import METRICS, evaluate
+from semanticgan.metrics.evaluation import Evaluation, Measured
 from semanticgan.metrics.extractors import Features, RandomExtractor
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
+from semanticgan.metrics.locality import measure_locality
+from semanticgan.metrics.masked import mean_absolute_difference
+from semanticgan.metrics.miou import measure_segmentation
+from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.metrics.perceptual import open_distance
+from semanticgan.metrics.reconstruction import measure_reconstruction
 from semanticgan.metrics.samples import generated_pictures
 from semanticgan.metrics.statistics import dataset_features, extract_features
 from semanticgan.metrics.table import to_markdown, why_not_comparable
@@ -87,6 +95,57 @@ def test_the_inception_score_is_of_the_logits(model: Model) -> None:
     assert (found.num_real, found.num_generated, found.by, found.stand_in) == (0, 12, "random", False)
 
 
+@pytest.fixture(scope="module")
+def parser(model: Model) -> FaceParser:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = ParserNetwork(ParserConfig(32, len(model.regions), (4, 8)))
+    return FaceParser(network, model.regions, {"held_out": {"mean_iou": 0.75, "iou": {"hair": 0.5}}})
+
+
+def test_segmentation_beside_what_its_parser_is_worth(model: Model, parser: FaceParser) -> None:
+    found = evaluate(evaluation(model, None, parser=parser), ["miou"])["miou"]
+    alone = measure_segmentation(model, parser, list(range(3, 9))).to_dict()
+    assert found.values["miou"] == alone["mean_iou"] and found.details == alone
+    assert found.by == "parser, 0.750 on held-out pairs" and found.num_generated == 6
+    assert found.table is not None
+    rows = {row[0]: row[1:] for row in found.table.rows}
+    assert rows["hair"] == (alone["iou"]["hair"], 0.5) and rows["face"][1] is None
+
+
+def test_locality_and_diversity_of_some_regions(model: Model) -> None:
+    options = {"regions": ["hair", "face"], "num_edits": 2, "num_variations": 3}
+    for distance, by in ((None, "levels of 0..255"), (open_distance("random"), "random (stand-in)")):
+        asked = evaluation(model, None, distance=distance, **options)
+        found = evaluate(asked, ["locality", "diversity"])
+        locality = measure_locality(model, range(3, 5), regions=["hair", "face"], distance=distance)
+        assert found["locality"].details == locality.to_dict() and asked.locality == locality
+        assert found["locality"].values == locality.to_dict()["mean_score"]
+        table = found["locality"].table
+        assert table is not None and [row[:2] for row in table.rows] == [
+            (region, what) for what in ("structure", "texture") for region in ("hair", "face")
+        ]
+        expected = measure_diversity(
+            model, "face", range(3, 5), num_variations=3, distance=distance or mean_absolute_difference
+        )
+        assert found["diversity"].values["face"] == expected.mean and found["diversity"].num_generated == 6
+        assert found["diversity"].by == by and by in found["locality"].by
+
+
+def test_reconstructions_are_compared_picture_by_picture(
+    model: Model, portraits: PortraitDataset, parser: FaceParser
+) -> None:
+    pictures = torch.stack([portraits[index].image for index in range(8)])
+    asked = evaluation(model, portraits, reconstructions=portraits, parser=parser)
+    found = evaluate(asked, ["reconstruction"])["reconstruction"]
+    assert found.values == {"mse": 0.0, "psnr": None, "ssim": pytest.approx(1.0), "perceptual": 0.0, "miou": 1.0}
+    others = PortraitDataset(32, length=8, seed=1)
+    worse = evaluate(evaluation(model, portraits, reconstructions=others), ["reconstruction"])["reconstruction"]
+    expected = measure_reconstruction(pictures, torch.stack([others[index].image for index in range(8)]))
+    assert worse.values["mse"] == expected.to_dict()["mse"] and "miou" not in worse.values
+    assert worse.num_real == 8
+
+
 def test_path_lengths_of_regions_are_of_both_their_codes(model: Model) -> None:
     found = evaluate(evaluation(model, None, regions=["hair"], num_paths=2), ["ppl-regions"])["ppl-regions"]
     assert list(found.values) == ["hair structure", "hair texture"] and found.num_generated == 4
@@ -103,6 +162,9 @@ def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portr
         ({"distance": None}, ["ppl"], "'ppl' needs --distance"),
         ({"num_real": 9}, ["fid"], "9 pictures were asked for, the data have 8"),
         ({"paths": ["w"]}, ["ppl"], "unknown path 'w'"),
+        ({}, ["miou"], "'miou' needs --parser"),
+        ({}, ["reconstruction"], "'reconstruction' needs --reconstructions"),
+        ({"reconstructions": PortraitDataset(32, length=3)}, ["fid"], "there are 3 reconstructions of 8 pictures"),
         ({"dataset": PortraitDataset(16, length=8)}, ["fid"], "pictures have 32 pixels, the data's 16"),
     ):
         asked = Evaluation(
@@ -177,6 +239,27 @@ def test_the_command_prints_json_and_writes_a_table_and_a_sheet(command: Command
     (cached,) = Path("home/features").iterdir()
     assert cached.name.startswith("features-random-")
     assert "exists already" in command(*arguments, "--out", "a.md").complaint
+
+
+def test_the_command_measures_regions(command: Command, tiny_model_file: Path, parser: FaceParser) -> None:
+    parser.save("parser.safetensors")
+    options = ("--num-generated", "4", "--num-edits", "2", "--num-variations", "2", "--region", "hair,face")
+    names = ("--metrics", "miou,locality,diversity", "--parser", "parser.safetensors")
+    outputs = ("--out", "a.md", "--plot", "plot.png")
+    result = command("evaluate", "--model", tiny_model_file, *names, *options, *outputs).result
+    assert result["plot"] == "plot.png" and result["results"]["miou"]["num_generated"] == 4
+    assert result["results"]["locality"]["details"]["structure"].keys() == {"hair", "face"}
+    table = Path("a.md").read_text(encoding="utf-8")
+    for line in (
+        "## miou",
+        "| region | IoU | the parser's IoU on held-out pairs |",
+        "## locality",
+        "| face | texture |",
+    ):
+        assert line in table
+    with Image.open("plot.png") as plot:
+        assert plot.width >= 640 and plot.height > 300
+    assert "--plot draws the metric locality" in command("evaluate", "--metrics", "fid", "--plot", "b.png").complaint
 
 
 def test_wrong_input_is_one_line(command: Command, tiny_model_file: Path, tmp_path: Path) -> None:

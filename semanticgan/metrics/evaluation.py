@@ -1,0 +1,191 @@
+"""What is measured and with what, and what a metric found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from semanticgan.data.pairs import PairDataset
+from semanticgan.metrics.extractors import Extractor
+from semanticgan.metrics.locality import EDITED, Locality, RegionLocality, measure_locality
+from semanticgan.metrics.parser import FaceParser
+from semanticgan.metrics.perceptual import Distance
+from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures
+from semanticgan.metrics.sharing import all_of, share
+from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_features
+from semanticgan.model import Model
+from semanticgan.training.processes import ALONE, Processes
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers by row and column, None where there is none."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str | float | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one metric found.
+
+    Attributes:
+        values: name -> number, None where there is none.
+        by: label of the extractor, distance or parser that it rests on; empty where there is none.
+        stand_in: whether the numbers cannot be compared with the literature.
+        num_real: pictures of the data that were looked at.
+        num_generated: pictures of the model.
+        seconds: how long it took, without what it shares with other metrics.
+        table: what is behind the numbers, region by region; None where nothing is.
+        details: all that was found, JSON-able.
+    """
+
+    values: Mapping[str, float | None]
+    by: str
+    stand_in: bool
+    num_real: int
+    num_generated: int
+    seconds: float = 0.0
+    table: Table | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Evaluation:
+    """A model, and what it is measured with.
+
+    Attributes:
+        model: what is measured.
+        num_generated: how many of its pictures are.
+        seeds_from: seed of the first; the others follow.
+        truncation: psi of the pictures; path lengths are always of psi 1.
+        dataset: what its pictures are compared with, or None.
+        num_real: how many of the data's pictures; ``num_generated``, or all where there are fewer, if None.
+        reconstructions: what is to be like the data, picture by picture, or None.
+        extractor: what computes features, or None.
+        distance: perceptual distance of two pictures, or None.
+        parser: what reads the regions of a picture, or None.
+        num_edits: pictures in which each region is edited; ``num_generated`` where that is less.
+        num_variations: of each region in each picture, whose diversity is measured.
+        regions: names of the regions that are measured one by one; all if empty.
+        num_paths: paths of a path length; ``num_generated`` if None.
+        paths: spaces and samplings of path lengths, such as "w-end".
+        cache: of the data's features, or None.
+        batch_size: pictures at a time; changes nothing but the memory.
+        workers: processes that read the data.
+        processes: who takes part; each finds the whole result.
+        progress: show bars on stderr.
+    """
+
+    model: Model
+    num_generated: int
+    seeds_from: int = 0
+    truncation: float = 1.0
+    dataset: PairDataset | None = None
+    num_real: int | None = None
+    reconstructions: PairDataset | None = None
+    extractor: Extractor | None = None
+    distance: Distance | None = None
+    parser: FaceParser | None = None
+    num_edits: int = 100
+    num_variations: int = 8
+    regions: Sequence[str] = ()
+    num_paths: int | None = None
+    paths: Sequence[str] = ("w-end",)
+    cache: FeatureCache | None = None
+    batch_size: int = DEFAULT_BATCH_SIZE
+    workers: int = 0
+    processes: Processes = ALONE
+    progress: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What the metrics share -> how long it took."""
+
+    @property
+    def seeds(self) -> range:
+        return range(self.seeds_from, self.seeds_from + self.num_generated)
+
+    @property
+    def edited_seeds(self) -> range:
+        """Of the pictures that are edited."""
+        return self.seeds[: self.num_edits]
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """The regions that are measured one by one."""
+        return tuple(self.regions) or self.model.regions.names
+
+    @cached_property
+    def indices(self) -> range:
+        """Of the data's pictures that are compared."""
+        assert self.dataset is not None
+        num = min(self.num_generated, len(self.dataset)) if self.num_real is None else self.num_real
+        return first_indices(self.dataset, num)
+
+    @cached_property
+    def real(self) -> FeatureSet:
+        """Features of the data."""
+        assert self.dataset is not None and self.extractor is not None
+        with self._timed("features of the data"):
+            return dataset_features(
+                self.dataset,
+                self.indices,
+                self.extractor,
+                cache=self.cache,
+                batch_size=self.batch_size,
+                workers=self.workers,
+                processes=self.processes,
+                progress=self.bar("features of the data"),
+            )
+
+    @cached_property
+    def generated(self) -> FeatureSet:
+        """Features of the model's pictures."""
+        assert self.extractor is not None
+        with self._timed("features of the model"):
+            own = share(self.seeds, self.processes)
+            return extract_features(self.pictures(own), self.extractor, self.num_generated, self.processes)
+
+    @cached_property
+    def locality(self) -> Locality:
+        """What edits of each region change."""
+        regions = share(self.region_names, self.processes)
+        part: tuple[RegionLocality, ...] = ()
+        if regions:
+            part = measure_locality(
+                self.model,
+                self.edited_seeds,
+                regions=regions,
+                distance=self.distance,
+                truncation=self.truncation,
+                batch_size=self.batch_size,
+                progress=bool(self.bar("locality")),
+            ).edits
+        edits = all_of(part, self.processes)
+        edits.sort(key=lambda edit: (EDITED.index(edit.what), self.region_names.index(edit.region)))
+        return Locality(tuple(edits), self.model.regions.names, len(self.edited_seeds))
+
+    def pictures(self, seeds: Sequence[int]) -> Iterator[Tensor]:
+        """The model's pictures of these seeds, uint8, in batches."""
+        return generated_pictures(
+            self.model,
+            seeds,
+            truncation=self.truncation,
+            batch_size=self.batch_size,
+            progress=self.bar("features of the model"),
+        )
+
+    def bar(self, name: str) -> str | None:
+        """The name of a bar, if this process shows any."""
+        return name if self.progress and self.processes.is_first else None
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[what] = time.perf_counter() - start

@@ -1,0 +1,91 @@
+"""Metrics of the averaged generator while it trains, by the names under which ``evaluate`` prints them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+from semanticgan.checkpoint import LoadedModel, ModelMetadata
+from semanticgan.data.pairs import PairDataset
+from semanticgan.errors import InputError
+from semanticgan.model import Model
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.trainer import Trainer
+
+PREFIX = "metric/"
+FEATURES_FOLDER = "features"  # of the data, within the run's folder: computed once a run
+
+
+class Scoring:
+    """Measures a training's average generator against the data that it is trained on.
+
+    Args:
+        config: whose section ``metrics`` says what.
+        trainer: whose average is measured.
+        dataset: the training data, unflipped.
+
+    Raises:
+        InputError: a metric that is unknown or needs what is not there, such as Inception's weights; said before the
+            training begins.
+    """
+
+    def __init__(self, config: TrainingConfig, trainer: Trainer, dataset: PairDataset) -> None:
+        from semanticgan.metrics.evaluate import METRICS, require_known, require_measurable
+        from semanticgan.metrics.evaluation import Evaluation
+        from semanticgan.metrics.extractors import open_extractor
+        from semanticgan.metrics.parser import load_parser
+        from semanticgan.metrics.perceptual import open_distance
+        from semanticgan.metrics.statistics import FeatureCache
+
+        wanted = config.metrics
+        require_known(wanted.names)
+        if config.schedule.log_every > wanted.every or wanted.every % config.schedule.log_every:
+            raise InputError(
+                f"metrics.every is {wanted.every} steps, which lines of the log every {config.schedule.log_every} do "
+                "not meet. Give a multiple of schedule.log_every."
+            )
+        needs = {need for name in wanted.names for need in METRICS[name].needs}
+        distance = wanted.distance or ("lpips-vgg" if "distance" in needs else None)
+        device = trainer.device
+        self._names = tuple(wanted.names)
+        self._evaluation = Evaluation(
+            _model_of(trainer, config),
+            wanted.num_generated,
+            dataset=dataset,
+            num_real=wanted.num_real,
+            num_edits=wanted.num_edits,
+            extractor=open_extractor(wanted.extractor, device=device) if "extractor" in needs else None,
+            distance=open_distance(distance, device=device) if distance else None,
+            parser=load_parser(wanted.parser, device) if wanted.parser else None,
+            cache=FeatureCache(Path(config.run_dir or "") / FEATURES_FOLDER),
+            processes=trainer.processes,
+        )
+        require_measurable(self._evaluation, self._names)
+
+    def measure(self) -> dict[str, float]:
+        """Name of each finite number, such as "metric/fid" or "metric/pr/recall", and the number."""
+        from semanticgan.metrics.evaluate import evaluate
+
+        found = evaluate(dataclasses.replace(self._evaluation), self._names)  # a new one: the model has moved on
+        return {
+            PREFIX + (name if name == metric else f"{metric}/{name}".replace(" ", "_")): float(value)
+            for metric, measured in found.items()
+            for name, value in measured.values.items()
+            if value is not None and math.isfinite(value)
+        }
+
+
+def _model_of(trainer: Trainer, config: TrainingConfig) -> Model:
+    """The averaged generator as a model; it goes on learning."""
+    metadata = ModelMetadata(
+        description=config.description,
+        config=trainer.average.config,
+        regions=trainer.regions,
+        discriminator=None,
+        training={},
+        licence=config.licence,
+        data_licence=config.data_licence,
+        precision="float32",
+    )
+    return Model(LoadedModel(trainer.average, trainer.regions, metadata), trainer.device)
