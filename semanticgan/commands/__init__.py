@@ -31,6 +31,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "label-regions": "label a folder of aligned face pictures with it",
         "train": "train a model from a recipe",
         "report": "a page or picture that shows how a training goes",
+        "export": "write a run's model as one file to share",
         "blend": "join two related models: renderer from a side on, or regions, of the second",
         "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
         "benchmark": "measure speed and memory on this machine",

@@ -8,7 +8,7 @@ from typing import Any
 
 EXAMPLES = (
     "configs/portraits-64.yaml run_dir=runs/portraits data.path=data/portraits-64",
-    "configs/portraits-64.yaml run_dir=runs/portraits --metrics fid,pr metrics.extractor=random",
+    "configs/portraits-64.yaml run_dir=runs/portraits metrics.extractor=random --metrics fid,pr",
     "configs/lfw-64.yaml run_dir=runs/faces data.path=data/lfw-regions-128.zip batch=8",
 )
 

@@ -21,10 +21,9 @@ from torch.nn import functional
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.weights import INCEPTION
-from semanticgan.networks.discriminator import Discriminator
 
 EXTRACTORS = ("inception", "random", "discriminator:PATH")
-"""What :func:`open_extractor` takes; PATH is a run's folder or one of its step-* folders."""
+"""What :func:`open_extractor` takes; PATH is a run, one of its step-* folders, or a model with a discriminator."""
 
 STAND_INS = "Stand-ins that need no download: --extractor random, or discriminator:RUN_FOLDER."
 
@@ -163,27 +162,24 @@ class DiscriminatorExtractor(MapExtractor):
     """The picture branch of a trained discriminator, from its first convolution to its last block.
 
     Args:
-        path: a run's folder (its newest state) or one of its states.
+        path: a run's folder (its newest state), one of its states, or the file or name of a model.
         device: where to compute.
 
     Raises:
-        InputError: there is no whole state, or it does not say its configuration.
+        InputError: there is no whole state, or no discriminator in the model.
     """
 
     name = "discriminator"
 
     def __init__(self, path: str | Path, device: torch.device | str = "cpu") -> None:
-        from semanticgan.checkpoint import fill
-        from semanticgan.training.folder import CONFIG_FILE
         from semanticgan.training.start import Start
 
-        if not Path(path).is_dir():
-            raise InputError(f"{str(path)!r} is no folder of a run. Give discriminator:RUN_FOLDER, or a step-* folder.")
-        start = Start.read(str(path))
-        if start.config is None or start.state is None:
-            raise InputError(f"{str(path)!r} lies beside no {CONFIG_FILE}. Give a state in the folder of its run.")
-        discriminator = Discriminator(start.config.discriminator_config(start.regions))
-        fill(discriminator, start.state["discriminator"], f"the discriminator of {str(path)!r}")
+        discriminator = Start.read(str(path)).discriminator
+        if discriminator is None:
+            raise InputError(
+                f"{str(path)!r} says of no discriminator. Give discriminator:RUN_FOLDER, a step-* folder in the folder "
+                "of its run, or a model that was exported with its discriminator."
+            )
         branch = discriminator.image_branch
         super().__init__(nn.ModuleList([branch.stem, *branch.blocks]), discriminator.config.size, device)
         self.width = sum(discriminator.config.channels[side] for side in _sides(discriminator.config.size))

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from semanticgan.checkpoint import fill
+from semanticgan.checkpoint import fill, load_model
 from semanticgan.errors import InputError
 from semanticgan.model import Model, load
+from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
+from semanticgan.registry import resolve
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.folder import CONFIG_FILE
 from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, newest_state
@@ -29,12 +32,14 @@ class Start:
         model: the averaged generator.
         state: both networks as they were training, or None where only a model is known.
         config: the configuration of the run that the state is of, or None.
+        discriminator: of the state or, where it has one, of the model file; else None.
     """
 
     name: str
     model: Model
-    state: dict[str, Any] | None
-    config: TrainingConfig | None
+    state: dict[str, Any] | None = None
+    config: TrainingConfig | None = None
+    discriminator: Discriminator | None = None
 
     @classmethod
     def read(cls, path_or_name: str) -> Start:
@@ -45,7 +50,8 @@ class Start:
         """
         path = Path(path_or_name)
         if not path.is_dir():
-            return cls(path_or_name, load(path_or_name, device="cpu"), None, None)
+            loaded = load_model(resolve(path_or_name), with_discriminator=True)
+            return cls(path_or_name, Model(loaded), discriminator=loaded.discriminator)
         folder = path if (path / TRAINING_FILE).is_file() else newest_state(path)
         if folder is None or not is_valid(folder):
             raise InputError(
@@ -54,7 +60,12 @@ class Start:
             )
         recipe = folder.parent / CONFIG_FILE
         config = load_config(recipe) if recipe.is_file() else None
-        return cls(path_or_name, load(folder / MODEL_FILE, device="cpu"), load_state(folder), config)
+        model, state, discriminator = load(folder / MODEL_FILE, device="cpu"), load_state(folder), None
+        if config is not None:
+            with torch.random.fork_rng(devices=[]):
+                discriminator = Discriminator(config.discriminator_config(model.regions))
+            fill(discriminator, state["discriminator"], f"the discriminator of start {path_or_name!r}")
+        return cls(path_or_name, model, state, config, discriminator)
 
     @property
     def regions(self) -> RegionScheme:
@@ -66,8 +77,10 @@ class Start:
         values = {item.name: getattr(numbers, item.name) for item in dataclasses.fields(config.generator)}
         generator = dataclasses.replace(config.generator, **values)
         taken: dict[str, Any] = {"size": numbers.size, "generator": generator}
-        if self.config is not None:
-            taken["discriminator"] = self.config.discriminator
+        if self.discriminator is not None:
+            own = self.discriminator.config
+            widths = {item.name: getattr(own, item.name) for item in dataclasses.fields(config.discriminator)}
+            taken["discriminator"] = dataclasses.replace(config.discriminator, **widths)
         return dataclasses.replace(config, **taken)
 
     def require_regions(self, regions: RegionScheme) -> None:
@@ -79,8 +92,13 @@ class Start:
             )
 
     def fill(self, trainer: Trainer) -> None:
-        """Give a trainer that has made no step the weights of the start; a model file leaves its discriminator new."""
+        """Give a trainer that has made no step the weights of the start.
+
+        A model file without a discriminator leaves the trainer's new.
+        """
         self._fill(trainer.average, self.model.generator)
+        if self.discriminator is not None:
+            self._fill(trainer.discriminator, self.discriminator)
         if self.state is None:
             self._fill(trainer.generator, self.model.generator)
             return
@@ -89,7 +107,8 @@ class Start:
         for name in trainer.config.freeze.generator:
             self._fill(trainer.generator.get_submodule(name), self.model.generator.get_submodule(name))
         trainer.path_length_mean = self.state["path_length_mean"].to(trainer.device)
-        fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
+        if self.discriminator is None:
+            fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
 
     @staticmethod
     def _fill(network: nn.Module, source: nn.Module) -> None:

@@ -130,7 +130,7 @@ def test_wrong_extractors_and_pictures_are_refused(tmp_path: Path, monkeypatch: 
         open_extractor("inceptoin")
     with pytest.raises(InputError, match="Only inception reads one"):
         open_extractor("random", tmp_path / "weights.pth")
-    with pytest.raises(InputError, match="is no folder of a run"):
+    with pytest.raises(InputError, match="does not exist"):
         open_extractor(f"discriminator:{tmp_path / 'nothing'}")
     with pytest.raises(InputError, match="no whole training state"):
         open_extractor(f"discriminator:{tmp_path}")

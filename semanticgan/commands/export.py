@@ -1,0 +1,91 @@
+"""Write the averaged generator of a run as one file to share, on request with its discriminator.
+
+With the discriminator others can go on training from the file (`train ... start=FILE`) and compare models in its
+features (`evaluate --extractor discriminator:FILE`). Optimiser state stays behind: only the run itself resumes exactly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from semanticgan.commands import arguments
+from semanticgan.errors import InputError
+
+EXAMPLES = (
+    "runs/faces --out faces.safetensors",
+    "runs/faces --with-discriminator --precision float16 --figure hours=12.5 --out faces.safetensors",
+)
+
+_PRECISIONS = ("float32", "float16")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", help="a run's folder (its newest state), or one of its step-* folders")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT.safetensors", help="file of weights to write")
+    parser.add_argument("--with-discriminator", action="store_true", help="keep the discriminator in the file, too")
+    parser.add_argument(
+        "--precision",
+        choices=_PRECISIONS,
+        default="float32",
+        help="of the stored weights; float16 halves the file (default: %(default)s)",
+    )
+    parser.add_argument("--description", metavar="LINE", help="one line on the model (default: the recipe's)")
+    parser.add_argument("--licence", metavar="TERMS", help="terms of the weights (default: the recipe's)")
+    parser.add_argument(
+        "--figure",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a figure of the training to keep in the file, such as hours=12.5; may be repeated",
+    )
+    arguments.add_overwrite_argument(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.checkpoint import save_model
+    from semanticgan.files import require_free
+    from semanticgan.training.start import Start
+
+    figures = dict(_figure(text) for text in args.figure)
+    require_free(args.out, args.overwrite)
+    if not Path(args.source).is_dir():
+        raise InputError(f"{args.source!r} is no folder of a run. Give the run_dir of a training.")
+    start = Start.read(args.source)
+    if args.with_discriminator and start.discriminator is None:
+        raise InputError(f"the configuration of {args.source!r} is lost. Leave --with-discriminator out.")
+    metadata = start.model.metadata
+    training = {**metadata.training, **figures}
+    save_model(
+        args.out,
+        start.model.generator,
+        start.model.regions,
+        training=training,
+        licence=args.licence or metadata.licence,
+        data_licence=metadata.data_licence,
+        description=args.description or metadata.description,
+        discriminator=start.discriminator if args.with_discriminator else None,
+        precision=args.precision,
+        overwrite=args.overwrite,
+    )
+    return {
+        "out": str(args.out),
+        "bytes": args.out.stat().st_size,
+        "with_discriminator": args.with_discriminator,
+        "training": training,
+        "licence": args.licence or metadata.licence,
+        "data_licence": metadata.data_licence,
+    }
+
+
+def _figure(text: str) -> tuple[str, Any]:
+    """NAME=VALUE -> both, a number where it is one."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise InputError(f"--figure {text!r} is no NAME=VALUE, such as hours=12.5.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
