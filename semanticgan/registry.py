@@ -70,9 +70,13 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
 """The four models of release 1.0.0 of seasonSH/SemanticStyleGAN, which publishes no hashes to check."""
 
 
-def bundled() -> dict[str, Path]:
-    """The models that lie in this package: name -> file."""
-    folder = Path(__file__).parent / "weights"
+def bundled(kind: str = "") -> dict[str, Path]:
+    """What lies in this package: name -> file.
+
+    Args:
+        kind: "" for models, "parsers" or "classifiers".
+    """
+    folder = Path(__file__).parent / "weights" / kind
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 

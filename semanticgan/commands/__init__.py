@@ -29,6 +29,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "prepare-data": "make a training set from pictures with masks",
         "train-parser": "train a small network that reads the regions of face pictures",
         "label-regions": "label a folder of aligned face pictures with it",
+        "train-classifier": "train a small network that tells what portraits show: glasses, hair, smile, age",
         "train": "train a model from a recipe",
         "report": "a page or picture that shows how a training goes",
         "export": "write a run's model as one file to share",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "--metrics fid,kid,pr,ppl --data-kind portraits --num-generated 5000 --extractor random --distance random",
-    "--metrics miou,locality,diversity --parser parser.safetensors --num-generated 1000 --plot locality.png",
+    "--metrics miou,locality,diversity --parser portraits-64 --num-generated 1000 --plot locality.png",
     "--metrics fid,is --data data/faces --num-generated 50000 --extractor inception --out scores.md",
 )
 
@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region", action="append", metavar="NAMES", help="regions to measure one by one, by commas (default: all)"
     )
-    parser.add_argument("--parser", type=Path, metavar="FILE", help="reads a picture's regions; of train-parser")
+    parser.add_argument("--parser", metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
     parser.add_argument(
         "--num-edits",
         type=arguments.at_least(1),

@@ -15,16 +15,14 @@ from typing import Any
 from semanticgan.commands import arguments
 
 EXAMPLES = (
-    "photographs/ --parser parser.safetensors --out data/photographs",
+    "photographs/ --parser photographs-128 --out data/photographs",
     "photographs.zip --parser parser.safetensors --size 256 --out data/photographs-256",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pictures", type=Path, metavar="PICTURES", help="a folder or zip of aligned face pictures")
-    parser.add_argument(
-        "--parser", type=Path, required=True, metavar="FILE.safetensors", help="what train-parser wrote"
-    )
+    parser.add_argument("--parser", required=True, metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write, a new one")
     parser.add_argument(
         "--size", type=arguments.picture_side, help="side of pictures and label maps (default: the parser's)"

@@ -76,6 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-licence", metavar="TERMS", default="", help="terms of the training data, stored in the file"
     )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "float16"),
+        default="float32",
+        help="of the stored weights; float16 halves the file (default: %(default)s)",
+    )
     arguments.add_overwrite_argument(parser)
 
 
@@ -105,5 +111,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         data_licence=args.data_licence,
         progress=True,
     )
-    parser.save(args.out, overwrite=args.overwrite)
+    parser.save(args.out, overwrite=args.overwrite, precision=args.precision)
     return {"out": str(args.out), "size": parser.size, "num_regions": len(parser.regions), **parser.training}

@@ -23,8 +23,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanticgan.checkpoint import fill, read_weights, write_weights
-from semanticgan.errors import InputError, WeightsError
+from semanticgan.errors import InputError, WeightsError, unknown_name
 from semanticgan.regions import RegionScheme
+from semanticgan.registry import bundled
 
 FORMAT = "semanticgan-parser"
 PARSER_SIZES = (16, 32, 64, 128, 256, 512)
@@ -186,11 +187,13 @@ class FaceParser:
             logits = F.interpolate(logits, size, mode="bilinear", align_corners=False, antialias=True)
         return logits.argmax(1).to(torch.uint8).cpu()
 
-    def save(self, path: str | Path, description: str = "", overwrite: bool = False) -> None:
-        """Write the parser as a ``.safetensors`` file.
+    def save(
+        self, path: str | Path, description: str = "", overwrite: bool = False, precision: str = "float32"
+    ) -> None:
+        """Write the parser as a ``.safetensors`` file; "float16" as ``precision`` halves it.
 
         Raises:
-            InputError: another suffix, weights that are not finite, an existing file without ``overwrite``.
+            InputError: another suffix or precision, weights that are not finite, an existing file that may not go.
         """
         texts = {
             "description": description or f"a parser of {self.size} pixels and {len(self.regions)} regions",
@@ -200,17 +203,25 @@ class FaceParser:
             "licence": self.licence,
             "data_licence": self.data_licence,
         }
-        write_weights(path, FORMAT, _weights(self.network), texts, overwrite=overwrite)
+        write_weights(path, FORMAT, _weights(self.network), texts, precision, overwrite)
 
 
-def load_parser(path: str | Path, device: torch.device | str = "cpu") -> FaceParser:
+def load_parser(name_or_path: str | Path, device: torch.device | str = "cpu") -> FaceParser:
     """Read a parser and verify every tensor in its file.
+
+    Args:
+        name_or_path: one that comes with the package (``bundled("parsers")``), or a file.
+        device: where it reads.
 
     Raises:
         MissingFileError: no such file.
         WeightsError: the file is damaged, unsafe, or no parser.
     """
-    raw, tensors = read_weights(Path(path), FORMAT, _REQUIRED)
+    known = bundled("parsers")
+    path = known.get(str(name_or_path), Path(name_or_path))
+    if path.suffix != ".safetensors" and not path.exists():
+        raise unknown_name("parser", str(name_or_path), known)
+    raw, tensors = read_weights(path, FORMAT, _REQUIRED)
     what = f"parser {str(path)!r}"
     try:
         config = ParserConfig.from_dict(json.loads(raw["config"]))
