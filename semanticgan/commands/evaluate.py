@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--scheme", help="regions of a folder's label maps, if it does not say them")
     data.add_argument("--split", default="train", help="train, val or all, of celebamask-hq (default: %(default)s)")
     data.add_argument(
+        "--data-seed",
+        type=arguments.seed,
+        default=0,
+        help="of portraits: another than that of a training draws others (default: %(default)s)",
+    )
+    data.add_argument(
         "--num-real",
         type=arguments.at_least(2),
         metavar="N",
@@ -180,6 +186,7 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
             model.regions if kind == "pictures" else args.scheme,
             args.split,
             (args.num_real or args.num_generated) if kind == "portraits" else None,
+            args.data_seed,
         )
     reconstructions = None
     if args.reconstructions:

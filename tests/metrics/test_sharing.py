@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.metrics.sharing import share
+from semanticgan.model import load
 from semanticgan.training.processes import Processes
 from tests.training.test_processes import launch
 
@@ -39,10 +41,15 @@ def test_two_processes_measure_as_one(tiny_model_file: Path, tmp_path: Path) -> 
 
 def test_the_command_started_by_torchrun_finds_what_it_finds_alone(tiny_model_file: Path, tmp_path: Path) -> None:
     """No option of its own may look like the beginning of one of torchrun's, either."""
+    regions = load(tiny_model_file, device="cpu").regions
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        FaceParser(ParserNetwork(ParserConfig(32, len(regions), (4, 8))), regions).save(tmp_path / "parser.safetensors")
     found = []
     for count in (1, 2):
+        edits = f"--num-edits 2 --num-variations 2 --region face,eye,hair --parser {tmp_path}/parser.safetensors"
         options = (
-            f"--metrics fid,pr,ppl --data-kind portraits --num-generated 7 --num-paths 3 --batch 1 --cache {tmp_path}"
+            f"{edits} --metrics fid,pr,ppl,miou,locality,diversity --data-kind portraits --num-generated 7 --num-paths 3 --batch 1 --cache {tmp_path}"
         )
         stand_ins = "--extractor random --distance random --device cpu"
         words = [*options.split(), *stand_ins.split(), "--model", str(tiny_model_file)]
@@ -53,3 +60,5 @@ def test_the_command_started_by_torchrun_finds_what_it_finds_alone(tiny_model_fi
     assert (alone["processes"], shared["processes"]) == (1, 2)
     for name, result in alone["results"].items():
         assert shared["results"][name]["values"] == pytest.approx(result["values"], rel=1e-9), name
+        assert shared["results"][name].get("details") == result.get("details"), name
+        assert shared["results"][name]["num_generated"] == result["num_generated"]
