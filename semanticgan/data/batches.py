@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from semanticgan.data.pairs import Pair, PairDataset
@@ -124,7 +125,11 @@ def batches(
 
 
 def to_network(
-    batch: Batch, num_regions: int, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    batch: Batch,
+    num_regions: int,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    soft_edges: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A batch as the discriminator takes it, converted on the device.
 
@@ -133,14 +138,25 @@ def to_network(
         num_regions: K.
         device: where the results are.
         dtype: their type.
+        soft_edges: average the segmentation over each pixel and its neighbours, weighted 1, 2, 1 along either side.
+            The edges in a picture are soft, too; with hard ones in the segmentation coarse masks become jagged.
 
     Returns:
-        Image [N, 3, S, S] in [-1, 1] and segmentation [N, K, S, S], one-hot in {-1, 1}.
+        Image [N, 3, S, S] in [-1, 1] and segmentation [N, K, S, S], one-hot in {-1, 1}, in between at soft edges.
     """
     image = batch.image.to(device, non_blocking=True).float().div_(127.5).sub_(1.0).to(dtype)
     labels = batch.labels.to(device, non_blocking=True).long().unsqueeze(1)  # [N, 1, S, S]
     shape = (len(labels), num_regions, *labels.shape[2:])
-    return image, torch.full(shape, -1.0, dtype=dtype, device=device).scatter_(1, labels, 1.0)
+    segmentation = torch.full(shape, -1.0, dtype=dtype, device=device).scatter_(1, labels, 1.0)
+    return image, _softened(segmentation) if soft_edges else segmentation
+
+
+def _softened(segmentation: torch.Tensor) -> torch.Tensor:
+    """[N, K, S, S] -> the same, each channel blurred."""
+    num_regions = segmentation.shape[1]
+    taps = segmentation.new_tensor([0.25, 0.5, 0.25])
+    kernel = torch.outer(taps, taps).expand(num_regions, 1, 3, 3)
+    return functional.conv2d(functional.pad(segmentation, (1, 1, 1, 1), "replicate"), kernel, groups=num_regions)
 
 
 class _Steps:

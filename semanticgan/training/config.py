@@ -56,6 +56,7 @@ class DataSection:
     length: int | None = None  # use the first so many; for portraits, how many are drawn
     label_order: str | None = None
     style: str | None = None  # of portraits
+    soft_edges: bool = False  # of the segmentations, as those in pictures are
     flip: bool = True  # mirror every picture with probability one half
     workers: int = 2  # processes that decode
     on_error: str = "stop"  # at a picture that cannot be used: "stop", or "skip" it, say so and take another

@@ -189,7 +189,9 @@ def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Even
             with advice_when_a_picture_is_unusable(config):
                 pair = next(pairs)
             with advice_when_memory_ends(config, processes.count):
-                image, segmentation = to_network(pair, len(dataset.regions), trainer.device)
+                image, segmentation = to_network(
+                    pair, len(dataset.regions), trainer.device, soft_edges=config.data.soft_edges
+                )
                 run.recent |= trainer.step(image, segmentation)
             bar.update(config.batch)
             step = trainer.steps_done
