@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_names,
         default=("fid", "kid", "pr"),
         metavar="LIST",
-        help="fid, kid, is, pr, ppl, ppl-regions, miou, locality, diversity, reconstruction, parted by commas "
-        "(default: fid,kid,pr)",
+        help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, diversity, reconstruction, parted by "
+        "commas (default: fid,kid,pr)",
     )
     data = parser.add_argument_group("data")
     data.add_argument("--data", type=Path, metavar="PATH", help="pictures to compare with")
@@ -76,13 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--extractor",
         default="inception",
-        help="inception, random or discriminator:RUN_FOLDER; of features (default: %(default)s)",
+        help="inception, attributes, random or discriminator:RUN_OR_MODEL; of features (default: %(default)s)",
     )
     parser.add_argument("--extractor-weights", type=Path, metavar="FILE", help="Inception's, if not in PyTorch's cache")
     parser.add_argument(
         "--distance",
-        help="lpips-vgg, lpips-alex, random or discriminator:RUN_FOLDER; path lengths take lpips-vgg unless given, "
-        "other metrics do without",
+        help="lpips-vgg, lpips-alex, attributes, random or discriminator:RUN_OR_MODEL; path lengths take lpips-vgg "
+        "unless given, other metrics do without",
     )
     parser.add_argument("--distance-weights", type=Path, metavar="FILE", help="the trunk's, if not in PyTorch's cache")
     parser.add_argument(
@@ -95,6 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--region", action="append", metavar="NAMES", help="regions to measure one by one, by commas (default: all)"
     )
     parser.add_argument("--parser", metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
+    parser.add_argument(
+        "--classifier",
+        default="attributes-64",
+        metavar="NAME_OR_PATH",
+        help="tells attributes; of train-classifier (default: %(default)s)",
+    )
     parser.add_argument(
         "--num-edits",
         type=arguments.at_least(1),
@@ -167,6 +173,7 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
 def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Evaluation:
     """What the metrics asked for need, opened; nothing else is."""
     from semanticgan.data import open_dataset
+    from semanticgan.metrics.classifier import load_classifier
     from semanticgan.metrics.evaluate import METRICS, require_measurable
     from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.metrics.extractors import open_extractor
@@ -205,6 +212,7 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
         else None,
         distance=open_distance(distance, args.distance_weights, model.device) if distance else None,
         parser=load_parser(args.parser, model.device) if args.parser else None,
+        classifier=load_classifier(args.classifier, model.device) if "classifier" in needs else None,
         num_edits=args.num_edits,
         num_variations=args.num_variations,
         regions=arguments.region_names(model, args.region) if args.region else (),

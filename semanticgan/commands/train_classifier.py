@@ -19,7 +19,7 @@ EXAMPLES = (
     "--size 128 --count 30000 --workers 8 --device cuda --steps 6000 --out attributes-128.safetensors",
 )
 
-DEFAULT_NUM_PORTRAITS = 14_000
+DEFAULT_NUM_PORTRAITS = 18_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the weights, the order and the augmentation (default: %(default)s)",
     )
     parser.add_argument(
-        "--portraits-seed", type=arguments.seed, default=0, help="the series that is drawn (default: %(default)s)"
+        "--data-seed", type=arguments.seed, default=0, help="of the series that is drawn (default: %(default)s)"
     )
     parser.add_argument(
         "--precision",
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         precision=args.precision,
     )
     classifier = train_classifier(
-        PortraitDataset(args.size, args.count, args.portraits_seed),
+        PortraitDataset(args.size, args.count, args.data_seed),
         training,
         device=choose_device(args.device),
         workers=args.workers,

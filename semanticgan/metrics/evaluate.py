@@ -17,6 +17,7 @@ import torch
 from semanticgan.data.pairs import PairDataset
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.metrics import path_length
+from semanticgan.metrics.attributes import compared, count_attributes, summed
 from semanticgan.metrics.diversity import measure_diversity
 from semanticgan.metrics.evaluation import Evaluation, Measured, Table
 from semanticgan.metrics.fid import frechet_distance
@@ -203,6 +204,35 @@ def _there(values: Mapping[str, float | None]) -> list[float]:
     return [value for value in values.values() if value is not None]
 
 
+def _attributes(evaluation: Evaluation) -> Measured:
+    classifier, processes = evaluation.classifier, evaluation.processes
+    assert classifier is not None
+    own = count_attributes(evaluation.pictures(share(evaluation.seeds, processes)), classifier)
+    generated, real = summed(all_of([own], processes)), None
+    if evaluation.dataset is not None:
+        shown = dataset_pictures(
+            evaluation.dataset,
+            share(evaluation.indices, processes),
+            batch_size=evaluation.batch_size,
+            workers=evaluation.workers,
+            progress=evaluation.bar("attributes of the data"),
+        )
+        real = summed(all_of([count_attributes(shown, classifier)], processes))
+    rates = compared(generated, real, truncation=evaluation.truncation, classifier=classifier)
+    known = rates.known()
+    factors = [each.factor for name, each in known.items() if name in rates.binary and each.factor is not None]
+    rows = tuple((name, each.generated, each.real, each.factor) for name, each in known.items())
+    return Measured(
+        {"least_factor": min(factors, default=None), "greatest_factor": max(factors, default=None)},
+        "attribute classifier",
+        True,
+        rates.num_real,
+        rates.num_generated,
+        table=Table(("attribute", "share of the model's", "share of the data's", "factor"), rows),
+        details=rates.to_dict(),
+    )
+
+
 def _locality(evaluation: Evaluation) -> Measured:
     locality = evaluation.locality
     found = locality.to_dict()
@@ -295,6 +325,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ("parser",),
             else_because="another parser",
         ),
+        "attributes": Metric(_attributes, "how often portraits' attributes occur", ("classifier",)),
         "locality": Metric(_locality, "what else changes when a region is swapped", ()),
         "diversity": Metric(_diversity, "how different the variations of each region are", ()),
         "reconstruction": Metric(

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from semanticgan.data.pairs import PairDataset
+from semanticgan.metrics.classifier import AttributeClassifier
 from semanticgan.metrics.extractors import Extractor
 from semanticgan.metrics.locality import EDITED, Locality, RegionLocality, measure_locality
 from semanticgan.metrics.parser import FaceParser
@@ -71,6 +72,7 @@ class Evaluation:
         extractor: what computes features, or None.
         distance: perceptual distance of two pictures, or None.
         parser: what reads the regions of a picture, or None.
+        classifier: what tells attributes, or None.
         num_edits: pictures in which each region is edited; ``num_generated`` where that is less.
         num_variations: of each region in each picture, whose diversity is measured.
         regions: names of the regions that are measured one by one; all if empty.
@@ -93,6 +95,7 @@ class Evaluation:
     extractor: Extractor | None = None
     distance: Distance | None = None
     parser: FaceParser | None = None
+    classifier: AttributeClassifier | None = None
     num_edits: int = 100
     num_variations: int = 8
     regions: Sequence[str] = ()

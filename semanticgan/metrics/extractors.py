@@ -185,6 +185,35 @@ class DiscriminatorExtractor(MapExtractor):
         self.width = sum(discriminator.config.channels[side] for side in _sides(discriminator.config.size))
 
 
+class AttributesExtractor(MapExtractor):
+    """What a classifier of portraits' attributes reads them from: sees what portraits as drawn here differ in.
+
+    Args:
+        path: a classifier's file or name; None for the bundled one.
+        device: where to compute.
+
+    Raises:
+        InputError: the file is missing, damaged or no classifier.
+    """
+
+    name = "attributes"
+
+    def __init__(self, path: str | Path | None = None, device: torch.device | str = "cpu") -> None:
+        from semanticgan.metrics.classifier import DEFAULT, load_classifier
+
+        self._classifier = load_classifier(path or DEFAULT, device)
+        super().__init__(self._classifier.network.stages, self._classifier.size, device)
+        self.width = self._classifier.config.width
+
+    def extract(self, pictures: Tensor) -> Features:
+        """The means of the deepest maps alone, of pictures of any side."""
+        return Features(self._classifier.features(pictures))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """As :meth:`MapExtractor.maps`, of images of any side."""
+        return super().maps(self._classifier.resized(images))
+
+
 class _RandomConv(nn.Module):
     """A 3x3 convolution of step 2, whose weights keep the second moment (He et al. 2015), then a leaky ReLU."""
 
@@ -204,7 +233,7 @@ def open_extractor(name: str, weights: str | Path | None = None, device: torch.d
     """The extractor of that name, one of :data:`EXTRACTORS`.
 
     Args:
-        name: "inception", "random" or "discriminator:PATH".
+        name: "inception", "random", "attributes", "attributes:PATH" or "discriminator:PATH".
         weights: Inception's file, if not in PyTorch's cache.
         device: where to compute.
 
@@ -218,6 +247,8 @@ def open_extractor(name: str, weights: str | Path | None = None, device: torch.d
         return InceptionExtractor(weights, device)
     if name == "random":
         return RandomExtractor(device)
+    if name == "attributes" or (kind == "attributes" and path):
+        return AttributesExtractor(path or None, device)
     if kind == "discriminator" and path:
         return DiscriminatorExtractor(path, device)
     raise unknown_name("extractor", name, EXTRACTORS)

@@ -19,12 +19,12 @@ from semanticgan.metrics.extractors import MapExtractor, open_extractor
 from semanticgan.metrics.weights import ALEX, VGG
 from semanticgan.torchvision_import import import_torchvision
 
-DISTANCES = ("lpips-vgg", "lpips-alex", "random", "discriminator:PATH")
-"""What :func:`open_distance` takes; the last two are stand-ins."""
+DISTANCES = ("lpips-vgg", "lpips-alex", "random", "attributes", "discriminator:PATH")
+"""What :func:`open_distance` takes, and attributes:PATH; the last three are stand-ins."""
 
 _TRUNKS = {"vgg": VGG, "alex": ALEX}
 _SMALLEST_SIDE = 32  # below it the deepest maps vanish
-_STAND_INS = "Stand-ins that need no download: --distance random, or discriminator:RUN_FOLDER."
+_STAND_INS = "Stand-ins that need no download: --distance random, attributes, or discriminator:RUN_FOLDER."
 
 
 class Distance(ABC):
@@ -134,7 +134,7 @@ def open_distance(name: str, weights: str | Path | None = None, device: torch.de
         return Lpips(net, weights, device)
     if weights is not None:
         raise InputError(f"a file of weights was given for the distance {name!r}. Only LPIPS reads one.")
-    if name == "random" or name.startswith("discriminator:"):
+    if name in ("random", "attributes") or name.startswith(("attributes:", "discriminator:")):
         extractor = open_extractor(name, device=device)
         assert isinstance(extractor, MapExtractor)
         return MapDistance(extractor)

@@ -31,6 +31,7 @@ class Scoring:
     """
 
     def __init__(self, config: TrainingConfig, trainer: Trainer, dataset: PairDataset) -> None:
+        from semanticgan.metrics.classifier import load_classifier
         from semanticgan.metrics.evaluate import METRICS, require_known, require_measurable
         from semanticgan.metrics.evaluation import Evaluation
         from semanticgan.metrics.extractors import open_extractor
@@ -58,6 +59,7 @@ class Scoring:
             extractor=open_extractor(wanted.extractor, device=device) if "extractor" in needs else None,
             distance=open_distance(distance, device=device) if distance else None,
             parser=load_parser(wanted.parser, device) if wanted.parser else None,
+            classifier=load_classifier(device=device) if "classifier" in needs else None,
             cache=FeatureCache(Path(config.run_dir or "") / FEATURES_FOLDER),
             processes=trainer.processes,
         )

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError
+from semanticgan.metrics.attributes import measure_attributes
+from semanticgan.metrics.classifier import load_classifier
 from semanticgan.metrics.diversity import measure_diversity
 from semanticgan.metrics.evaluate import METRICS, evaluate
 from semanticgan.metrics.evaluation import Evaluation, Measured
@@ -111,6 +113,20 @@ def test_segmentation_beside_what_its_parser_is_worth(model: Model, parser: Face
     assert found.table is not None
     rows = {row[0]: row[1:] for row in found.table.rows}
     assert rows["hair"] == (alone["iou"]["hair"], 0.5) and rows["face"][1] is None
+
+
+def test_attributes_of_the_model_and_the_data(model: Model, portraits: PortraitDataset) -> None:
+    classifier = load_classifier()
+    found = evaluate(evaluation(model, portraits, classifier=classifier), ["attributes"])["attributes"]
+    expected = measure_attributes(model, classifier, range(3, 9), portraits, indices=range(6))
+    assert found.details == expected.to_dict() and (found.num_real, found.num_generated) == (6, 6)
+    factors = [each.factor for each in expected.binary.values() if each.factor is not None]
+    assert found.values == {"least_factor": min(factors), "greatest_factor": max(factors)}
+    assert found.table is not None
+    names = [row[0] for row in found.table.rows]
+    assert {"hat", "hat_style cap"} <= set(names) and not any(str(name).startswith("pattern ") for name in names)
+    alone = evaluate(evaluation(model, None, classifier=classifier), ["attributes"])["attributes"]
+    assert alone.values == {"least_factor": None, "greatest_factor": None}
 
 
 def test_locality_and_diversity_of_some_regions(model: Model) -> None:

@@ -48,9 +48,9 @@ def test_the_command_started_by_torchrun_finds_what_it_finds_alone(tiny_model_fi
     found = []
     for count in (1, 2):
         edits = f"--num-edits 2 --num-variations 2 --region face,eye,hair --parser {tmp_path}/parser.safetensors"
-        options = (
-            f"{edits} --metrics fid,pr,ppl,miou,locality,diversity --data-kind portraits --num-generated 7 --num-paths 3 --batch 1 --cache {tmp_path}"
-        )
+        counts = "--num-generated 7 --num-paths 3 --batch 1"
+        names = "fid,pr,ppl,miou,attributes,locality,diversity"
+        options = f"--metrics {names} --data-kind portraits {counts} {edits} --cache {tmp_path}"
         stand_ins = "--extractor random --distance random --device cpu"
         words = [*options.split(), *stand_ins.split(), "--model", str(tiny_model_file)]
         out = tmp_path / f"{count}.json"

@@ -1,0 +1,357 @@
+"""What a face picture shows, told by name: a small convolutional network with one linear head.
+
+A picture passes four stages, each of two 3x3 convolutions with batch normalisation (Ioffe and Szegedy 2015, arXiv
+1502.03167), the second of which halves the side, so that small things are seen at the full one first. The means of the
+last maps are its features, and one linear layer reads every attribute from them. Beside telling attributes it is a
+perceptual stand-in (:class:`semanticgan.metrics.extractors.AttributesExtractor`): it has learnt to look at what
+portraits differ in.
+
+A classifier is one ``.safetensors`` file, verified as :mod:`semanticgan.checkpoint` says, with the format
+"semanticgan-classifier". Beside its config and licences it says how well it read pictures that it was not trained on.
+
+Shape legend: N pictures, S side of the classifier, F width of the features, O outputs, B binary attributes, V values
+of a category, M numbers, C channels, H W a map's side.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semanticgan.checkpoint import fill, read_weights, write_weights
+from semanticgan.errors import InputError, WeightsError, unknown_name
+from semanticgan.registry import bundled
+
+FORMAT = "semanticgan-classifier"
+CLASSIFIER_SIZES = (16, 32, 64, 128, 256)
+DEFAULT = "attributes-64"
+"""The classifier that :func:`load_classifier` opens, of portraits as this package draws them."""
+
+_CHANNELS = (16, 40, 80, 136)  # of the stages, the smallest map last
+_REQUIRED = ("description", "config", "training", "licence", "data_licence")
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that a picture shows.
+
+    Attributes:
+        name: as in the record.
+        mean: over the pictures that were learnt from, in the record's unit.
+        deviation: standard deviation over them.
+    """
+
+    name: str
+    mean: float = 0.0
+    deviation: float = 1.0
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """What a classifier tells, and its numbers.
+
+    Attributes:
+        size: S, the side of the pictures that it reads, one of :data:`CLASSIFIER_SIZES`.
+        binary: names of what is there or not.
+        categories: name -> the values of which each picture has one.
+        numbers: what is measured.
+        channels: C of each stage, each of half the side of the one before; the last is F.
+
+    Raises:
+        InputError: a size out of range, stages that do not fit it, nothing to tell, or a name that comes twice.
+    """
+
+    size: int
+    binary: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numbers: tuple[Number, ...] = ()
+    channels: tuple[int, ...] = _CHANNELS
+
+    def __post_init__(self) -> None:
+        if self.size not in CLASSIFIER_SIZES:
+            allowed = ", ".join(map(str, CLASSIFIER_SIZES))
+            raise InputError(f"a classifier of {self.size} pixels was asked for. Give one of {allowed}.")
+        if not self.channels or self.size < 2 ** len(self.channels) or min(self.channels) < 1:
+            raise InputError(
+                f"{len(self.channels)} stages of {list(self.channels)} channels do not fit {self.size} pixels. "
+                "Give fewer stages."
+            )
+        categories = {name: tuple(values) for name, values in self.categories.items()}
+        object.__setattr__(self, "categories", categories)
+        for names in (self.binary, *categories.values(), [number.name for number in self.numbers]):
+            if len(set(names)) < len(names):
+                raise InputError(f"a classifier tells each attribute once, got {', '.join(names)}. Name each once.")
+        if self.num_outputs < 1 or any(len(values) < 2 for values in categories.values()):
+            raise InputError(
+                "a classifier needs something to tell. Give an attribute, and two or more values of a category."
+            )
+        if any(not number.deviation > 0 for number in self.numbers):
+            raise InputError("a number that is always the same cannot be told. Leave it out.")
+
+    @property
+    def width(self) -> int:
+        """F."""
+        return self.channels[-1]
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Numbers of outputs in their order: B, V of each category, M."""
+        return (len(self.binary), *(len(values) for values in self.categories.values()), len(self.numbers))
+
+    @property
+    def num_outputs(self) -> int:
+        """O."""
+        return sum(self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description, read back by :meth:`from_dict`."""
+        return {
+            "size": self.size,
+            "binary": list(self.binary),
+            "categories": {name: list(values) for name, values in self.categories.items()},
+            "numbers": [dict(vars(number)) for number in self.numbers],
+            "channels": list(self.channels),
+        }
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> ClassifierConfig:
+        return cls(
+            int(description["size"]),
+            tuple(map(str, description["binary"])),
+            {str(name): tuple(map(str, values)) for name, values in dict(description["categories"]).items()},
+            tuple(
+                Number(str(each["name"]), float(each["mean"]), float(each["deviation"]))
+                for each in description["numbers"]
+            ),
+            tuple(map(int, description["channels"])),
+        )
+
+
+@dataclass(frozen=True)
+class Logits:
+    """What the network puts out.
+
+    Attributes:
+        binary: [N, B], above 0 where the attribute is there.
+        categories: [N, V] each, in the order of the config.
+        numbers: [N, M] in standard deviations from their means.
+    """
+
+    binary: Tensor
+    categories: tuple[Tensor, ...]
+    numbers: Tensor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What pictures show, by name, on the CPU.
+
+    Attributes:
+        binary: bool [N] of each attribute.
+        categories: int64 [N] of each, indices into its values.
+        numbers: float32 [N] of each, in the record's unit.
+    """
+
+    binary: Mapping[str, Tensor]
+    categories: Mapping[str, Tensor]
+    numbers: Mapping[str, Tensor]
+
+
+class ClassifierNetwork(nn.Module):
+    """Picture [N, 3, S, S] in [-1, 1] -> what it shows.
+
+    Args:
+        config: its numbers.
+    """
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stages = nn.ModuleList(
+            _stage(before, here) for before, here in zip((3, *config.channels[:-1]), config.channels, strict=True)
+        )
+        self.head = nn.Linear(config.width, config.num_outputs)
+
+    def forward(self, image: Tensor) -> Logits:
+        return self.read(self.maps(image)[-1].mean((2, 3)))
+
+    def maps(self, image: Tensor) -> list[Tensor]:
+        """The maps [N, C, H, W] after each stage, the largest first."""
+        x = image
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def read(self, features: Tensor) -> Logits:
+        """What features [N, F] say."""
+        binary, *categories, numbers = self.head(features).split(self.config.outputs, dim=1)
+        return Logits(binary, tuple(categories), numbers)
+
+
+class AttributeClassifier:
+    """What tells the attributes of aligned face pictures.
+
+    Attributes:
+        network: the convolutional network, in eval mode.
+        training: figures of its training, JSON-able; ``held_out`` has its scores on pictures it was not trained on.
+        licence: terms of its weights.
+        data_licence: terms of the data that it was trained on.
+    """
+
+    def __init__(
+        self,
+        network: ClassifierNetwork,
+        training: Mapping[str, Any] | None = None,
+        licence: str = "",
+        data_licence: str = "",
+    ) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.training: Mapping[str, Any] = dict(training or {})
+        self.licence, self.data_licence = licence, data_licence
+
+    @property
+    def config(self) -> ClassifierConfig:
+        return self.network.config
+
+    @property
+    def size(self) -> int:
+        """S, the side in pixels that it reads."""
+        return self.config.size
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.head.weight.device
+
+    def to(self, device: torch.device | str) -> AttributeClassifier:
+        """Move the network; returns this classifier."""
+        self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def features(self, pictures: Tensor) -> Tensor:
+        """The means of the last maps, from which every attribute is read.
+
+        Pictures of another side are resized to the classifier's. A picture is always read among as many others, blank
+        ones if need be, so that what is read does not depend on its company.
+
+        Args:
+            pictures: uint8 [N, 3, H, H], 0..255, RGB.
+
+        Returns:
+            float32 [N, F] on the classifier's device.
+
+        Raises:
+            InputError: pictures of another type, or not square.
+        """
+        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,):
+            raise InputError(
+                f"a classifier reads pictures uint8 [N, 3, H, H], got {pictures.dtype} {list(pictures.shape)}."
+            )
+        if pictures.shape[2] != pictures.shape[3]:
+            raise InputError(
+                f"a classifier reads square pictures, got {pictures.shape[3]} x {pictures.shape[2]}. Crop them first."
+            )
+        read = [self._features(part) for part in pictures.split(_BATCH)]
+        return torch.cat(read) if read else torch.zeros(0, self.config.width, device=self.device)
+
+    @torch.no_grad()
+    def predict(self, pictures: Tensor) -> Prediction:
+        """What pictures show; arguments and errors as of :meth:`features`."""
+        config = self.config
+        # Rows are read in equal batches here, too: a matrix product may round otherwise at another height.
+        rows = [self.network.head(_padded(part))[: len(part)] for part in self.features(pictures).split(_BATCH)]
+        outputs = torch.cat(rows).cpu() if rows else torch.zeros(0, config.num_outputs)
+        binary, *categories, numbers = outputs.split(config.outputs, dim=1)
+        return Prediction(
+            {name: column > 0 for name, column in zip(config.binary, binary.unbind(1), strict=True)},
+            {name: part.argmax(1) for name, part in zip(config.categories, categories, strict=True)},
+            {
+                number.name: column * number.deviation + number.mean
+                for number, column in zip(config.numbers, numbers.unbind(1), strict=True)
+            },
+        )
+
+    def resized(self, images: Tensor) -> Tensor:
+        """Float images [N, 3, H, H] at the classifier's side, through which gradients flow."""
+        if images.shape[-1] == self.size:
+            return images
+        return F.interpolate(images, self.size, mode="bilinear", align_corners=False, antialias=True)
+
+    def _features(self, pictures: Tensor) -> Tensor:
+        """At most ``_BATCH`` pictures, uint8 -> float32 [N, F]."""
+        image = self.resized(pictures.to(self.device).float() / 127.5 - 1)
+        return self.network.maps(_padded(image))[-1].mean((2, 3))[: len(image)]
+
+    def save(self, path: str | Path, description: str = "", overwrite: bool = False) -> None:
+        """Write the classifier as a ``.safetensors`` file.
+
+        Raises:
+            InputError: another suffix, weights that are not finite, an existing file without ``overwrite``.
+        """
+        texts = {
+            "description": description or f"a classifier of pictures of {self.size} pixels",
+            "config": json.dumps(self.config.to_dict()),
+            "training": json.dumps(dict(self.training)),
+            "licence": self.licence,
+            "data_licence": self.data_licence,
+        }
+        state = self.network.state_dict()
+        weights = {name: value for name, value in state.items() if value.is_floating_point()}
+        write_weights(path, FORMAT, weights, texts, overwrite=overwrite)
+
+
+def load_classifier(name_or_path: str | Path = DEFAULT, device: torch.device | str = "cpu") -> AttributeClassifier:
+    """Read a classifier and verify every tensor in its file.
+
+    Args:
+        name_or_path: one that comes with the package (``bundled("classifiers")``), or a file.
+        device: where to compute.
+
+    Raises:
+        MissingFileError: no such file.
+        WeightsError: the file is damaged, unsafe, or no classifier.
+    """
+    known = bundled("classifiers")
+    path = known.get(str(name_or_path), Path(name_or_path))
+    if path.suffix != ".safetensors" and not path.exists():
+        raise unknown_name("classifier", str(name_or_path), known)
+    raw, tensors = read_weights(path, FORMAT, _REQUIRED)
+    what = f"classifier {str(path)!r}"
+    try:
+        config = ClassifierConfig.from_dict(json.loads(raw["config"]))
+        training = json.loads(raw["training"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+        network = ClassifierNetwork(config)
+    # Counts of batches seen are no weights, and nothing reads them.
+    counts = {name: value for name, value in network.state_dict().items() if not value.is_floating_point()}
+    fill(network, {**tensors, **counts}, what)
+    return AttributeClassifier(network.to(device), training, raw["licence"], raw["data_licence"])
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """Rows [N, ...] followed by zeros, ``_BATCH`` together."""
+    return torch.cat([rows, rows.new_zeros(_BATCH - len(rows), *rows.shape[1:])])
+
+
+def _stage(before: int, after: int) -> nn.Sequential:
+    """[N, before, H, W] -> [N, after, H / 2, W / 2]."""
+    layers: list[nn.Module] = []
+    for channels, stride in ((before, 1), (after, 2)):
+        layers += [
+            nn.Conv2d(channels, after, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)
