@@ -80,6 +80,19 @@ def bundled(kind: str = "") -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
+def reader(kind: str, name_or_path: str | Path) -> Path:
+    """The file of a bundled parser ("parsers") or classifier ("classifiers") by its name, or the path itself.
+
+    Raises:
+        InputError: neither a known name nor the path of a file.
+    """
+    known = bundled(kind)
+    path = known.get(str(name_or_path), Path(name_or_path))
+    if path.suffix != ".safetensors" and not path.exists():
+        raise unknown_name(kind.removesuffix("s"), str(name_or_path), known)
+    return path
+
+
 def cache_folder() -> Path:
     """Where downloads are kept: $SEMANTICGAN_HOME, else the platform's folder for caches."""
     if home := os.environ.get("SEMANTICGAN_HOME"):

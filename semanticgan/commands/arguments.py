@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from semanticgan.errors import InputError
 
@@ -38,6 +38,30 @@ def add_seed_argument(parser: argparse._ActionsContainer) -> None:
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing output files")
+
+
+def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, things: str, data_licence: str = "") -> None:
+    """What the verbs that train a small network share: --held-out to --seed, device, terms and --overwrite.
+
+    Args:
+        parser: where to.
+        defaults: has num_held_out, num_steps, batch and seed.
+        things: what it learns from, "pairs".
+        data_licence: the default of its terms.
+    """
+    for option, kind, default, text in (
+        ("--held-out", at_least(1), defaults.num_held_out, f"the last so many {things} are scored, not trained on"),
+        ("--steps", at_least(1), defaults.num_steps, "steps of the optimiser"),
+        ("--batch", at_least(2), defaults.batch, f"{things} a step"),
+        ("--seed", seed, defaults.seed, "of the weights, the order and the augmentation"),
+    ):
+        parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)s)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
+    parser.add_argument("--licence", metavar="TERMS", default="", help="terms of the weights, stored in the file")
+    parser.add_argument(
+        "--data-licence", metavar="TERMS", default=data_licence, help="terms of the training data, stored in the file"
+    )
+    add_overwrite_argument(parser)
 
 
 def add_region_arguments(parser: argparse.ArgumentParser, required: bool, default: str = "") -> None:

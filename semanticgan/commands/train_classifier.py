@@ -37,30 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="portraits to draw, kept in memory (default: %(default)s)",
     )
     parser.add_argument(
-        "--held-out",
-        type=arguments.at_least(1),
-        default=ClassifierTraining.num_held_out,
-        help="the last so many portraits are scored, not trained on (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--steps",
-        type=arguments.at_least(1),
-        default=ClassifierTraining.num_steps,
-        help="steps of the optimiser (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--batch",
-        type=arguments.at_least(2),
-        default=ClassifierTraining.batch,
-        help="portraits a step (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=arguments.seed,
-        default=ClassifierTraining.seed,
-        help="of the weights, the order and the augmentation (default: %(default)s)",
-    )
-    parser.add_argument(
         "--data-seed", type=arguments.seed, default=0, help="of the series that is drawn (default: %(default)s)"
     )
     parser.add_argument(
@@ -72,15 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=arguments.at_least(0, 64), default=0, help="processes that draw (default: %(default)s)"
     )
-    parser.add_argument("--device", choices=arguments.DEVICES, default="auto", help="where to compute")
-    parser.add_argument("--licence", metavar="TERMS", default="", help="terms of the weights, stored in the file")
-    parser.add_argument(
-        "--data-licence",
-        metavar="TERMS",
-        default="drawn by this package, free of terms",
-        help="terms of the training data, stored in the file (default: %(default)s)",
-    )
-    arguments.add_overwrite_argument(parser)
+    arguments.add_learning_arguments(parser, ClassifierTraining, "portraits", "drawn by this package, free of terms")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

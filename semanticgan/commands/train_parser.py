@@ -48,41 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the first so many pairs only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
     )
     parser.add_argument(
-        "--held-out",
-        type=arguments.at_least(1),
-        default=ParserTraining.num_held_out,
-        help="the last so many pairs are scored, not trained on (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--steps",
-        type=arguments.at_least(1),
-        default=ParserTraining.num_steps,
-        help="steps of the optimiser (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--batch",
-        type=arguments.at_least(1),
-        default=ParserTraining.batch,
-        help="pairs a step (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=arguments.seed,
-        default=ParserTraining.seed,
-        help="of the weights, the order and the augmentation (default: %(default)s)",
-    )
-    parser.add_argument("--device", choices=arguments.DEVICES, default="auto", help="where to compute")
-    parser.add_argument("--licence", metavar="TERMS", default="", help="terms of the weights, stored in the file")
-    parser.add_argument(
-        "--data-licence", metavar="TERMS", default="", help="terms of the training data, stored in the file"
-    )
-    parser.add_argument(
         "--precision",
         choices=("float32", "float16"),
         default="float32",
         help="of the stored weights; float16 halves the file (default: %(default)s)",
     )
-    arguments.add_overwrite_argument(parser)
+    arguments.add_learning_arguments(parser, ParserTraining, "pairs")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -26,8 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanticgan.checkpoint import fill, read_weights, write_weights
-from semanticgan.errors import InputError, WeightsError, unknown_name
-from semanticgan.registry import bundled
+from semanticgan.errors import InputError, WeightsError
+from semanticgan.registry import reader
 
 FORMAT = "semanticgan-classifier"
 CLASSIFIER_SIZES = (16, 32, 64, 128, 256)
@@ -321,10 +321,7 @@ def load_classifier(name_or_path: str | Path = DEFAULT, device: torch.device | s
         MissingFileError: no such file.
         WeightsError: the file is damaged, unsafe, or no classifier.
     """
-    known = bundled("classifiers")
-    path = known.get(str(name_or_path), Path(name_or_path))
-    if path.suffix != ".safetensors" and not path.exists():
-        raise unknown_name("classifier", str(name_or_path), known)
+    path = reader("classifiers", name_or_path)
     raw, tensors = read_weights(path, FORMAT, _REQUIRED)
     what = f"classifier {str(path)!r}"
     try:

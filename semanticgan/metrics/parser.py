@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanticgan.checkpoint import fill, read_weights, write_weights
-from semanticgan.errors import InputError, WeightsError, unknown_name
+from semanticgan.errors import InputError, WeightsError
 from semanticgan.regions import RegionScheme
-from semanticgan.registry import bundled
+from semanticgan.registry import reader
 
 FORMAT = "semanticgan-parser"
 PARSER_SIZES = (16, 32, 64, 128, 256, 512)
@@ -217,10 +217,7 @@ def load_parser(name_or_path: str | Path, device: torch.device | str = "cpu") ->
         MissingFileError: no such file.
         WeightsError: the file is damaged, unsafe, or no parser.
     """
-    known = bundled("parsers")
-    path = known.get(str(name_or_path), Path(name_or_path))
-    if path.suffix != ".safetensors" and not path.exists():
-        raise unknown_name("parser", str(name_or_path), known)
+    path = reader("parsers", name_or_path)
     raw, tensors = read_weights(path, FORMAT, _REQUIRED)
     what = f"parser {str(path)!r}"
     try:

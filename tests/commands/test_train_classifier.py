@@ -7,7 +7,8 @@ from pathlib import Path
 
 from semanticgan.commands.train_classifier import DEFAULT_NUM_PORTRAITS
 from semanticgan.metrics.classifier import load_classifier
-from semanticgan.metrics.classifier_training import BINARY, CATEGORIES, NUMBERS, ClassifierTraining
+from semanticgan.metrics.classifier_training import ClassifierTraining
+from semanticgan.metrics.classifier_truth import BINARY, CATEGORIES, NUMBERS
 from tests.conftest import Run
 
 Command = Callable[..., Run]

@@ -23,19 +23,8 @@ from semanticgan.metrics.classifier import (
     Number,
     load_classifier,
 )
-from semanticgan.metrics.classifier_training import (
-    BINARY,
-    CATEGORIES,
-    HIDDEN,
-    NUMBERS,
-    ClassifierTraining,
-    Losses,
-    mirrored,
-    score,
-    train_classifier,
-    truth_of,
-    vary,
-)
+from semanticgan.metrics.classifier_training import ClassifierTraining, Losses, score, train_classifier, vary
+from semanticgan.metrics.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, mirrored, truth_of
 from semanticgan.metrics.extractors import open_extractor
 from semanticgan.metrics.perceptual import open_distance
 from semanticgan.registry import bundled
