@@ -1,7 +1,7 @@
 """Draws the pictures of the README and of these pages anew, from consecutive seeds, none left out.
 
 python docs/make_pictures.py bundled --out docs/images
-python docs/make_pictures.py faces --model runs/lfw-64/step-NNNNNNN/model.safetensors
+python docs/make_pictures.py faces --model faces-64
 python docs/make_pictures.py few --model runs/few-off/step-NNNNNNN/model.safetensors \
     --other runs/few-on/step-NNNNNNN/model.safetensors
 python docs/make_pictures.py adapted --other runs/adapted/step-NNNNNNN/model.safetensors --data data/woodcut-80
@@ -22,15 +22,17 @@ from semanticgan.editing.sheets import component_sheet, draw_sheet
 from semanticgan.files import written_aside
 
 SOURCES, REFERENCES = range(6), range(100, 107)
+TRUNCATION = 0.7  # of the photographs' sheets
 
 
-def swap_sheet(model: sg.Model, region: str, what: str = "both") -> Image.Image:
+def swap_sheet(model: sg.Model, region: str, what: str = "both", truncation: float = 1.0) -> Image.Image:
     """The first row lends a region, the first column receives it."""
-    references = model.render(model.sample(seeds=REFERENCES)).to_pil()
+    lenders = model.sample(seeds=REFERENCES, truncation=truncation)
+    references = model.render(lenders).to_pil()
     blank = Image.new("RGB", references[0].size, "white")
     rows = [[blank, *references]]
     for seed in SOURCES:
-        result = swap_regions(model, model.sample(seed=seed), model.sample(seeds=REFERENCES), region, what)
+        result = swap_regions(model, model.sample(seed=seed, truncation=truncation), lenders, region, what)
         rows.append([result.source.to_pil()[0], *result.result.to_pil()])
     return draw_sheet(rows, title=f"{region} of the first row on the faces of the first column")
 
@@ -122,8 +124,12 @@ def main() -> None:
     elif args.which == "adapted":
         pictures = adapted(model, sg.load(args.other, device="cpu"), args.data)
     else:
-        pictures = {"lfw-samples": samples(model, 64, 16)}
-        pictures |= {f"lfw-{region}": swap_sheet(model, region) for region in ("hair", "eye", "mouth")}
+        pictures = {
+            "lfw-samples": samples(model, 64, 16),
+            "lfw-samples-truncated": samples(model, 64, 16, truncation=TRUNCATION),
+        }
+        for region in ("hair", "eye", "mouth"):
+            pictures[f"lfw-{region}"] = swap_sheet(model, region, truncation=TRUNCATION)
     for name, picture in pictures.items():
         with written_aside(args.out / f"{name}.jpg", overwrite=True) as aside:
             picture.save(aside, quality=70 if name.startswith("adapted") else 88)  # prints hatched all over are large

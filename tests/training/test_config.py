@@ -12,7 +12,7 @@ from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import CELEBAMASK_13, SCHEMES
 from semanticgan.training.config import TrainingConfig, load_config, recipes
 
-RECIPES = ("celebamask-hq-256", "celebamask-hq-512", "lfw-64", "portraits-64", "tiny")
+RECIPES = ("celebamask-hq-256", "celebamask-hq-512", "lfw-32", "lfw-64", "portraits-64", "tiny")
 
 
 def test_recipes_are_there() -> None:
