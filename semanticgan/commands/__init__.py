@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
         if verb not in VERBS:
             raise unknown_name("verb", words[0], VERBS)
         parser = build_parser(verb, program or f"semanticgan {verb}")
-        args = parser.parse_args(words[1:])
+        args = parser.parse_intermixed_args(words[1:])  # KEY=VALUE may stand before and after options
         keep_freed_memory()
         result = args.run(args)
     except InputError as error:

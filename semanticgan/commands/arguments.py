@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 WHAT = ("structure", "texture", "both")
+STORED_PRECISIONS = ("float32", "float16")  # of weights in a file
 PARSER_HELP = "reads a picture's regions: portraits-64, photographs-128, or what train-parser wrote"
 _MAX_SEEDS = 1_000_000
 _MAX_SEED = 2**63 - 1
@@ -52,7 +53,7 @@ def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, thing
     for option, kind, default, text in (
         ("--held-out", at_least(1), defaults.num_held_out, f"the last so many {things} are scored, not trained on"),
         ("--steps", at_least(1), defaults.num_steps, "steps of the optimiser"),
-        ("--batch", at_least(2), defaults.batch, f"{things} a step"),
+        ("--batch", at_least(1), defaults.batch, f"{things} a step"),
         ("--seed", seed, defaults.seed, "of the weights, the order and the augmentation"),
     ):
         parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)s)")

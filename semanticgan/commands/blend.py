@@ -18,8 +18,6 @@ EXAMPLES = (
     "--model faces.safetensors --with drawings.safetensors --region hair,cloth --weight 0.7 --out hair.safetensors",
 )
 
-_PRECISIONS = ("float32", "float16")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -53,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pass from one renderer to the other over so many doublings of the side (default: a sharp cut)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.safetensors", help="file of weights to write")
-    parser.add_argument("--precision", choices=_PRECISIONS, help="of the stored weights (default: as the models')")
+    parser.add_argument(
+        "--precision", choices=arguments.STORED_PRECISIONS, help="of the stored weights (default: as the models')"
+    )
     parser.add_argument("--description", metavar="LINE", help="one line on the model, stored in the file")
     arguments.add_overwrite_argument(parser)
 

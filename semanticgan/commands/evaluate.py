@@ -97,9 +97,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parser", metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
     parser.add_argument(
         "--classifier",
-        default="attributes-64",
         metavar="NAME_OR_PATH",
-        help="tells attributes; of train-classifier (default: %(default)s)",
+        help="tells attributes; of train-classifier (default: that of the package)",
     )
     parser.add_argument(
         "--num-edits",
@@ -123,6 +122,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.editing.outputs import require_suffix
     from semanticgan.errors import InputError
     from semanticgan.files import require_free
     from semanticgan.metrics.evaluate import require_known
@@ -134,7 +134,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
     if args.plot and "locality" not in args.metrics:
         raise InputError("--plot draws the metric locality, which --metrics leaves out. Add it.")
-    for path in filter(None, (args.out, args.sheet, args.plot)):
+    for path in filter(None, (args.sheet, args.plot)):
+        require_suffix(path, (".png", ".jpg"))
+    paths = [path for path in (args.out, args.sheet, args.plot) if path]
+    if len(set(paths)) < len(paths):
+        raise InputError("--out, --sheet and --plot name one file twice. Give each its own.")
+    for path in paths:
         require_free(path, args.overwrite)
     device = device_of_process(choose_device(args.device))
     with joined(device) as processes:
@@ -153,6 +158,12 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
         return {}
     name, data = args.model or DEFAULT, _data_name(args)
     result = {"model": name, "data": data, **to_dict(evaluation, found)}
+    if args.out:
+        table = to_markdown(evaluation, found, name, data)
+        with written_aside(args.out, args.overwrite) as aside:
+            content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
+            aside.write_text(content, encoding="utf-8")
+        result["out"] = str(args.out)
     if args.sheet:
         with written_aside(args.sheet, args.overwrite) as aside:
             _sheet(evaluation, name, data).save(aside)
@@ -161,19 +172,14 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
         with written_aside(args.plot, args.overwrite) as aside:
             _plot(evaluation).save(aside)
         result["plot"] = str(args.plot)
-    if args.out:
-        table = to_markdown(evaluation, found, name, data)
-        with written_aside(args.out, args.overwrite) as aside:
-            content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
-            aside.write_text(content, encoding="utf-8")
-        result["out"] = str(args.out)
     return result
 
 
 def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Evaluation:
     """What the metrics asked for need, opened; nothing else is."""
     from semanticgan.data import open_dataset
-    from semanticgan.metrics.classifier import load_classifier
+    from semanticgan.errors import InputError
+    from semanticgan.metrics.classifier import DEFAULT, load_classifier
     from semanticgan.metrics.evaluate import METRICS, require_measurable
     from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.metrics.extractors import open_extractor
@@ -199,6 +205,12 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
     if args.reconstructions:
         reconstructions = open_dataset("pictures", args.reconstructions, model.size, model.regions)
     distance = args.distance or ("lpips-vgg" if "distance" in needs else None)
+    for option, given, used in (
+        ("--extractor-weights", args.extractor_weights, "extractor" in needs),
+        ("--distance-weights", args.distance_weights, distance),
+    ):
+        if given and not used:
+            raise InputError(f"{option} gives a file that none of the metrics {', '.join(args.metrics)} reads.")
     evaluation = Evaluation(
         model,
         args.num_generated,
@@ -212,7 +224,7 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
         else None,
         distance=open_distance(distance, args.distance_weights, model.device) if distance else None,
         parser=load_parser(args.parser, model.device) if args.parser else None,
-        classifier=load_classifier(args.classifier, model.device) if "classifier" in needs else None,
+        classifier=load_classifier(args.classifier or DEFAULT, model.device) if "classifier" in needs else None,
         num_edits=args.num_edits,
         num_variations=args.num_variations,
         regions=arguments.region_names(model, args.region) if args.region else (),
@@ -238,7 +250,11 @@ def _sheet(evaluation: Evaluation, model: str, data: str | None) -> Image.Image:
 
     from semanticgan.editing.sheets import draw_sheet
 
-    own = [picture for batch in evaluation.pictures(evaluation.seeds[: 4 * _SHEET_COLUMNS]) for picture in batch.cpu()]
+    own = [
+        picture
+        for batch in evaluation.pictures(evaluation.seeds[: 4 * _SHEET_COLUMNS], "sheet")
+        for picture in batch.cpu()
+    ]
     real = []
     if evaluation.dataset is not None:
         real = [evaluation.dataset[index].image for index in evaluation.indices[: 2 * _SHEET_COLUMNS]]

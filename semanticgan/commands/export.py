@@ -7,7 +7,7 @@ features (`evaluate --extractor discriminator:FILE`). Optimiser state stays behi
 from __future__ import annotations
 
 import argparse
-import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,6 @@ EXAMPLES = (
     "runs/faces --with-discriminator --precision float16 --figure hours=12.5 --out faces.safetensors",
 )
 
-_PRECISIONS = ("float32", "float16")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", help="a run's folder (its newest state), or one of its step-* folders")
@@ -28,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with-discriminator", action="store_true", help="keep the discriminator in the file, too")
     parser.add_argument(
         "--precision",
-        choices=_PRECISIONS,
+        choices=arguments.STORED_PRECISIONS,
         default="float32",
         help="of the stored weights; float16 halves the file (default: %(default)s)",
     )
@@ -53,10 +51,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     require_free(args.out, args.overwrite)
     if not Path(args.source).is_dir():
         raise InputError(f"{args.source!r} is no folder of a run. Give the run_dir of a training.")
-    start = Start.read(args.source)
+    try:
+        start = Start.read(args.source)
+    except InputError as error:
+        raise InputError(f"{args.source!r} holds no whole training state. Give the run_dir of a training.") from error
     if args.with_discriminator and start.discriminator is None:
         raise InputError(f"the configuration of {args.source!r} is lost. Leave --with-discriminator out.")
     metadata = start.model.metadata
+    known = sorted(figures.keys() & metadata.training.keys())
+    if known:
+        raise InputError(f"--figure {known[0]} is known from the run. Give figures that the run does not know.")
     training = {**metadata.training, **figures}
     save_model(
         args.out,
@@ -86,6 +90,9 @@ def _figure(text: str) -> tuple[str, Any]:
     if not name or not equals:
         raise InputError(f"--figure {text!r} is no NAME=VALUE, such as hours=12.5.")
     try:
-        return name, json.loads(value)
+        number = float(value)
     except ValueError:
         return name, value
+    if not math.isfinite(number):
+        raise InputError(f"--figure {text!r} is not finite. Give a number, or words.")
+    return name, int(number) if number.is_integer() else number

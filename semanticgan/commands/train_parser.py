@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=("float32", "float16"),
+        choices=arguments.STORED_PRECISIONS,
         default="float32",
         help="of the stored weights; float16 halves the file (default: %(default)s)",
     )

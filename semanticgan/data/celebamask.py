@@ -92,6 +92,9 @@ class CelebAMaskDataset(PairDataset):
         pictures.require_same_shape(picture, labels, self._storage.label(name))
         return to_pair(pictures.resize_picture(picture, self.size), pictures.resize_labels(labels, self.size))
 
+    def stem(self, index: int) -> str:
+        return PurePosixPath(self._pictures[index][1]).stem
+
     def source(self, index: int) -> Source:
         """Name, sides and parts of a pair, from the headers of its picture and of one mask."""
         number, name = self._pictures[index]

@@ -71,6 +71,9 @@ class FolderDataset(PairDataset):
         pictures.require_same_shape(picture, labels, self._storage.label(image_name))
         return to_pair(pictures.resize_picture(picture, self.size), pictures.resize_labels(labels, self.size))
 
+    def stem(self, index: int) -> str:
+        return PurePosixPath(self._pairs[index][0]).stem
+
     def source(self, index: int) -> Source:
         """Names and sides of a pair, from the headers of its files."""
         picture, labels = (

@@ -49,6 +49,10 @@ class PairDataset(Dataset[Pair], ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Pair: ...
 
+    def stem(self, index: int) -> str:
+        """What a pair is called: the name of its picture's file without folder and suffix, its number without one."""
+        return str(index)
+
     @abstractmethod
     def key(self) -> str:
         """A short digest of what the dataset contains: equal keys mean equal pairs in equal order."""
@@ -88,6 +92,9 @@ class FirstPairs(PairDataset):
         if not 0 <= index < self._length:
             raise IndexError(f"pair {index} of {self._length}")
         return self._dataset[index]
+
+    def stem(self, index: int) -> str:
+        return self._dataset.stem(index)
 
     def key(self) -> str:
         return content_key([self._dataset.key(), self._length])

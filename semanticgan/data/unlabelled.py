@@ -47,6 +47,9 @@ class PictureDataset(PairDataset):
         picture = pictures.read_picture(self._storage.read(name), self._storage.label(name))
         return to_pair(pictures.resize_picture(picture, self.size), np.zeros((self.size, self.size), dtype=np.uint8))
 
+    def stem(self, index: int) -> str:
+        return PurePosixPath(self._names[index]).stem
+
     def key(self) -> str:
         """Digest of names and byte counts of the pictures, side and regions; a folder and its zip agree."""
         root = _common_folder(self._names)

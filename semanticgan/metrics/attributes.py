@@ -84,14 +84,15 @@ class AttributeRates:
     def known(self, least_accuracy: float = 0.75) -> dict[str, Occurrence]:
         """By name, "hat" or "hat_style cap", what the classifier tells at least that well; all if it does not say."""
         scores = {
-            name: figures.get("balanced_accuracy", figures.get("accuracy", 1.0))
+            name: figures.get("balanced_accuracy", figures.get("accuracy"))
             for kind in ("binary", "categories")
             for name, figures in self.classifier.get(kind, {}).items()
         }
+        unsure = {name for name, score in scores.items() if score is not None and score < least_accuracy}
         found = dict(self.binary)
         for name, values in self.categories.items():
             found |= {f"{name} {value}": each for value, each in values.items()}
-        return {name: each for name, each in found.items() if scores.get(name.partition(" ")[0], 1.0) >= least_accuracy}
+        return {name: each for name, each in found.items() if name.partition(" ")[0] not in unsure}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""

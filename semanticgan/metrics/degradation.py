@@ -1,6 +1,7 @@
 """Pictures made worse by a known amount, which a metric has to notice: blur, noise, and regions of other pictures.
 
-Pictures are uint8 [N, 3, S, S] RGB. What is done to a picture depends on its number and the seed, not on its batch.
+Pictures are uint8 [N, 3, S, S] RGB. Blur and noise are a picture's own, whatever batch it comes in; regions are
+exchanged within one.
 """
 
 from __future__ import annotations

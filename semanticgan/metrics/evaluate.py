@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from semanticgan.data.pairs import PairDataset
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.metrics import path_length
 from semanticgan.metrics.attributes import compared, count_attributes, summed
@@ -24,10 +23,10 @@ from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
 from semanticgan.metrics.kid import kernel_distance
 from semanticgan.metrics.locality import EDITED
-from semanticgan.metrics.masked import mean_absolute_difference
+from semanticgan.metrics.masked import as_float, mean_absolute_difference
 from semanticgan.metrics.miou import cat, measure_segmentation, require_same_regions
 from semanticgan.metrics.precision_recall import precision_recall
-from semanticgan.metrics.reconstruction import measure_reconstruction
+from semanticgan.metrics.reconstruction import Reconstruction, measure_reconstruction
 from semanticgan.metrics.samples import dataset_pictures
 from semanticgan.metrics.scores import Score
 from semanticgan.metrics.sharing import all_of, share
@@ -44,6 +43,7 @@ class Metric:
         published_by: label of what the literature's figures rest on, None where no figures compare.
         num_published: pictures of the model that they take.
         else_because: why no figures compare.
+        least_pictures: of the model, and of the data where it looks at them.
     """
 
     measure: Callable[[Evaluation], Measured]
@@ -52,6 +52,7 @@ class Metric:
     published_by: str | None = None
     num_published: int = 50_000
     else_because: str = "nothing published"
+    least_pictures: int = 1
 
 
 def evaluate(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Measured]:
@@ -68,7 +69,7 @@ def evaluate(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Measured
             _ = evaluation.generated, evaluation.real if "dataset" in metric.needs else None
         start = time.perf_counter()
         measured = metric.measure(evaluation)
-        found[name] = Measured(**{**vars(measured), "seconds": time.perf_counter() - start})
+        found[name] = replace(measured, seconds=time.perf_counter() - start)
     return found
 
 
@@ -81,11 +82,22 @@ def require_known(names: Sequence[str]) -> None:
         raise InputError(f"no metric given. Known: {', '.join(METRICS)}.")
 
 
-def require_measurable(evaluation: Evaluation, names: Sequence[str]) -> None:
-    """Raises: InputError: an unknown metric, or one that needs what was not given."""
+OPTIONS: Mapping[str, str] = MappingProxyType({"dataset": "--data", "reconstructions": "--reconstructions"})
+"""How the command line gives what a metric needs; what is not here is given by an option of its own name."""
+
+
+def require_measurable(evaluation: Evaluation, names: Sequence[str], options: Mapping[str, str] = OPTIONS) -> None:
+    """Check everything that can be checked before anything is computed.
+
+    Args:
+        evaluation: what is to be measured.
+        names: of metrics.
+        options: what to type for what a metric needs.
+
+    Raises:
+        InputError: an unknown metric, one that needs what was not given, too few pictures, or what does not fit.
+    """
     require_known(names)
-    if evaluation.num_generated < 1:
-        raise InputError(f"{evaluation.num_generated} pictures of the model were asked for. Give at least 1.")
     for name in names:
         for need in METRICS[name].needs:
             if need == "classes" and evaluation.extractor is not None and evaluation.extractor.stand_in:
@@ -94,29 +106,45 @@ def require_measurable(evaluation: Evaluation, names: Sequence[str]) -> None:
                     f"{evaluation.extractor.label} does not know. Leave it out, or use the extractor inception."
                 )
             if need != "classes" and getattr(evaluation, need) is None:
-                option = "--data" if need == "dataset" else f"--{need}"
+                option = options.get(need, f"--{need}")
                 raise InputError(f"the metric {name!r} needs {option}. Give it, or leave the metric out.")
+    _require_enough_pictures(evaluation, names)
     for path in evaluation.paths:
         if path not in PATHS:
             raise unknown_name("path", path, PATHS)
+    if not evaluation.paths or ("ppl-regions" in names and len(evaluation.paths) > 1):
+        raise InputError(f"{len(evaluation.paths)} paths were given. Give one or, for ppl, more of {', '.join(PATHS)}.")
+    _ = evaluation.region_names
     if evaluation.parser is not None:
         require_same_regions(evaluation.model, evaluation.parser)
-    if evaluation.dataset is not None:
-        _require_fitting_data(evaluation, evaluation.dataset)
-
-
-def _require_fitting_data(evaluation: Evaluation, dataset: PairDataset) -> None:
-    if dataset.size != evaluation.model.size:
+    if evaluation.dataset is not None and evaluation.dataset.size != evaluation.model.size:
         raise InputError(
-            f"the model's pictures have {evaluation.model.size} pixels, the data's {dataset.size}. "
+            f"the model's pictures have {evaluation.model.size} pixels, the data's {evaluation.dataset.size}. "
             f"Open the data at {evaluation.model.size}."
         )
-    _ = evaluation.indices
-    if evaluation.reconstructions is not None and len(evaluation.reconstructions) != len(dataset):
-        raise InputError(
-            f"there are {len(evaluation.reconstructions)} reconstructions of {len(dataset)} pictures. Give one of "
-            "each, in the order of the pictures' names."
-        )
+    if evaluation.dataset is not None and evaluation.reconstructions is not None:
+        _ = evaluation.matches
+    # Whether they take pictures of this side shows on a blank one.
+    blank = torch.zeros(1, 3, evaluation.model.size, evaluation.model.size, dtype=torch.uint8)
+    if evaluation.extractor is not None:
+        evaluation.extractor(blank)
+    if evaluation.distance is not None:
+        evaluation.distance(as_float(blank), as_float(blank))
+
+
+def _require_enough_pictures(evaluation: Evaluation, names: Sequence[str]) -> None:
+    """Of the model and of the data: as many as a metric takes, and one for each process."""
+    there = {"the model": evaluation.num_generated}
+    if evaluation.dataset is not None:
+        there["the data"] = len(evaluation.indices)
+    for name in names:
+        least = max(METRICS[name].least_pictures, evaluation.processes.count)
+        for whose, num in there.items():
+            if num < least:
+                raise InputError(
+                    f"{num} pictures of {whose} are too few for the metric {name!r} on {evaluation.processes.count} "
+                    f"processes. Take {least} or more."
+                )
 
 
 def _scored(score: Score, **values: float) -> Measured:
@@ -207,7 +235,9 @@ def _there(values: Mapping[str, float | None]) -> list[float]:
 def _attributes(evaluation: Evaluation) -> Measured:
     classifier, processes = evaluation.classifier, evaluation.processes
     assert classifier is not None
-    own = count_attributes(evaluation.pictures(share(evaluation.seeds, processes)), classifier)
+    own = count_attributes(
+        evaluation.pictures(share(evaluation.seeds, processes), "attributes of the model"), classifier
+    )
     generated, real = summed(all_of([own], processes)), None
     if evaluation.dataset is not None:
         shown = dataset_pictures(
@@ -285,25 +315,34 @@ def _diversity(evaluation: Evaluation) -> Measured:
 
 
 def _reconstruction(evaluation: Evaluation) -> Measured:
+    parser, distance = evaluation.parser, evaluation.distance
+    own = share(evaluation.matches, evaluation.processes)
+    parts = [
+        _compared(evaluation, own[start : start + evaluation.batch_size])
+        for start in range(0, len(own), evaluation.batch_size)
+    ]
+    found = Reconstruction.cat(all_of(parts, evaluation.processes)).to_dict()
+    values: dict[str, float | None] = {"mse": found["mse"], "psnr": found["psnr"], "ssim": found["ssim"]}
+    values |= {"perceptual": found["perceptual"]} if distance else {}
+    values |= {"miou": found["masks"]["mean_iou"]} if parser else {}
+    by = [*([distance.label] if distance else []), *(["parser"] if parser else [])]
+    stand_in = parser is not None or (distance is not None and distance.stand_in)
+    return Measured(values, ", ".join(by), stand_in, len(evaluation.matches), 0, details=found)
+
+
+def _compared(evaluation: Evaluation, matches: Sequence[tuple[int, int]]) -> Reconstruction:
+    """Some reconstructions and their pictures."""
     assert evaluation.dataset is not None and evaluation.reconstructions is not None
-    indices = range(len(evaluation.dataset))
-    pictures, again = (
-        torch.cat(list(dataset_pictures(dataset, indices, workers=evaluation.workers)))
-        for dataset in (evaluation.dataset, evaluation.reconstructions)
-    )
+    again = torch.stack([evaluation.reconstructions[index].image for index, _ in matches])
+    pictures = torch.stack([evaluation.dataset[index].image for _, index in matches])
     parser = evaluation.parser
-    found = measure_reconstruction(
+    return measure_reconstruction(
         pictures,
         again,
         distance=evaluation.distance,
         labels=(parser.labels(pictures), parser.labels(again)) if parser else None,
         regions=parser.regions if parser else None,
-    ).to_dict()
-    values: dict[str, float | None] = {"mse": found["mse"], "psnr": found["psnr"], "ssim": found["ssim"]}
-    values |= {"perceptual": found["perceptual"]} if evaluation.distance else {}
-    values |= {"miou": found["masks"]["mean_iou"]} if parser else {}
-    by = [evaluation.distance.label] if evaluation.distance else []
-    return Measured(values, ", ".join([*by, "parser"] if parser else by), False, len(indices), 0, details=found)
+    )
 
 
 PATHS = tuple(f"{space}-{sampling}" for space in path_length.SPACES for sampling in path_length.SAMPLINGS)
@@ -311,10 +350,10 @@ PATHS = tuple(f"{space}-{sampling}" for space in path_length.SPACES for sampling
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "fid": Metric(_fid, "Frechet inception distance", ("dataset", "extractor"), "inception"),
-        "kid": Metric(_kid, "kernel inception distance", ("dataset", "extractor"), "inception"),
-        "is": Metric(_inception_score, "Inception score", ("extractor", "classes"), "inception"),
-        "pr": Metric(_precision_recall, "precision and recall", ("dataset", "extractor"), "VGG-16"),
+        "fid": Metric(_fid, "Frechet inception distance", ("dataset", "extractor"), "inception", least_pictures=2),
+        "kid": Metric(_kid, "kernel inception distance", ("dataset", "extractor"), "inception", least_pictures=2),
+        "is": Metric(_inception_score, "Inception score", ("extractor", "classes"), "inception", least_pictures=10),
+        "pr": Metric(_precision_recall, "precision and recall", ("dataset", "extractor"), "VGG-16", least_pictures=4),
         "ppl": Metric(_path_length, "perceptual path length", ("distance",), "lpips-vgg", 100_000),
         "ppl-regions": Metric(
             _path_length_of_regions, "path length of each region's structure, texture", ("distance",)

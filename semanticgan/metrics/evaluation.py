@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from semanticgan.data.pairs import PairDataset
+from semanticgan.errors import InputError
 from semanticgan.metrics.classifier import AttributeClassifier
 from semanticgan.metrics.extractors import Extractor
 from semanticgan.metrics.locality import EDITED, Locality, RegionLocality, measure_locality
@@ -75,7 +76,7 @@ class Evaluation:
         classifier: what tells attributes, or None.
         num_edits: pictures in which each region is edited; ``num_generated`` where that is less.
         num_variations: of each region in each picture, whose diversity is measured.
-        regions: names of the regions that are measured one by one; all if empty.
+        regions: names or aliases of the regions that are measured one by one; all if empty.
         num_paths: paths of a path length; ``num_generated`` if None.
         paths: spaces and samplings of path lengths, such as "w-end".
         cache: of the data's features, or None.
@@ -120,8 +121,13 @@ class Evaluation:
 
     @property
     def region_names(self) -> tuple[str, ...]:
-        """The regions that are measured one by one."""
-        return tuple(self.regions) or self.model.regions.names
+        """The regions that are measured one by one.
+
+        Raises:
+            InputError: an unknown region.
+        """
+        names = self.model.regions.names
+        return tuple(names[label] for label in self.model.regions.indices(self.regions)) if self.regions else names
 
     @cached_property
     def indices(self) -> range:
@@ -129,6 +135,24 @@ class Evaluation:
         assert self.dataset is not None
         num = min(self.num_generated, len(self.dataset)) if self.num_real is None else self.num_real
         return first_indices(self.dataset, num)
+
+    @cached_property
+    def matches(self) -> list[tuple[int, int]]:
+        """Index of each reconstruction and of its picture in the data, which has a file of the same name.
+
+        Raises:
+            InputError: a reconstruction of no picture, or two of one.
+        """
+        assert self.dataset is not None and self.reconstructions is not None
+        places = {self.dataset.stem(index): index for index in range(len(self.dataset))}
+        found: dict[str, tuple[int, int]] = {}
+        for index in range(len(self.reconstructions)):
+            stem = self.reconstructions.stem(index)
+            if stem not in places or stem in found:
+                what = "comes twice" if stem in found else f"is of no picture of the data, such as {min(places)!r}"
+                raise InputError(f"the reconstruction {stem!r} {what}. Give each the name of its picture's file.")
+            found[stem] = (index, places[stem])
+        return list(found.values())
 
     @cached_property
     def real(self) -> FeatureSet:
@@ -152,7 +176,8 @@ class Evaluation:
         assert self.extractor is not None
         with self._timed("features of the model"):
             own = share(self.seeds, self.processes)
-            return extract_features(self.pictures(own), self.extractor, self.num_generated, self.processes)
+            shown = self.pictures(own, "features of the model")
+            return extract_features(shown, self.extractor, self.num_generated, self.processes)
 
     @cached_property
     def locality(self) -> Locality:
@@ -173,14 +198,14 @@ class Evaluation:
         edits.sort(key=lambda edit: (EDITED.index(edit.what), self.region_names.index(edit.region)))
         return Locality(tuple(edits), self.model.regions.names, len(self.edited_seeds))
 
-    def pictures(self, seeds: Sequence[int]) -> Iterator[Tensor]:
-        """The model's pictures of these seeds, uint8, in batches."""
+    def pictures(self, seeds: Sequence[int], bar: str) -> Iterator[Tensor]:
+        """The model's pictures of these seeds, uint8, in batches, under the name of a bar."""
         return generated_pictures(
             self.model,
             seeds,
             truncation=self.truncation,
             batch_size=self.batch_size,
-            progress=self.bar("features of the model"),
+            progress=self.bar(bar),
         )
 
     def bar(self, name: str) -> str | None:

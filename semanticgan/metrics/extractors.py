@@ -22,10 +22,11 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.weights import INCEPTION
 
-EXTRACTORS = ("inception", "random", "discriminator:PATH")
-"""What :func:`open_extractor` takes; PATH is a run, one of its step-* folders, or a model with a discriminator."""
+EXTRACTORS = ("inception", "attributes", "random", "discriminator:PATH")
+"""What :func:`open_extractor` takes; PATH is a run, one of its step-* folders, or a model with a discriminator.
+"attributes:PATH" is another classifier than that of the package."""
 
-STAND_INS = "Stand-ins that need no download: --extractor random, or discriminator:RUN_FOLDER."
+STAND_INS = "Stand-ins that need no download: the extractors attributes, random and discriminator:RUN_OR_MODEL."
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ DISTANCES = ("lpips-vgg", "lpips-alex", "random", "attributes", "discriminator:P
 
 _TRUNKS = {"vgg": VGG, "alex": ALEX}
 _SMALLEST_SIDE = 32  # below it the deepest maps vanish
-_STAND_INS = "Stand-ins that need no download: --distance random, attributes, or discriminator:RUN_FOLDER."
+_STAND_INS = "Stand-ins that need no download: the distances attributes, random and discriminator:RUN_OR_MODEL."
 
 
 class Distance(ABC):

@@ -9,6 +9,7 @@ Shape legend: N pictures, S side of the picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor
 from semanticgan.errors import InputError
 from semanticgan.metrics.masked import PictureDistance, apart
 from semanticgan.metrics.miou import Overlap, overlap
+from semanticgan.metrics.miou import cat as cat_overlaps
 from semanticgan.regions import RegionScheme
 
 _WINDOW, _DEVIATION = 11, 1.5
@@ -45,6 +47,20 @@ class Reconstruction:
     perceptual: Tensor | None = None
     masks: Overlap | None = None
     regions: RegionScheme | None = None
+
+    @classmethod
+    def cat(cls, parts: Sequence[Reconstruction]) -> Reconstruction:
+        """Those of several batches in a row."""
+        perceptual = [part.perceptual for part in parts if part.perceptual is not None]
+        masks = [part.masks for part in parts if part.masks is not None]
+        return cls(
+            torch.cat([part.mse for part in parts]),
+            torch.cat([part.psnr for part in parts]),
+            torch.cat([part.ssim for part in parts]),
+            torch.cat(perceptual) if perceptual else None,
+            cat_overlaps(masks) if masks else None,
+            parts[0].regions,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Means over the pictures, JSON-able; that of the PSNR is over those that are not equal."""

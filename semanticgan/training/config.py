@@ -142,6 +142,7 @@ class MetricsSection:
     num_generated: int = 5000
     num_real: int | None = None  # null: num_generated, or all where there are fewer
     num_edits: int = 100  # pictures whose regions are edited
+    batch: int = 8  # pictures at a time; bounds the memory, not the result
     extractor: str = "inception"
     distance: str | None = None
     parser: str | None = None  # a file of train-parser
@@ -264,7 +265,7 @@ _SMALLEST = {
         "augmentation.every",
         "augmentation.images_to_one",
         "loss.path_length_batch_shrink",
-        *(f"metrics.{name}" for name in ("every", "num_generated", "num_real", "num_edits")),
+        *(f"metrics.{name}" for name in ("every", "num_generated", "num_real", "num_edits", "batch")),
         *(f"generator.{name}" for name in _WIDTHS),
         *(f"schedule.{name}" for name in _SCHEDULE),
     ),

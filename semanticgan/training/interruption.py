@@ -39,8 +39,8 @@ def advice_when_a_picture_is_unusable(config: TrainingConfig) -> Iterator[None]:
 
 
 @contextmanager
-def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1) -> Iterator[None]:
-    """Turn what torch says of too little memory into what can be done.
+def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1, measuring: bool = False) -> Iterator[None]:
+    """Turn what torch says of too little memory into what can be done, in a step or while metrics are measured.
 
     Raises:
         InputError: memory ran out within the block.
@@ -50,6 +50,11 @@ def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1) -> I
     except (RuntimeError, MemoryError) as error:
         if not _is_of_memory(error):
             raise
+        if measuring:
+            raise InputError(
+                f"out of memory while metrics are measured {config.metrics.batch} pictures at a time. Repeat the "
+                "command with metrics.batch=1 or metrics.names=[] to go on from the last state."
+            ) from error
         at_once = [
             *(f"accumulate={parts} (the same batch in smaller parts)" for parts in _more_parts(config, num_processes)),
             *([] if config.recompute else ["recompute=true"]),

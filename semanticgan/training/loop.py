@@ -196,7 +196,8 @@ def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Even
             bar.update(config.batch)
             step = trainer.steps_done
             if run.scoring is not None and step % config.metrics.every == 0:
-                run.recent |= run.scoring.measure()
+                with advice_when_memory_ends(config, processes.count, measuring=True):
+                    run.recent |= run.scoring.measure()
             if step % schedule.log_every == 0 or step == total_steps:
                 values = _finite_values(run)
                 if log is not None:

@@ -14,6 +14,7 @@ from semanticgan.training.config import TrainingConfig
 from semanticgan.training.trainer import Trainer
 
 PREFIX = "metric/"
+_KEYS = {"parser": "metrics.parser=portraits-64", "reconstructions": "reconstructions, which a training has not"}
 FEATURES_FOLDER = "features"  # of the data, within the run's folder: computed once a run
 
 
@@ -41,7 +42,7 @@ class Scoring:
 
         wanted = config.metrics
         require_known(wanted.names)
-        if config.schedule.log_every > wanted.every or wanted.every % config.schedule.log_every:
+        if wanted.every % config.schedule.log_every:
             raise InputError(
                 f"metrics.every is {wanted.every} steps, which lines of the log every {config.schedule.log_every} do "
                 "not meet. Give a multiple of schedule.log_every."
@@ -61,9 +62,11 @@ class Scoring:
             parser=load_parser(wanted.parser, device) if wanted.parser else None,
             classifier=load_classifier(device=device) if "classifier" in needs else None,
             cache=FeatureCache(Path(config.run_dir or "") / FEATURES_FOLDER),
+            batch_size=wanted.batch,
+            workers=config.data.workers,
             processes=trainer.processes,
         )
-        require_measurable(self._evaluation, self._names)
+        require_measurable(self._evaluation, self._names, _KEYS)
 
     def measure(self) -> dict[str, float]:
         """Name of each finite number, such as "metric/fid" or "metric/pr/recall", and the number."""

@@ -45,7 +45,7 @@ def test_refused_commands(command: Command) -> None:
     assert "leaves too few" in complaint(*out, "--size", "16", "--count", "4", "--held-out", "4")
     assert "512 pixels was asked for" in complaint(*out, "--size", "512", "--count", "4", "--held-out", "2")
     assert "100" in complaint(*out, "--size", "100")
-    assert "from 2 on" in complaint(*out, "--batch", "1")
+    assert "portraits a step above 1" in complaint(*out, "--batch", "1")
     assert "float16" in complaint(*out, "--precision", "float16")
     assert not list(Path().iterdir())
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.attributes import Occurrence, compared, count_attributes, measure_attributes
+from semanticgan.metrics.attributes import AttributeRates, Occurrence, compared, count_attributes, measure_attributes
 from semanticgan.metrics.classifier import AttributeClassifier, ClassifierConfig, ClassifierNetwork
 from semanticgan.model import load
 from semanticgan.regions import RegionScheme
@@ -55,6 +55,13 @@ class Greys(PairDataset):
 
     def key(self) -> str:
         return "greys"
+
+
+def test_what_was_never_held_out_counts_as_known() -> None:
+    rate = Occurrence(0.5, 0.25)
+    scores = {"binary": {"hat": {"balanced_accuracy": None}, "smile": {"balanced_accuracy": 0.6}}}
+    rates = AttributeRates({"hat": rate, "smile": rate}, {}, 4, 4, 1.0, scores)
+    assert list(rates.known()) == ["hat"] and list(rates.known(0.5)) == ["hat", "smile"]
 
 
 def test_counts_by_hand() -> None:

@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from semanticgan.data.folders import FolderDataset
 from semanticgan.data.portraits import PortraitDataset
+from semanticgan.data.unlabelled import PictureDataset
 from semanticgan.errors import InputError
 from semanticgan.metrics.attributes import measure_attributes
 from semanticgan.metrics.classifier import load_classifier
@@ -25,12 +27,14 @@ from semanticgan.metrics.locality import measure_locality
 from semanticgan.metrics.masked import mean_absolute_difference
 from semanticgan.metrics.miou import measure_segmentation
 from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
-from semanticgan.metrics.perceptual import open_distance
+from semanticgan.metrics.perceptual import Distance, open_distance
 from semanticgan.metrics.reconstruction import measure_reconstruction
 from semanticgan.metrics.samples import generated_pictures
 from semanticgan.metrics.statistics import dataset_features, extract_features
 from semanticgan.metrics.table import to_markdown, why_not_comparable
 from semanticgan.model import Model, load
+from semanticgan.regions import PHOTOGRAPHS_11
+from semanticgan.training.processes import Processes
 from tests.conftest import Run
 
 Command = Callable[..., Run]
@@ -155,11 +159,32 @@ def test_reconstructions_are_compared_picture_by_picture(
     asked = evaluation(model, portraits, reconstructions=portraits, parser=parser)
     found = evaluate(asked, ["reconstruction"])["reconstruction"]
     assert found.values == {"mse": 0.0, "psnr": None, "ssim": pytest.approx(1.0), "perceptual": 0.0, "miou": 1.0}
-    others = PortraitDataset(32, length=8, seed=1)
-    worse = evaluate(evaluation(model, portraits, reconstructions=others), ["reconstruction"])["reconstruction"]
-    expected = measure_reconstruction(pictures, torch.stack([others[index].image for index in range(8)]))
-    assert worse.values["mse"] == expected.to_dict()["mse"] and "miou" not in worse.values
-    assert worse.num_real == 8
+    others = PortraitDataset(32, length=5, seed=1)
+    asked = evaluation(model, portraits, reconstructions=others, distance=None, batch_size=2)
+    worse = evaluate(asked, ["reconstruction"])["reconstruction"]
+    expected = measure_reconstruction(pictures[:5], torch.stack([others[index].image for index in range(5)]))
+    assert worse.values == {name: expected.to_dict()[name] for name in ("mse", "psnr", "ssim")}
+    assert (worse.num_real, worse.stand_in, found.stand_in) == (5, False, True)
+
+
+def test_reconstructions_are_found_by_name(model: Model, tmp_path: Path) -> None:
+    """Folders of pairs and of pictures sort a-1.png and a.png in different orders."""
+    for name in ("image", "label", "again"):
+        (tmp_path / name).mkdir()
+    for name, level in (("a", 10), ("a-1", 200), ("b", 90)):
+        picture = Image.new("RGB", (32, 32), (level, level, level))
+        picture.save(tmp_path / f"image/{name}.png")
+        Image.new("L", (32, 32)).save(tmp_path / f"label/{name}.png")
+        if name != "b":  # not every picture needs to be reconstructed
+            picture.save(tmp_path / f"again/{name}.png")
+    dataset = FolderDataset(tmp_path, 32, PHOTOGRAPHS_11)
+    again = PictureDataset(tmp_path / "again", 32, PHOTOGRAPHS_11)
+    asked = Evaluation(model, 6, dataset=dataset, reconstructions=again)
+    assert evaluate(asked, ["reconstruction"])["reconstruction"].values["mse"] == 0
+    picture.save(tmp_path / "again/c.png")
+    again = PictureDataset(tmp_path / "again", 32, PHOTOGRAPHS_11)
+    with pytest.raises(InputError, match="the reconstruction 'c' is of no picture of the data"):
+        evaluate(Evaluation(model, 6, dataset=dataset, reconstructions=again), ["reconstruction"])
 
 
 def test_path_lengths_of_regions_are_of_both_their_codes(model: Model) -> None:
@@ -167,6 +192,13 @@ def test_path_lengths_of_regions_are_of_both_their_codes(model: Model) -> None:
     assert list(found.values) == ["hair structure", "hair texture"] and found.num_generated == 4
     every = evaluate(evaluation(model, None, num_paths=1), ["ppl-regions"])["ppl-regions"]
     assert len(every.values) == 2 * len(model.regions)
+
+
+class _Choosy(Distance):
+    name, stand_in = "choosy", True
+
+    def layers(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        raise InputError("too small")
 
 
 def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portraits: PortraitDataset) -> None:
@@ -180,7 +212,13 @@ def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portr
         ({"paths": ["w"]}, ["ppl"], "unknown path 'w'"),
         ({}, ["miou"], "'miou' needs --parser"),
         ({}, ["reconstruction"], "'reconstruction' needs --reconstructions"),
-        ({"reconstructions": PortraitDataset(32, length=3)}, ["fid"], "there are 3 reconstructions of 8 pictures"),
+        ({"reconstructions": PortraitDataset(32, length=9)}, ["fid"], "the reconstruction '8' is of no picture"),
+        ({"paths": []}, ["ppl"], "0 paths were given"),
+        ({"paths": ["w-end", "z-end"]}, ["ppl-regions"], "2 paths were given"),
+        ({"num_real": 3}, ["pr"], "3 pictures of the data are too few for the metric 'pr'"),
+        ({"processes": Processes(0, 7)}, ["ppl"], "6 pictures of the model are too few for the metric 'ppl' on 7 proc"),
+        ({"regions": ["beard"]}, ["locality"], "unknown region 'beard'"),
+        ({"distance": _Choosy()}, ["fid"], "too small"),
         ({"dataset": PortraitDataset(16, length=8)}, ["fid"], "pictures have 32 pixels, the data's 16"),
     ):
         asked = Evaluation(
@@ -275,6 +313,14 @@ def test_the_command_measures_regions(command: Command, tiny_model_file: Path, p
         assert line in table
     with Image.open("plot.png") as plot:
         assert plot.width >= 640 and plot.height > 300
+    complaints = {
+        ("--sheet", "sheet.xyz"): "has the suffix '.xyz'",
+        ("--sheet", "a.png", "--plot", "a.png", "--metrics", "locality"): "name one file twice",
+        ("--metrics", "locality", "--extractor-weights", "a.pth"): "--extractor-weights gives a file that none",
+        ("--metrics", "miou", "--parser", "portraits-46"): "Did you mean 'portraits-64'",
+    }
+    for words, message in complaints.items():
+        assert message in command("evaluate", "--model", tiny_model_file, *words).complaint
     assert "--plot draws the metric locality" in command("evaluate", "--metrics", "fid", "--plot", "b.png").complaint
 
 

@@ -124,7 +124,7 @@ def test_other_weights_are_refused_before_they_are_opened(weights: PublishedWeig
 
 def test_wrong_extractors_and_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(InputError, match=r"not there.*--extractor random"):
+    with pytest.raises(InputError, match=r"not there.*the extractors attributes, random"):
         open_extractor("inception")
     with pytest.raises(InputError, match="Did you mean 'inception'"):
         open_extractor("inceptoin")

@@ -25,6 +25,7 @@ from tests.training.test_processes import launch
 Make = Callable[..., TrainingConfig]
 SHORT = ("schedule.total_images=24", "schedule.log_every=2", "schedule.save_every=3")
 METRICS = ("metrics.names=[fid,pr,diversity]", "metrics.every=4", "metrics.num_generated=6", "metrics.extractor=random")
+RANDOM = "metrics.extractor=random"
 FEW = ("metrics.num_edits=1",)
 
 
@@ -73,7 +74,17 @@ def test_two_processes_measure_together(tiny_pictures: Path, tmp_path: Path) -> 
     ("words", "message"),
     [
         (["metrics.names=[fdi]"], "unknown metric 'fdi'. Did you mean 'fid'"),
-        (["metrics.names=[miou]"], "'miou' needs --parser"),
+        (["metrics.names=[miou]"], "'miou' needs metrics.parser=portraits-64"),
+        (["metrics.names=[reconstruction]"], "needs reconstructions, which a training has not"),
+        (
+            ["metrics.names=[pr]", "metrics.extractor=random", "metrics.num_generated=3"],
+            "3 pictures of the model are too few",
+        ),
+        (
+            ["metrics.names=[fid]", "metrics.extractor=random", "metrics.num_real=1"],
+            "1 pictures of the data are too few",
+        ),
+        (["metrics.names=[fid]", "metrics.extractor=discriminator:portraits-64"], "portraits-64"),
         (["metrics.names=[fid]", "metrics.every=3"], "metrics.every is 3 steps, which lines of the log every 2"),
         (["metrics.names=[fid]", "metrics.extractor=inceptoin"], "unknown extractor 'inceptoin'"),
         (["metrics.names=[ppl]"], "vgg16-397923af.pth, are not there"),
@@ -92,5 +103,5 @@ def test_what_cannot_be_measured_is_said_before_anything_is_written(
 
 def test_the_option_of_the_command(command: Callable[..., Run], tiny_pictures: Path, tmp_path: Path) -> None:
     words = [*tiny_overrides(tiny_pictures, tmp_path / "run"), *SHORT, *METRICS[1:]]
-    command("train", "tiny", *words, "--metrics", "fid,pr")
+    command("train", "tiny", *words[:3], "--metrics", "fid,pr", *words[3:])
     assert set(lines(tmp_path / "run")[4]) == {"metric/fid", "metric/pr/precision", "metric/pr/recall"}
