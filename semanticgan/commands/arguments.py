@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 WHAT = ("structure", "texture", "both")
 STORED_PRECISIONS = ("float32", "float16")  # of weights in a file
-PARSER_HELP = "reads a picture's regions: portraits-64, photographs-128, or what train-parser wrote"
+PARSER_HELP = "reads a picture's regions: portraits-64, photographs-64, or what train-parser wrote"
 _MAX_SEEDS = 1_000_000
 _MAX_SEED = 2**63 - 1
 

@@ -15,7 +15,7 @@ from typing import Any
 from semanticgan.commands import arguments
 
 EXAMPLES = (
-    "photographs/ --parser photographs-128 --out data/photographs",
+    "photographs/ --parser photographs-64 --out data/photographs",
     "photographs.zip --parser parser.safetensors --size 256 --out data/photographs-256",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 
 from semanticgan.checkpoint import load_model
+from semanticgan.commands import arguments, evaluate, label_regions
 from semanticgan.data.batches import flip
 from semanticgan.data.folders import FolderDataset
 from semanticgan.data.pairs import Pair, PairDataset
@@ -23,6 +25,7 @@ from semanticgan.metrics.labelling import ParsedPictures
 from semanticgan.metrics.parser import PARSER_SIZES, FaceParser, ParserConfig, ParserNetwork, load_parser
 from semanticgan.metrics.parser_training import ParserTraining, score_parser, train_parser
 from semanticgan.regions import CELEBAMASK_13, PHOTOGRAPHS_11, RegionScheme
+from semanticgan.registry import bundled
 
 REGIONS = RegionScheme(("background", "left", "right"), mirrored=(("left", "right"),))
 SIZE = 16
@@ -64,6 +67,14 @@ def parser() -> FaceParser:
     return train_parser(
         Squares(12), ParserTraining(num_steps=150, batch=8, num_held_out=4), licence="Apache-2.0", data_licence="none"
     )
+
+
+def test_parsers_that_help_and_examples_name_come_with_the_package() -> None:
+    texts = [arguments.PARSER_HELP, *label_regions.EXAMPLES, *evaluate.EXAMPLES]
+    named = {name for text in texts for name in re.findall(r"[a-z]+-[0-9]+(?=[, ])", text)}
+    assert named and named == set(bundled("parsers"))
+    for name in named:
+        assert load_parser(name).training["held_out"]["mean_iou"] > 0.7
 
 
 def test_learns_eight_pairs(parser: FaceParser) -> None:
