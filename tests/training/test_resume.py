@@ -102,9 +102,9 @@ def test_order_of_data_is_part_of_the_state(tiny_config: Make, tmp_path: Path, m
     seen: list[torch.Tensor] = []
     convert = loop.to_network
 
-    def recorded(batch, *arguments):  # type: ignore[no-untyped-def]
+    def recorded(batch, *arguments, **options):  # type: ignore[no-untyped-def]
         seen.append(batch.image.clone())
-        return convert(batch, *arguments)
+        return convert(batch, *arguments, **options)
 
     monkeypatch.setattr(loop, "to_network", recorded)
     train(tiny_config(tmp_path / "whole", "schedule.total_images=80"))
