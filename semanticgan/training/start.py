@@ -77,7 +77,9 @@ class Start:
         values = {item.name: getattr(numbers, item.name) for item in dataclasses.fields(config.generator)}
         generator = dataclasses.replace(config.generator, **values)
         taken: dict[str, Any] = {"size": numbers.size, "generator": generator}
-        if self.discriminator is not None:
+        if self.config is not None:  # as written, so that a run that began from it finds its own configuration again
+            taken["discriminator"] = self.config.discriminator
+        elif self.discriminator is not None:
             own = self.discriminator.config
             widths = {item.name: getattr(own, item.name) for item in dataclasses.fields(config.discriminator)}
             taken["discriminator"] = dataclasses.replace(config.discriminator, **widths)

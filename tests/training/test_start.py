@@ -15,8 +15,9 @@ from PIL import Image
 from semanticgan.checkpoint import load_model
 from semanticgan.errors import InputError
 from semanticgan.model import load
-from semanticgan.training.config import TrainingConfig
+from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.loop import train
+from semanticgan.training.start import Start
 from semanticgan.training.state import load_state, newest_state
 from tests.conftest import Run
 from tests.training.conftest import tiny_overrides
@@ -30,8 +31,6 @@ FROZEN = ("freeze.generator=[mapping,local]", "freeze.discriminator_blocks=1")
 @pytest.fixture(scope="module")
 def source(tiny_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of 8 steps, with states after 4 and 8."""
-    from semanticgan.training.config import load_config
-
     run_dir = tmp_path_factory.mktemp("runs") / "source"
     train(
         load_config(
@@ -64,6 +63,15 @@ def test_start_from_a_state_takes_both_networks(
     assert_same(state["discriminator"], expected["discriminator"])
 
 
+def test_the_discriminator_of_a_start_is_configured_as_it_was_written(source: Path, tiny_config: Make) -> None:
+    """An empty segmentation_channels stays empty: a run begun from a run must not look changed when it is repeated."""
+    written = load_config(source / "config.yaml").discriminator
+    assert written.segmentation_channels == {}
+    start = Start.read(str(source))
+    assert start.configure(tiny_config(source)).discriminator == written
+    assert start.discriminator is not None and start.discriminator.config.segmentation_channels != {}
+
+
 def test_start_from_a_model_file_takes_the_generator(source: Path, tiny_config: Make, tmp_path: Path) -> None:
     path = tmp_path / "elsewhere.safetensors"
     shutil.copy(source / "step-0000008/model.safetensors", path)
@@ -76,8 +84,6 @@ def test_start_from_a_model_file_takes_the_generator(source: Path, tiny_config: 
 
 def test_start_from_a_model_by_name_takes_its_numbers(tmp_path: Path) -> None:
     """The recipe says 16 pixels and other widths: those of the model hold."""
-    from semanticgan.training.config import load_config
-
     drawn = ["data.length=8", "device=cpu", "discriminator.channels={4: 16, 8: 16, 16: 8, 32: 8, 64: 8}"]
     state = begun(load_config("tiny", [f"run_dir={tmp_path / 'run'}", *drawn, *STILL, "start=portraits-64"]))
     bundled = load("portraits-64", device="cpu")
