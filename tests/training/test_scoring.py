@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from semanticgan.data import open_dataset
 from semanticgan.errors import InputError
@@ -16,6 +17,7 @@ from semanticgan.metrics.extractors import RandomExtractor
 from semanticgan.model import load
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
+from semanticgan.training.scoring import Scoring
 from semanticgan.training.state import load_state
 from tests.conftest import Run
 from tests.training.conftest import tiny_overrides
@@ -99,6 +101,17 @@ def test_what_cannot_be_measured_is_said_before_anything_is_written(
         train(tiny_config(tmp_path / "run", *SHORT, "metrics.every=4", *words))
     assert message in str(refused.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_too_little_memory_to_measure_says_what_to_lower(
+    tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(self: object) -> dict[str, float]:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Scoring, "measure", ended)
+    with pytest.raises(InputError, match=r"measured 8 pictures at a time.*metrics\.batch=1 or metrics\.names=\[\]"):
+        train(tiny_config(tmp_path / "run", *SHORT, *METRICS, *FEW))
 
 
 def test_the_option_of_the_command(command: Callable[..., Run], tiny_pictures: Path, tmp_path: Path) -> None:
