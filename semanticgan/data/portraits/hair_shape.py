@@ -137,7 +137,7 @@ def _tie(shape: HairShape, sitter: Sitter) -> None:
     path = smooth(
         root + np.array([(0, 0), (s * 0.13, -0.03), (s * 0.215, 0.10), (s * 0.225, 0.30), (s * 0.19, 0.52)]), 30
     )
-    width = np.interp(np.linspace(0, 1, 30), [0, 0.25, 0.6, 1], [0.07, 0.13, 0.12, 0.02])
+    width = np.interp(np.linspace(0, 1, 30), [0, 0.25, 0.6, 0.9, 1], [0.07, 0.13, 0.12, 0.05, 0.004])
     across = np.stack([-np.gradient(path[:, 1]), np.gradient(path[:, 0])], axis=1)
     across *= (width / 2 / np.maximum(np.linalg.norm(across, axis=1), 1e-9))[:, None]
     shape.back.append(np.concatenate([path + across, (path - across)[::-1]]))

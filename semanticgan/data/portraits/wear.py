@@ -33,7 +33,7 @@ def draw_glasses(canvas: Canvas, sitter: Sitter) -> None:
             sitter.pose.project(np.stack([side * u, v, 0.262 - 0.9 * np.maximum(0, u - 0.06) ** 1.3], axis=-1))
         )
     for outline in outlines:
-        canvas.veil(outline, (40, 44, 60) if sun else (214, 232, 244), 0.52 if sun else 0.16)
+        canvas.veil(outline, (40, 44, 60) if sun else (214, 232, 244), 0.52 if sun else 0.09)
         lens = canvas.cover(outline) & ~canvas.where(("eye", "eyebrow"))
         canvas.paint(lens, canvas.colour, "glasses")
         toward = float(np.sign(sitter.light[0]))
@@ -41,7 +41,7 @@ def draw_glasses(canvas: Canvas, sitter: Sitter) -> None:
         glint = middle + reach * np.array(
             [(toward * 0.30, -0.72), (toward * 0.62, -0.52), (toward * 0.30, 0.02), (toward * 0.06, -0.30)]
         )
-        canvas.veil(glint, (255, 255, 255), 0.30, 0.004)
+        canvas.veil(glint, (255, 255, 255), 0.22, 0.004)
     for outline in outlines:
         canvas.stroke(np.concatenate([outline, outline[:1]]), 0.0155, frame, "glasses")
         canvas.stroke(outline[22:30], 0.004, shade(frame, 0.35))
@@ -61,29 +61,29 @@ def draw_earring(canvas: Canvas, sitter: Sitter, side: int) -> None:
     circle = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
     kind = sitter.attributes.earring_style
     if kind == "hoop":
-        ring = lobe + np.array([0, 0.034]) + circle * np.array([0.026, 0.038])
-        canvas.stroke(np.concatenate([ring, ring[:1]]), 0.0145, metal, "earring")
-        canvas.stroke(ring[18:26], 0.005, shade(metal, 0.7))
+        ring = lobe + np.array([0, 0.044]) + circle * np.array([0.036, 0.050])
+        canvas.stroke(np.concatenate([ring, ring[:1]]), 0.020, metal, "earring")
+        canvas.stroke(ring[18:26], 0.006, shade(metal, 0.7))
         return
     colour = (
         (250, 244, 234) if kind == "pearl" else blend(hsv(sitter.attributes.clothes_hue + 0.45, 0.7, 0.8), metal, 0.15)
     )
     if kind == "pearl":
-        drop = lobe + np.array([0, 0.012]) + circle * 0.0225
+        drop = lobe + np.array([0, 0.016]) + circle * 0.032
     else:
-        canvas.stroke(lobe + np.array([(0, -0.006), (0, 0.03)]), 0.010, metal, "earring")
+        canvas.stroke(lobe + np.array([(0, -0.006), (0, 0.03)]), 0.014, metal, "earring")
         drop = (
             lobe
-            + np.array([0, 0.050])
-            + circle * (np.array([0.021, 0.034]) * np.interp(circle[:, 1:], [-1, 1], [0.55, 1.1]))
+            + np.array([0, 0.062])
+            + circle * (np.array([0.030, 0.046]) * np.interp(circle[:, 1:], [-1, 1], [0.55, 1.1]))
         )
     canvas.fill(drop, colour, "earring")
     toward = float(np.sign(sitter.light[0]))
     middle = drop.mean(axis=0)
     canvas.veil(
-        middle + circle * 0.014 + np.array([-toward * 0.010, 0.008]), shade(colour, -0.45), 0.55, 0.006, ("earring",)
+        middle + circle * 0.020 + np.array([-toward * 0.014, 0.011]), shade(colour, -0.45), 0.55, 0.008, ("earring",)
     )
-    canvas.fill(middle + circle * 0.006 + np.array([toward * 0.006, -0.007]), (255, 255, 255))
+    canvas.fill(middle + circle * 0.009 + np.array([toward * 0.009, -0.010]), (255, 255, 255))
 
 
 def _band(sitter: Sitter, v: float, grow: float, tilt: float, reach: float = np.pi / 2) -> Array:
