@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanticgan.networks.strided import conv_stride_2, conv_transpose_stride_2, faster_by_taps
+
 ACTIVATION_SLOPE = 0.2
 ACTIVATION_GAIN = math.sqrt(2.0)
 DEMODULATION_EPSILON = 1e-8
@@ -107,7 +109,11 @@ class EqualisedConv(nn.Module):
         elif self.kernel == 1:  # a 1x1 convolution reads every second pixel only, so the blur computes only those
             x = F.conv2d(fir_filter(x, padding=1, stride=2), weight, bias)
         else:
-            x = F.conv2d(fir_filter(x, padding=2), weight, bias, stride=2)
+            x = fir_filter(x, padding=2)
+            if faster_by_taps(x, weight):
+                x = conv_stride_2(x, weight) if bias is None else conv_stride_2(x, weight) + bias.view(-1, 1, 1)
+            else:
+                x = F.conv2d(x, weight, bias, stride=2)
         return leaky_relu(x) if self.activated else x
 
 
@@ -161,6 +167,8 @@ class ScaledConv(nn.Module):
             return F.conv2d(x, weight, bias, padding=self.kernel // 2)
         if x.device.type == "cpu" and not torch.is_grad_enabled():
             x = conv_transpose_by_parity(x, self._parity_kernels(weight))
+        elif faster_by_taps(x, weight):
+            x = conv_transpose_stride_2(x, weight)
         else:
             x = F.conv_transpose2d(x, weight, stride=2)
         return fir_filter(x, padding=1, gain=4.0, bias=bias)

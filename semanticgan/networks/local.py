@@ -19,6 +19,9 @@ from torch import Tensor, nn
 
 from semanticgan.networks.layers import ACTIVATION_GAIN, DEMODULATION_EPSILON, leaky_relu, widened
 
+STATES_IN_CACHE = 2**19
+"""Bytes of hidden states that a thread works on at once without gradients; they stay in a core's second cache."""
+
 
 class LocalOutput(NamedTuple):
     """What the local generators put out, all regions together."""
@@ -159,7 +162,8 @@ class LocalGenerators(nn.Module):
         if torch.is_grad_enabled() or points.device.type != "cpu":
             hidden, depth = self._run(points, layers, head)
         else:  # a few pairs at a time: what a layer writes is still in the cache when the next one reads it
-            step = torch.get_num_threads()
+            state = points.shape[1] * points.shape[2] * points.element_size()
+            step = torch.get_num_threads() * max(1, STATES_IN_CACHE // state)
             images = range(0, num_images * num_regions, num_regions)
             few = [
                 slice(image + region, image + min(region + step, num_regions))

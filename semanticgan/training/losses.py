@@ -16,6 +16,7 @@ from torch import Tensor
 
 from semanticgan.networks.generator import Rendering
 from semanticgan.networks.layers import average_pool_to
+from semanticgan.networks.strided import without_weight_gradients
 
 
 def discriminator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
@@ -42,7 +43,8 @@ def r1_penalty(score: Tensor, image: Tensor, segmentation: Tensor | None = None)
         score: [N, 1], computed from ``image`` [N, 3, S, S] and ``segmentation`` [N, K, S, S], which require gradients.
     """
     inputs = [image] if segmentation is None else [image, segmentation]
-    gradients = torch.autograd.grad(score.sum(), inputs, create_graph=True)
+    with without_weight_gradients():
+        gradients = torch.autograd.grad(score.sum(), inputs, create_graph=True)
     norms = [gradient.float().square().sum((1, 2, 3)).mean() for gradient in gradients]
     return R1(norms[0], norms[1] if segmentation is not None else score.new_zeros(()))
 
@@ -78,7 +80,8 @@ def path_length_penalty(
         over_processes: the mean of a scalar over the processes that share the batch; None where there is one.
     """
     projected = (image * direction).sum() / math.sqrt(image.shape[2] * image.shape[3])
-    (gradient,) = torch.autograd.grad(projected, latents, create_graph=True)
+    with without_weight_gradients():
+        (gradient,) = torch.autograd.grad(projected, latents, create_graph=True)
     lengths = gradient.square().sum(2).mean(1).sqrt()
     batch_mean = lengths.mean() if over_processes is None else over_processes(lengths.mean())
     new_mean = mean + decay * (batch_mean - mean)

@@ -1,0 +1,66 @@
+"""Convolutions of stride 2 with their own derivatives: PyTorch's must be the same, to the second."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
+from semanticgan.networks.strided import conv_stride_2, conv_transpose_stride_2, faster_by_taps
+from semanticgan.training.losses import r1_penalty
+
+SIDE = 5
+PAIRS = [
+    (conv_stride_2, lambda x, w: F.conv2d(x, w, stride=2), (2, 3, 2 * SIDE + 1, 2 * SIDE + 1)),
+    (conv_transpose_stride_2, lambda x, w: F.conv_transpose2d(x, w, stride=2), (2, 4, SIDE, SIDE)),
+]
+
+
+def _inputs(shape: tuple[int, ...]) -> list[torch.Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=draws, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(4, 3, 3, 3, generator=draws, dtype=torch.float64)
+    return [x.requires_grad_(), weight.requires_grad_()]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "shape"), PAIRS)
+def test_values_and_gradients(ours, theirs, shape) -> None:
+    inputs = _inputs(shape)
+    torch.testing.assert_close(ours(*inputs), theirs(*inputs), rtol=0, atol=0)
+    gradients = [torch.autograd.grad(conv(*inputs).sin().sum(), inputs) for conv in (ours, theirs)]
+    for own, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs", "shape"), PAIRS)
+def test_second_derivatives(ours, theirs, shape) -> None:
+    inputs = _inputs(shape)
+    assert torch.autograd.gradcheck(ours, inputs)
+    assert torch.autograd.gradgradcheck(ours, inputs)
+
+
+def test_where_it_is_used() -> None:
+    x, weight = torch.zeros(1), torch.zeros(1, requires_grad=True)
+    assert faster_by_taps(x, weight)
+    assert not faster_by_taps(x, weight.detach())  # a discriminator that is frozen
+    assert not faster_by_taps(x.bfloat16(), weight)  # oneDNN's own is as fast
+    with torch.no_grad():
+        assert not faster_by_taps(x, weight)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not faster_by_taps(x, weight)
+
+
+def test_no_gradient_of_weights_that_nobody_asked_for(monkeypatch) -> None:
+    """R1's first derivative is that of the picture alone."""
+    from semanticgan.networks import strided
+
+    calls = []
+    usual = strided._weight_gradient_1x1
+    monkeypatch.setattr(strided, "_weight_gradient_1x1", lambda *inputs: calls.append(1) or usual(*inputs))
+    widths = {4: 8, 8: 8, 16: 8}
+    discriminator = Discriminator(DiscriminatorConfig(16, 3, widths, widths))
+    image = torch.randn(2, 3, 16, 16).requires_grad_()
+    score = discriminator(image)
+    penalty = r1_penalty(score, image, None).image
+    assert not calls
+    penalty.backward()
+    assert calls
