@@ -2,6 +2,7 @@
 
 python docs/make_pictures.py bundled --out docs/images
 python docs/make_pictures.py faces --model faces-64
+python docs/make_pictures.py log --model runs/portraits/step-NNNNNNN/model.safetensors --name log-portraits-1
 python docs/make_pictures.py few --model runs/few-off/step-NNNNNNN/model.safetensors \
     --other runs/few-on/step-NNNNNNN/model.safetensors
 python docs/make_pictures.py adapted --other runs/adapted/step-NNNNNNN/model.safetensors --data data/woodcut-80
@@ -17,7 +18,7 @@ from PIL import Image
 
 import semanticgan as sg
 from semanticgan.data import open_dataset
-from semanticgan.editing.regions import edit, swap_regions
+from semanticgan.editing.regions import edit, interpolate_regions, swap_regions
 from semanticgan.editing.sheets import component_sheet, draw_sheet
 from semanticgan.files import written_aside
 
@@ -46,6 +47,44 @@ def one_region_at_a_time(model: sg.Model, regions: Sequence[str], seeds: Sequenc
         result = edit(model, source, swapped, regions)
         rows.append([result.source.to_pil()[0], *result.result.to_pil()])
     return draw_sheet(rows, columns=["portrait", *(f"other {region}" for region in regions)])
+
+
+def seeds_that_show(model: sg.Model, region: str, num_seeds: int) -> list[int]:
+    """The first seeds from 100 on whose picture has at least 8 pixels of a region; few wear glasses, a hat, a ring."""
+    label, found, start = model.regions.index(region), list[int](), REFERENCES[0]
+    while len(found) < num_seeds and start < 5000:
+        seeds = range(start, start + 50)
+        labels = model.render(model.sample(seeds=seeds)).labels()
+        found += [seed for seed, shown in zip(seeds, (labels == label).sum((1, 2)) >= 8, strict=True) if shown]
+        start += 50
+    return found[:num_seeds]
+
+
+def every_region(model: sg.Model, truncation: float = 1.0) -> Image.Image:
+    """A row a region: one portrait, the region swapped, its shape and its texture alone, and interpolated."""
+    rows, names = [], []
+    columns = ["portrait", *["swapped"] * 3, *["shape"] * 2, *["texture"] * 2, *["interpolated"] * 4]
+    for seed, region in enumerate(model.regions.names):
+        seeds = seeds_that_show(model, region, 6)
+        if len(seeds) < 6:
+            continue
+        source = model.sample(seed=seed, truncation=truncation)
+        others = model.sample(seeds=seeds, truncation=truncation)
+        changed = [
+            swap_regions(model, source, others[:3], region).result,
+            swap_regions(model, source, others[3:5], region, "structure").result,
+            swap_regions(model, source, others[3:5], region, "texture").result,
+            interpolate_regions(model, [source, others[5:]], 5, region).result,
+        ]
+        pictures = [rendering.to_pil() for rendering in changed]
+        rows.append([*pictures[3][:1], *pictures[0], *pictures[1], *pictures[2], *pictures[3][1:]])
+        names.append(region)
+    return halved(draw_sheet(rows, columns=columns, row_names=names))
+
+
+def halved(sheet: Image.Image) -> Image.Image:
+    """At half the size, for sheets of many pictures."""
+    return sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS)
 
 
 def samples(model: sg.Model, num_images: int, columns: int, truncation: float = 1.0) -> Image.Image:
@@ -100,10 +139,11 @@ def training_portraits(num_images: int, columns: int) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", choices=("bundled", "faces", "few", "adapted"))
+    parser.add_argument("which", choices=("bundled", "faces", "log", "few", "adapted"))
     parser.add_argument("--model", help="the bundled model unless given")
     parser.add_argument("--other", help="the model to compare it with")
     parser.add_argument("--data", help="the folder of pictures that the other was adapted to")
+    parser.add_argument("--name", help="of the picture for the log of runs")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     args = parser.parse_args()
     model = sg.load(args.model, device="cpu")
@@ -116,17 +156,21 @@ def main() -> None:
             "portraits-hair": swap_sheet(model, "hair"),
             "portraits-eye": swap_sheet(model, "eye"),
             "portraits-mouth": swap_sheet(model, "mouth"),
+            "portraits-regions": every_region(model),
             "components": components(model, 3),
         }
     elif args.which == "few":
         both = {"few-without": model, "few-with": sg.load(args.other, device="cpu")}
         pictures = {name: samples(trained, 32, 16) for name, trained in both.items()}
+    elif args.which == "log":
+        pictures = {args.name: halved(samples(model, 32, 16))}
     elif args.which == "adapted":
         pictures = adapted(model, sg.load(args.other, device="cpu"), args.data)
     else:
         pictures = {
             "lfw-samples": samples(model, 64, 16),
             "lfw-samples-truncated": samples(model, 64, 16, truncation=TRUNCATION),
+            "lfw-regions": every_region(model, truncation=TRUNCATION),
         }
         for region in ("hair", "eye", "mouth"):
             pictures[f"lfw-{region}"] = swap_sheet(model, region, truncation=TRUNCATION)
