@@ -137,6 +137,15 @@ def training_portraits(num_images: int, columns: int) -> Image.Image:
     return draw_sheet([pictures[start : start + columns] for start in range(0, num_images, columns)])
 
 
+def beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two sheets next to each other, at half their size."""
+    gap = left.width // 12
+    both = Image.new("RGB", (left.width + gap + right.width, max(left.height, right.height)), "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width + gap, 0))
+    return halved(both)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("which", choices=("bundled", "faces", "log", "few", "adapted"))
@@ -152,7 +161,7 @@ def main() -> None:
         pictures = {
             "hero": one_region_at_a_time(model, ["hair", "eye", "mouth", "face", "cloth", "background"], range(4)),
             "portraits-samples": samples(model, 64, 16),
-            "portraits-training": training_portraits(64, 16),
+            "portraits-beside": beside(samples(model, 64, 8), training_portraits(64, 8)),
             "portraits-hair": swap_sheet(model, "hair"),
             "portraits-eye": swap_sheet(model, "eye"),
             "portraits-mouth": swap_sheet(model, "mouth"),
