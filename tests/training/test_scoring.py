@@ -86,7 +86,10 @@ def test_two_processes_measure_together(tiny_pictures: Path, tmp_path: Path) -> 
             ["metrics.names=[fid]", "metrics.extractor=random", "metrics.num_real=1"],
             "1 pictures of the data are too few",
         ),
-        (["metrics.names=[fid]", "metrics.extractor=discriminator:portraits-64"], "portraits-64"),
+        (
+            ["metrics.names=[fid]", "metrics.extractor=discriminator:portraits-64"],
+            "takes pictures of 64 pixels, got 16",
+        ),
         (["metrics.names=[fid]", "metrics.every=3"], "metrics.every is 3 steps, which lines of the log every 2"),
         (["metrics.names=[fid]", "metrics.extractor=inceptoin"], "unknown extractor 'inceptoin'"),
         (["metrics.names=[ppl]"], "vgg16-397923af.pth, are not there"),
