@@ -58,6 +58,14 @@ def test_random_features_are_the_same_everywhere_and_independent_of_the_batch() 
     assert bool((found.std(0) > 1e-4).all())  # no feature is dead
 
 
+def test_a_model_that_was_exported_without_its_discriminator_has_no_features(tiny_run: Path, tmp_path: Path) -> None:
+    state = newest_state(tiny_run)
+    assert state is not None
+    alone = shutil.copy(state / "model.safetensors", tmp_path / "alone.safetensors")
+    with pytest.raises(InputError, match=r"alone\.safetensors' says of no discriminator"):
+        open_extractor(f"discriminator:{alone}")
+
+
 def test_features_of_the_discriminator_are_the_means_of_its_maps(tiny_run: Path) -> None:
     state = newest_state(tiny_run)
     assert state is not None
