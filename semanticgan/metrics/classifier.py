@@ -269,7 +269,7 @@ class AttributeClassifier:
         """What pictures show; arguments and errors as of :meth:`features`."""
         config = self.config
         # Rows are read in equal batches here, too: a matrix product may round otherwise at another height.
-        rows = [self.network.head(_padded(part))[: len(part)] for part in self.features(pictures).split(_BATCH)]
+        rows = [self.network.head(padded(part, _BATCH))[: len(part)] for part in self.features(pictures).split(_BATCH)]
         outputs = torch.cat(rows).cpu() if rows else torch.zeros(0, config.num_outputs)
         binary, *categories, numbers = outputs.split(config.outputs, dim=1)
         return Prediction(
@@ -290,7 +290,7 @@ class AttributeClassifier:
     def _features(self, pictures: Tensor) -> Tensor:
         """At most ``_BATCH`` pictures, uint8 -> float32 [N, F]."""
         image = self.resized(pictures.to(self.device).float() / 127.5 - 1)
-        return self.network.maps(_padded(image))[-1].mean((2, 3))[: len(image)]
+        return self.network.maps(padded(image, _BATCH))[-1].mean((2, 3))[: len(image)]
 
     def save(self, path: str | Path, description: str = "", overwrite: bool = False) -> None:
         """Write the classifier as a ``.safetensors`` file.
@@ -337,9 +337,9 @@ def load_classifier(name_or_path: str | Path = DEFAULT, device: torch.device | s
     return AttributeClassifier(network.to(device), training, raw["licence"], raw["data_licence"])
 
 
-def _padded(rows: Tensor) -> Tensor:
-    """Rows [N, ...] followed by zeros, ``_BATCH`` together."""
-    return torch.cat([rows, rows.new_zeros(_BATCH - len(rows), *rows.shape[1:])])
+def padded(rows: Tensor, count: int) -> Tensor:
+    """Rows [N, ...] followed by zeros, ``count`` together: a batch of another size may be rounded otherwise."""
+    return torch.cat([rows, rows.new_zeros(count - len(rows), *rows.shape[1:])])
 
 
 def _stage(before: int, after: int) -> nn.Sequential:

@@ -19,12 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.metrics.classifier import padded
 from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.weights import INCEPTION
 
 EXTRACTORS = ("inception", "attributes", "random", "discriminator:PATH")
 """What :func:`open_extractor` takes; PATH is a run, one of its step-* folders, or a model with a discriminator.
 "attributes:PATH" is another classifier than that of the package."""
+
+_BATCH = 32
 
 STAND_INS = "Stand-ins that need no download: the extractors attributes, random and discriminator:RUN_OR_MODEL."
 
@@ -122,8 +125,13 @@ class MapExtractor(Extractor):
         self.digest = _digest(layers.state_dict().values())
 
     def extract(self, pictures: Tensor) -> Features:
-        images = pictures.to(self._device, torch.float32) / 127.5 - 1.0
-        return Features(torch.cat([feature_map.mean((2, 3)) for feature_map in self.maps(images)], dim=1))
+        """A picture is always read among as many others, blank ones if need be: its features are its own."""
+        return Features(torch.cat([self._means(part) for part in pictures.split(_BATCH)]))
+
+    def _means(self, pictures: Tensor) -> Tensor:
+        """At most ``_BATCH`` pictures, uint8 -> float32 [N, F]."""
+        images = padded(pictures.to(self._device, torch.float32) / 127.5 - 1.0, _BATCH)
+        return torch.cat([feature_map.mean((2, 3)) for feature_map in self.maps(images)], dim=1)[: len(pictures)]
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """The maps [N, c, h, w] of float32 images [N, 3, S, S] in [-1, 1], through which gradients flow.

@@ -118,7 +118,7 @@ def test_features_do_not_depend_on_the_batch_size(
 ) -> None:
     expected = dataset_features(portraits, INDICES, extractor, batch_size=5).values
     found = dataset_features(portraits, INDICES, extractor, batch_size=batch_size).values
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=5e-6)  # float32 rounds by the batch
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_no_pictures_are_no_features(extractor: CountingExtractor) -> None:

@@ -90,6 +90,7 @@ def test_two_processes_measure_together(tiny_pictures: Path, tmp_path: Path) -> 
             ["metrics.names=[fid]", "metrics.extractor=discriminator:portraits-64"],
             "takes pictures of 64 pixels, got 16",
         ),
+        (["metrics.names=[fid]", "metrics.extractor=discriminator:no-such-run"], "no-such-run"),
         (["metrics.names=[fid]", "metrics.every=3"], "metrics.every is 3 steps, which lines of the log every 2"),
         (["metrics.names=[fid]", "metrics.extractor=inceptoin"], "unknown extractor 'inceptoin'"),
         (["metrics.names=[ppl]"], "vgg16-397923af.pth, are not there"),
