@@ -179,13 +179,26 @@ class FaceParser:
     def _labels(self, pictures: Tensor, size: int) -> Tensor:
         """At most ``_BATCH`` pictures, uint8 -> uint8 [N, size, size]."""
         image = pictures.to(self.device).float() / 127.5 - 1
-        if image.shape[-1] != self.size:
-            image = F.interpolate(image, self.size, mode="bilinear", align_corners=False, antialias=True)
         padding = image.new_zeros(_BATCH - len(image), *image.shape[1:])
-        logits = self.network(torch.cat([image, padding]))[: len(image)]
+        logits = self.logits(torch.cat([image, padding]), size)[: len(image)]
+        return logits.argmax(1).to(torch.uint8).cpu()
+
+    def logits(self, images: Tensor, size: int) -> Tensor:
+        """What labels are read from, through which gradients flow.
+
+        Args:
+            images: [N, 3, H, H] in [-1, 1], on the parser's device.
+            size: side that is wanted.
+
+        Returns:
+            [N, K, size, size].
+        """
+        if images.shape[-1] != self.size:
+            images = F.interpolate(images, self.size, mode="bilinear", align_corners=False, antialias=True)
+        logits: Tensor = self.network(images)
         if size != self.size:
             logits = F.interpolate(logits, size, mode="bilinear", align_corners=False, antialias=True)
-        return logits.argmax(1).to(torch.uint8).cpu()
+        return logits
 
     def save(
         self, path: str | Path, description: str = "", overwrite: bool = False, precision: str = "float32"

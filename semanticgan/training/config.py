@@ -76,6 +76,24 @@ class LossSection:
     path_length_batch_shrink: int = 2
     path_length_decay: float = 0.01
     style_mixing: float = 0.3  # probability a batch
+    parser: str | None = (
+        None  # a file of train-parser, or its name; what it reads in a picture is to be its segmentation
+    )
+    agreement: float = 1.0  # weight of that
+    depth: float = (
+        0.0  # weight of pseudo-depths that lie further than depth_limit behind the nearest; the paper has none
+    )
+    depth_limit: float = 8.0
+
+
+@dataclass
+class FeaturesSection:
+    """A second discriminator, of the features that a frozen network has of the pictures (arXiv 2112.09130)."""
+
+    extractor: str | None = None  # random, attributes, attributes:PATH or discriminator:PATH; null: none
+    weight: float = 1.0  # of its losses
+    r1: float = 0.1  # weight of its R1 on pictures
+    channels: int = 64
 
 
 @dataclass
@@ -170,6 +188,7 @@ class TrainingConfig:
     generator: GeneratorSection = field(default_factory=GeneratorSection)  # type: ignore[valid-type]
     discriminator: DiscriminatorSection = field(default_factory=DiscriminatorSection)  # type: ignore[valid-type]
     loss: LossSection = field(default_factory=LossSection)
+    features: FeaturesSection = field(default_factory=FeaturesSection)
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
     freeze: FreezeSection = field(default_factory=FreezeSection)
     optimiser: OptimiserSection = field(default_factory=OptimiserSection)
@@ -256,14 +275,17 @@ _SMALLEST = {
         "optimiser.learning_rate",
         "optimiser.epsilon",
         "ema.ramp_up",
+        "features.weight",
+        "features.r1",
         "freeze.discriminator_blocks",
-        *(f"loss.{name}" for name in _LOSS),
+        *(f"loss.{name}" for name in (*_LOSS, "agreement", "depth", "depth_limit")),
     ),
     1: (
         "batch",
         "accumulate",
         "augmentation.every",
         "augmentation.images_to_one",
+        "features.channels",
         "loss.path_length_batch_shrink",
         *(f"metrics.{name}" for name in ("every", "num_generated", "num_real", "num_edits", "batch")),
         *(f"generator.{name}" for name in _WIDTHS),

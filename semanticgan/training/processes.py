@@ -103,6 +103,28 @@ def share_of(batch: int, num_shares: int, index: int) -> list[int]:
     return [member * (batch // 4) + index * (size // 4) + group for member in range(4) for group in range(size // 4)]
 
 
+def shares_of(batch: int, name: str, processes: Processes, accumulate: int) -> list[list[int]]:
+    """Positions in a batch of each part of a process's share, one part after the other.
+
+    Args:
+        batch: pictures.
+        name: what the batch is called in the configuration.
+        processes: who shares it.
+        accumulate: parts of each share.
+
+    Raises:
+        InputError: the batch cannot be divided so.
+    """
+    count = processes.count * accumulate
+    if batch % count:
+        raise InputError(
+            f"{name} is {batch}, which {processes.count} processes x {accumulate} parts (accumulate) do not divide. "
+            f"Give a multiple of {count}."
+        )
+    own = range(processes.rank * accumulate, (processes.rank + 1) * accumulate)
+    return [share_of(batch, count, index) for index in own]
+
+
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
     """Join the processes that torchrun has started, until the end of the block; alone where there are none.

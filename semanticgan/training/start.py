@@ -111,6 +111,8 @@ class Start:
         trainer.path_length_mean = self.state["path_length_mean"].to(trainer.device)
         if self.discriminator is None:
             fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
+        if self.config is not None and self.config.features == trainer.config.features and trainer.judges.features:
+            trainer.judges.features.load_state_dict(self.state["feature_judge"])
 
     @staticmethod
     def _fill(network: nn.Module, source: nn.Module) -> None:

@@ -18,21 +18,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from semanticgan.errors import InputError
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator, Rendering
 from semanticgan.regions import RegionScheme
 from semanticgan.training.augmentation import AdaptiveProbability, augment
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, Phase
-from semanticgan.training.losses import (
-    discriminator_loss,
-    generator_loss,
-    mask_loss,
-    path_length_penalty,
-    r1_penalty,
+from semanticgan.training.judges import (
+    Judgement,
+    Judges,
+    loss_before_judges,
+    loss_of_judges,
+    open_feature_judge,
+    open_parser,
 )
-from semanticgan.training.processes import ALONE, Processes, share_of
+from semanticgan.training.losses import agreement_loss, depth_loss, mask_loss, path_length_penalty, r1_penalty
+from semanticgan.training.processes import ALONE, Processes, shares_of
 
 Values = dict[str, Tensor]
 
@@ -59,11 +60,18 @@ class Trainer:
         self.config, self.regions, self.device, self.processes = config, regions, device, processes
         self.labelled = labelled
         self.steps_done = 0
-        self._divide()
+        self._parts = shares_of(config.batch, "batch", processes, config.accumulate)
+        shrunk = config.batch // config.loss.path_length_batch_shrink
+        self._path_length_parts = shares_of(
+            shrunk, "batch / loss.path_length_batch_shrink", processes, config.accumulate
+        )
         with torch.random.fork_rng(devices=[]):  # networks draw their first weights from the global stream
             torch.manual_seed(_weights_seed(config.seed))
             self.generator = Generator(config.generator_config(regions)).to(device)
             self.discriminator = Discriminator(config.discriminator_config(regions)).to(device)
+            feature_judge = open_feature_judge(config.features, config.size, device)
+            self.judges = Judges(self.discriminator, feature_judge).to(device)
+        self._parser = open_parser(config.loss.parser, regions, device)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self._freeze()
         for part in (
@@ -74,7 +82,7 @@ class Trainer:
             part.recompute = config.recompute
         loss = config.loss
         self.generator_optimiser = self._adam(self.generator, loss.path_length_every)
-        self.discriminator_optimiser = self._adam(self.discriminator, loss.r1_every)
+        self.discriminator_optimiser = self._adam(self.judges, loss.r1_every)
         self.path_length_mean = torch.zeros((), device=device)
         self.augmentation = AdaptiveProbability(
             start=config.augmentation.probability,
@@ -87,13 +95,13 @@ class Trainer:
         sides = torch.from_numpy(regions.flip_table()[: len(regions)]).long()
         self._flip_table = None if torch.equal(sides, torch.arange(len(regions))) else sides.to(device)
         # What is differentiated twice runs as written; the rest may be compiled.
-        self._judge, self._render = self._shared(self.discriminator), self._shared(self.generator)
-        self._judge_fast: Callable[..., Tensor] = self._judge
+        self._judge, self._render = self._shared(self.judges), self._shared(self.generator)
+        self._judge_fast: Callable[..., Judgement] = self._judge
         self._render_fast: Callable[..., Rendering] = self._render
-        self._judge_frozen: Callable[..., Tensor] = self.discriminator
+        self._judge_frozen: Callable[..., Judgement] = self.judges
         if config.compile:
             self._judge_fast, self._render_fast = torch.compile(self._judge), torch.compile(self._render)
-            self._judge_frozen = torch.compile(self.discriminator)
+            self._judge_frozen = torch.compile(self.judges)
         self._rehearsed = processes.count == 1
 
     @property
@@ -138,13 +146,10 @@ class Trainer:
                 joint = None
                 if real_segmentation is not None and fake_segmentation is not None:
                     joint = torch.cat([real_segmentation, fake_segmentation])
-                scores = self._judge_fast(torch.cat([real_image, fake_image]), joint, num_sets=2)
-                real_score, fake_score = scores.float().chunk(2)
+                judged = self._judge_fast(torch.cat([real_image, fake_image]), joint, num_sets=2)
             if self.config.augmentation.adaptive:
-                self.augmentation.observe(real_score)
-            loss = discriminator_loss(real_score, fake_score)
-            means = {"score/real": real_score.mean(), "score/fake": fake_score.mean()}
-            return loss, {"loss/discriminator": loss, **means}
+                self.augmentation.observe(judged.score.chunk(2)[0])
+            return loss_of_judges(judged, self.config.features.weight)
 
         return self._update(self.discriminator_optimiser, self._judge, Phase.DISCRIMINATOR, part, image, segmentation)
 
@@ -157,24 +162,38 @@ class Trainer:
             image = image.detach().requires_grad_()
             joint = None if joint is None else joint.detach().requires_grad_()
             with self._autocast():
-                score = self._judge(image, joint)
-            r1 = r1_penalty(score, image, joint)
+                judged: Judgement = self._judge(image, joint)
+            r1 = r1_penalty(judged.score, image, joint)
             penalty = weights[0] / 2 * r1.image + weights[1] / 2 * r1.segmentation
             logged = {"r1/image": r1.image} | ({"r1/segmentation": r1.segmentation} if joint is not None else {})
-            return self._tied(penalty * loss.r1_every, score), logged
+            if judged.by_features is not None:
+                by_features = r1_penalty(judged.by_features, image).image
+                penalty = penalty + self.config.features.r1 / 2 * by_features
+                logged |= {"r1/features": by_features}
+            return self._tied(penalty * loss.r1_every, *filter(torch.is_tensor, judged)), logged
 
         return self._update(self.discriminator_optimiser, self._judge, Phase.R1, part, image, segmentation)
 
     def _generator_step(self) -> Values:
+        weights = self.config.loss
+
         def part(draws: Draws) -> tuple[Tensor, Values]:
             with self._autocast():
                 fake = self._generate(draws)
                 image, segmentation = self._augment(fake.image, fake.segmentation, draws, real=False)
-                score = self._judge_frozen(image, segmentation)
-            adversarial, mask = generator_loss(score.float()), mask_loss(fake)
-            return adversarial + self.config.loss.mask * mask, {"loss/generator": adversarial, "loss/mask": mask}
+                judged = self._judge_frozen(image, segmentation)
+                read = None if self._parser is None else self._parser.logits(fake.image, self.config.size)
+            loss, values = loss_before_judges(judged, self.config.features.weight)
+            parts = {"mask": mask_loss(fake)}
+            if weights.depth:
+                parts["depth"] = depth_loss(fake.depth, weights.depth_limit)
+            if read is not None:
+                parts["agreement"] = agreement_loss(fake.segmentation, read)
+            for name, value in parts.items():
+                loss = loss + getattr(weights, name) * value
+            return loss, {**values, **{f"loss/{name}": value for name, value in parts.items()}}
 
-        with _frozen(self.discriminator):
+        with _frozen(self.judges):
             return self._update(self.generator_optimiser, self._render, Phase.GENERATOR, part)
 
     def _path_length_step(self) -> Values:
@@ -268,23 +287,6 @@ class Trainer:
             return loss
         return loss + 0.0 * torch.stack([output.float().sum() for output in outputs]).sum()
 
-    def _divide(self) -> None:
-        """Cut the batch into the parts that go through the networks at once, and take this process's."""
-        config, count = self.config, self.processes.count * self.config.accumulate
-        for batch, name in (
-            (config.batch, "batch"),
-            (config.batch // config.loss.path_length_batch_shrink, "batch / loss.path_length_batch_shrink"),
-        ):
-            if batch % count:
-                raise InputError(
-                    f"{name} is {batch}, which {self.processes.count} processes x {config.accumulate} parts "
-                    f"(accumulate) do not divide. Give a multiple of {count}."
-                )
-        own = range(self.processes.rank * config.accumulate, (self.processes.rank + 1) * config.accumulate)
-        self._parts = [share_of(config.batch, count, index) for index in own]
-        shrunk = config.batch // config.loss.path_length_batch_shrink
-        self._path_length_parts = [share_of(shrunk, count, index) for index in own]
-
     def _freeze(self) -> None:
         """Take out of the training what the configuration or the data say."""
         freeze = self.config.freeze
@@ -309,12 +311,13 @@ class Trainer:
         """
         draws = Draws(self.config.seed, 0, Phase.GENERATOR, self.config.batch, self.positions[:1], self.device)
         with self._autocast():
-            score = self._judge(image, segmentation if self.labelled else None)
+            judged: Judgement = self._judge(image, segmentation if self.labelled else None)
             latents = draws.latents(self.generator, 0.0)
             fake = self._render(latents, noise=draws.noise(self.generator.renderer.noise_sides))
         zero = torch.zeros((), device=self.device)
-        (self._tied(zero, score) + self._tied(zero, fake.image, fake.segmentation)).backward()
-        for network in (self.generator, self.discriminator):
+        scores = filter(torch.is_tensor, judged)
+        (self._tied(zero, *scores) + self._tied(zero, fake.image, fake.segmentation)).backward()
+        for network in (self.generator, self.judges):
             network.zero_grad(set_to_none=True)
         self._rehearsed = True
 
@@ -356,6 +359,7 @@ class Trainer:
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "path_length_mean": self.path_length_mean,
             "augmentation": self.augmentation.state(self.processes.sum),
+            "feature_judge": None if self.judges.features is None else self.judges.features.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -363,6 +367,8 @@ class Trainer:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.average.load_state_dict(state["average"])
+        if self.judges.features is not None:
+            self.judges.features.load_state_dict(state["feature_judge"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
         self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
         self.path_length_mean = state["path_length_mean"].to(self.device)

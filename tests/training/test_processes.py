@@ -16,6 +16,7 @@ from semanticgan.training.processes import share_of
 
 ROOT = Path(__file__).parents[2]
 ADAPTIVE = ("augmentation.adaptive=true", "augmentation.probability=0.5", "augmentation.images_to_one=200")
+GUIDED = ("features.extractor=random", "loss.parser=portraits-64")
 
 
 def launch(program: list[str], num_processes: int, port: int) -> None:
@@ -63,7 +64,7 @@ def assert_same_training(found: dict[str, Any], expected: dict[str, Any], tolera
             torch.testing.assert_close(found["state"][network][name], tensor, rtol=tolerance, atol=tolerance, msg=name)
 
 
-@pytest.mark.parametrize("overrides", [(), ADAPTIVE], ids=["plain", "adaptive"])
+@pytest.mark.parametrize("overrides", [(), ADAPTIVE, GUIDED], ids=["plain", "adaptive", "guided"])
 def test_two_processes_train_as_one(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     """20 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
     one = steps(tmp_path / "one.pt", 1, 0, *overrides)

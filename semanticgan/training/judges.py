@@ -1,0 +1,136 @@
+"""What judges pictures in a training: the discriminator and, if wanted, one of the features of a frozen network.
+
+Shape legend: N images, K regions, S side of the picture, L maps of the frozen network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from semanticgan.errors import InputError
+from semanticgan.networks.discriminator import Discriminator
+from semanticgan.networks.feature_discriminator import FeatureDiscriminator
+from semanticgan.training.losses import discriminator_loss, generator_loss
+
+if TYPE_CHECKING:
+    from semanticgan.metrics.extractors import MapExtractor
+    from semanticgan.metrics.parser import FaceParser
+    from semanticgan.regions import RegionScheme
+    from semanticgan.training.config import FeaturesSection
+
+Values = dict[str, Tensor]
+
+
+class Judgement(NamedTuple):
+    """Scores of pictures, high where they seem real."""
+
+    score: Tensor  # [N, 1], of picture and segmentation
+    by_features: Tensor | None  # [N, L], of the picture's features
+
+
+class FeatureJudge(nn.Module):
+    """A discriminator of the maps of a frozen network; only the heads are weights of this module.
+
+    Args:
+        extractor: the frozen network.
+        size: S.
+        channels: width of the heads.
+
+    Raises:
+        InputError: pictures of that side do not fit the extractor.
+    """
+
+    def __init__(self, extractor: MapExtractor, size: int, channels: int) -> None:
+        super().__init__()
+        self._extractor = extractor
+        maps = extractor.maps(torch.zeros(1, 3, size, size))
+        self.heads = FeatureDiscriminator([x.shape[1] for x in maps if x.shape[-1] > 1], channels)
+
+    def forward(self, image: Tensor, num_sets: int = 1) -> Tensor:
+        """Scores [N, L] of images [N, 3, S, S] in [-1, 1], through which gradients flow."""
+        scores: Tensor = self.heads([x for x in self._extractor.maps(image) if x.shape[-1] > 1], num_sets)
+        return scores
+
+
+class Judges(nn.Module):
+    """All that scores pictures, as one network."""
+
+    def __init__(self, discriminator: Discriminator, features: FeatureJudge | None) -> None:
+        super().__init__()
+        self.discriminator, self.features = discriminator, features
+
+    def forward(self, image: Tensor, segmentation: Tensor | None = None, num_sets: int = 1) -> Judgement:
+        """Arguments as of :meth:`Discriminator.forward`."""
+        score = self.discriminator(image, segmentation, num_sets)
+        return Judgement(score.float(), None if self.features is None else self.features(image, num_sets).float())
+
+
+def open_feature_judge(section: FeaturesSection, size: int, device: torch.device) -> FeatureJudge | None:
+    """The judge that a configuration asks for, None where it asks for none.
+
+    Raises:
+        InputError: an unknown extractor, or one that has no maps or takes no pictures of that side.
+    """
+    if section.extractor is None:
+        return None
+    from semanticgan.metrics.extractors import MapExtractor, open_extractor
+
+    extractor = open_extractor(section.extractor, device=device)
+    if not isinstance(extractor, MapExtractor):
+        raise InputError(
+            f"features.extractor is {section.extractor!r}, through which no gradients flow. Give random, attributes, "
+            "attributes:PATH or discriminator:PATH."
+        )
+    return FeatureJudge(extractor, size, section.channels)
+
+
+def open_parser(name_or_path: str | None, regions: RegionScheme, device: torch.device) -> FaceParser | None:
+    """The parser that generated segmentations are to agree with, None where none is named.
+
+    Raises:
+        InputError: no such parser, or one of other regions.
+    """
+    if name_or_path is None:
+        return None
+    from semanticgan.metrics.parser import load_parser
+
+    parser = load_parser(name_or_path, device)
+    if parser.regions.names != regions.names:
+        raise InputError(
+            f"loss.parser {name_or_path!r} tells {', '.join(parser.regions.names)}, the data have "
+            f"{', '.join(regions.names)}. Give a parser trained on the data's regions (train-parser)."
+        )
+    return parser
+
+
+def loss_of_judges(judged: Judgement, weight: float) -> tuple[Tensor, Values]:
+    """The discriminators' loss on as many real as generated pictures in a row, and what is logged of it.
+
+    Args:
+        judged: of all of them.
+        weight: of the features' part.
+    """
+    real, fake = judged.score.chunk(2)
+    loss = discriminator_loss(real, fake)
+    values = {"loss/discriminator": loss, "score/real": real.mean(), "score/fake": fake.mean()}
+    if judged.by_features is not None:
+        real, fake = judged.by_features.chunk(2)
+        by_features = discriminator_loss(real, fake)
+        loss = loss + weight * by_features
+        values |= {"loss/discriminator_features": by_features}
+        values |= {"score/real_features": real.mean(), "score/fake_features": fake.mean()}
+    return loss, values
+
+
+def loss_before_judges(judged: Judgement, weight: float) -> tuple[Tensor, Values]:
+    """The generator's adversarial loss on generated pictures, and what is logged of it; arguments as above."""
+    loss = generator_loss(judged.score)
+    values = {"loss/generator": loss}
+    if judged.by_features is not None:
+        by_features = generator_loss(judged.by_features)
+        loss = loss + weight * by_features
+        values |= {"loss/generator_features": by_features}
+    return loss, values

@@ -1,0 +1,37 @@
+"""How far a segmentation agrees with a parser's reading."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from semanticgan.training.losses import agreement_loss
+
+
+def one_hot(labels: list[list[int]], num_regions: int) -> Tensor:
+    return torch.nn.functional.one_hot(torch.tensor(labels), num_regions).permute(2, 0, 1)[None].double()
+
+
+def test_agreement_is_one_minus_the_mean_dice_coefficient() -> None:
+    """By hand: of 16 pixels each gives 4 to the second region, and 2 of these are the same."""
+    own = one_hot([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], 3)
+    read = one_hot([[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]], 3)
+    found = agreement_loss(2 * own - 1, 100 * read)
+    dice = [(2 * 10 + 4) / (24 + 4), (2 * 2 + 4) / (8 + 4), 1.0]  # the third is nowhere
+    assert found.item() == pytest.approx(1 - sum(dice) / 3, abs=1e-6)
+    both = agreement_loss(2 * own.repeat(2, 1, 1, 1) - 1, 100 * torch.cat([read, own]))
+    assert both.item() == pytest.approx(found.item() / 2, abs=1e-6)
+    assert agreement_loss(2 * own - 1, 100 * own).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_agreement_moves_labels_and_picture() -> None:
+    random = torch.Generator().manual_seed(0)
+    segmentation = (torch.rand(2, 5, 8, 8, generator=random) * 1.8 - 0.9).requires_grad_()
+    logits = torch.randn(2, 5, 8, 8, generator=random).requires_grad_()
+    before = agreement_loss(segmentation, logits)
+    for moved, other in ((segmentation, logits), (logits, segmentation)):
+        (gradient,) = torch.autograd.grad(agreement_loss(segmentation, logits), moved)
+        step = moved.detach() - 1e-2 * gradient / gradient.norm()
+        pair = (step, other.detach()) if moved is segmentation else (other.detach(), step)
+        assert agreement_loss(*pair) < before

@@ -1,0 +1,134 @@
+"""The discriminator of a frozen network's features, and the parser that segmentations are to agree with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from semanticgan.errors import InputError
+from semanticgan.metrics.extractors import RandomExtractor
+from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork, load_parser
+from semanticgan.regions import CELEBAMASK_13, PHOTOGRAPHS_11
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.judges import FeatureJudge
+from semanticgan.training.loop import train
+from semanticgan.training.state import load_state, newest_state
+from semanticgan.training.trainer import Trainer
+from tests.training.exactness import assert_same, assert_same_run, stop_after
+from tests.training.test_trainer import pairs
+
+Make = Callable[..., TrainingConfig]
+CPU = torch.device("cpu")
+FEATURES = "features.extractor=random"
+
+
+@pytest.fixture(scope="module")
+def parser_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A parser of 16 pixels and the 11 regions that has learnt nothing."""
+    path = tmp_path_factory.mktemp("parser") / "parser.safetensors"
+    torch.manual_seed(0)
+    FaceParser(ParserNetwork(ParserConfig(16, 11)), PHOTOGRAPHS_11, licence="none", data_licence="none").save(path)
+    return path
+
+
+def weights(network: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+
+def test_heads_learn_and_the_frozen_network_does_not(tiny_config: Make, tmp_path: Path) -> None:
+    trainer = Trainer(tiny_config(tmp_path, FEATURES), PHOTOGRAPHS_11, CPU)
+    judge = trainer.judges.features
+    assert judge is not None
+    before = copy.deepcopy(judge.state_dict())
+    values = [trainer.step(*pairs(trainer.config)) for _ in range(2)]
+    assert [name for name, weight in judge.state_dict().items() if torch.equal(before[name], weight)] == []
+    assert judge._extractor.digest == RandomExtractor().digest
+    assert "r1/features" in values[0] and "r1/features" not in values[1]
+    assert {"loss/generator_features", "loss/discriminator_features", "score/real_features"} <= values[1].keys()
+
+
+def test_features_of_no_weight_change_nothing_else(tiny_config: Make, tmp_path: Path) -> None:
+    ends = []
+    for overrides in ([], [FEATURES, "features.weight=0", "features.r1=0"], [FEATURES]):
+        trainer = Trainer(tiny_config(tmp_path, *overrides), PHOTOGRAPHS_11, CPU)
+        for _ in range(2):
+            trainer.step(*pairs(trainer.config))
+        ends.append((weights(trainer.generator), weights(trainer.discriminator)))
+    assert torch.equal(ends[0][0], ends[1][0]) and torch.equal(ends[0][1], ends[1][1])
+    assert not torch.equal(ends[0][0], ends[2][0])
+
+
+def test_gradients_reach_the_picture_through_every_map() -> None:
+    torch.manual_seed(0)
+    judge = FeatureJudge(RandomExtractor(), 32, 8)
+    image = torch.rand(4, 3, 32, 32, requires_grad=True)
+    scores = judge(image)
+    assert scores.shape == (4, 4)
+    for depth in range(4):
+        (gradient,) = torch.autograd.grad(scores[:, depth].sum(), image, retain_graph=True)
+        assert (gradient.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_agreement_moves_the_generator_towards_the_parser(tiny_config: Make, tmp_path: Path, parser_file: Path) -> None:
+    """Beside a training that only measures it; gains are of the loss above what the first step found."""
+    gains = []
+    for weight in (0, 100):
+        wanted = (f"loss.parser={parser_file}", f"loss.agreement={weight}", "loss.mask=0")
+        trainer = Trainer(tiny_config(tmp_path, *wanted), PHOTOGRAPHS_11, CPU)
+        lost = [float(trainer.step(*pairs(trainer.config))["loss/agreement"]) for _ in range(30)]
+        gains.append(lost[0] - min(lost[-5:]))
+        assert trainer._parser is not None
+        assert weights(trainer._parser.network).equal(weights(load_parser(parser_file).network))
+    assert gains[1] > 0.02 > gains[0]
+
+
+def test_a_run_with_both_resumes_in_the_same_bits(
+    tiny_config: Make, tmp_path: Path, parser_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = (FEATURES, f"loss.parser={parser_file}", "schedule.total_images=40")
+    train(tiny_config(tmp_path / "whole", *both))
+    with monkeypatch.context() as patch:
+        stop_after(5, patch)
+        train(tiny_config(tmp_path / "run", *both))
+    assert train(tiny_config(tmp_path / "run", *both)).finished
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    newest = newest_state(tmp_path / "run")
+    assert newest is not None and load_state(newest)["feature_judge"]
+
+
+@pytest.mark.parametrize(("width", "taken"), [(64, True), (32, False)])
+def test_a_start_gives_heads_of_equal_configuration(tiny_config: Make, tmp_path: Path, width: int, taken: bool) -> None:
+    first = train(tiny_config(tmp_path / "first", FEATURES, "schedule.total_images=8"))
+    still = ("optimiser.learning_rate=0", "schedule.total_images=4", f"start={first.run_dir}")
+    second = train(tiny_config(tmp_path / "second", FEATURES, f"features.channels={width}", *still))
+    states = [load_state(result.model.parent)["feature_judge"] for result in (first, second)]
+    if taken:
+        assert_same(states[1], states[0])
+    else:
+        assert states[1]["heads.heads.0.mix.weight"].shape[0] == width
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("features.extractor=nothing", "unknown extractor 'nothing'"),
+        ("features.extractor=discriminator:portraits-64", "takes pictures of 64 pixels, got 16"),
+        ("loss.parser=portraits-64", "Give a parser trained on the data's regions"),
+        ("loss.parser=nowhere.safetensors", "nowhere.safetensors"),
+    ],
+)
+def test_what_cannot_judge_is_refused(tiny_config: Make, tmp_path: Path, override: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Trainer(tiny_config(tmp_path, override), PHOTOGRAPHS_11, CPU)
+
+
+def test_an_extractor_without_gradients_is_refused(
+    tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("semanticgan.metrics.extractors.open_extractor", lambda *_, **__: object())
+    with pytest.raises(InputError, match=r"through which no gradients flow\. Give random"):
+        Trainer(tiny_config(tmp_path, "features.extractor=inception"), CELEBAMASK_13, CPU)
