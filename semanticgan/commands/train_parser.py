@@ -14,6 +14,7 @@ from typing import Any
 from semanticgan.commands import arguments
 from semanticgan.data import KINDS
 from semanticgan.metrics.parser_training import ParserTraining
+from semanticgan.model import PRECISIONS
 
 EXAMPLES = (
     "folder data/portraits-64 --size 64 --out parser.safetensors",
@@ -53,6 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="of the stored weights; float16 halves the file (default: %(default)s)",
     )
+    parser.add_argument(
+        "--arithmetic",
+        choices=PRECISIONS,
+        default=ParserTraining.precision,
+        help="of the training; bfloat16 is faster where the processor knows it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data-seed", type=arguments.seed, default=0, help="of portraits that are drawn (default: %(default)s)"
+    )
     arguments.add_learning_arguments(parser, ParserTraining, "pairs")
 
 
@@ -65,7 +75,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     require_suffix(args.out, (".safetensors",))
     require_free(args.out, args.overwrite)
-    training = ParserTraining(num_steps=args.steps, batch=args.batch, num_held_out=args.held_out, seed=args.seed)
+    training = ParserTraining(
+        num_steps=args.steps,
+        batch=args.batch,
+        num_held_out=args.held_out,
+        seed=args.seed,
+        precision=args.arithmetic,
+    )
     dataset = open_dataset(
         args.kind,
         args.path,
@@ -73,6 +89,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         scheme=args.scheme,
         length=args.count or (DEFAULT_NUM_PORTRAITS if args.kind == "portraits" else None),
         label_order=args.label_order,
+        seed=args.data_seed,
     )
     parser = train_parser(
         dataset,

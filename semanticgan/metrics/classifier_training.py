@@ -37,8 +37,8 @@ from semanticgan.metrics.classifier import (
 )
 from semanticgan.metrics.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, Truth, mirrored, truth_of
 from semanticgan.metrics.parser_training import rate_at
+from semanticgan.model import PRECISIONS
 
-PRECISIONS = ("float32", "bfloat16")
 _SHIFT, _NOISE, _BRIGHTNESS, _CONTRAST = 2, 0.05, 0.1, 0.15  # pixels, of [-1, 1] twice, of the binary logarithm
 _BLUR_CHANCE, _NOISE_CHANCE = 0.3, 0.3
 _HEAVIEST = 5.0  # how much more than a common value the rarest one weighs
