@@ -184,7 +184,7 @@ class FaceParser:
         return logits.argmax(1).to(torch.uint8).cpu()
 
     def logits(self, images: Tensor, size: int) -> Tensor:
-        """What labels are read from, through which gradients flow.
+        """What labels are read from.
 
         Args:
             images: [N, 3, H, H] in [-1, 1], on the parser's device.

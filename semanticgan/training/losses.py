@@ -76,14 +76,15 @@ def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
     """One minus the soft Dice coefficient of a generator's segmentation and a parser's reading of its picture.
 
     The mean is over pictures and regions, small regions counting as much as large ones. A region that neither shows
-    costs nothing. Gradients go to both, so that labels follow the picture and the picture its labels.
+    costs nothing. Labels follow the picture, not the picture its labels: what a parser reads is no target for painting.
+    (With gradients to both, earrings that had no label were painted over.)
 
     Args:
         segmentation: [N, K, S, S], about [-1, 1].
-        logits: [N, K, S, S] of the parser.
+        logits: [N, K, S, S] of the parser, no gradient flows to them.
     """
     own = (segmentation.float() / 2 + 0.5).clamp(0.0, 1.0)
-    read = logits.float().softmax(1)
+    read = logits.detach().float().softmax(1)
     both = (own * read).sum((2, 3))  # [N, K]
     sizes = own.sum((2, 3)) + read.sum((2, 3))
     return 1.0 - ((2.0 * both + AGREED_PIXELS) / (sizes + AGREED_PIXELS)).mean()

@@ -182,7 +182,7 @@ class Trainer:
                 fake = self._generate(draws)
                 image, segmentation = self._augment(fake.image, fake.segmentation, draws, real=False)
                 judged = self._judge_frozen(image, segmentation)
-                read = None if self._parser is None else self._parser.logits(fake.image, self.config.size)
+                read = None if self._parser is None else self._parser.logits(fake.image.detach(), self.config.size)
             loss, values = loss_before_judges(judged, self.config.features.weight)
             parts = {"mask": mask_loss(fake)}
             if weights.depth:
