@@ -83,7 +83,8 @@ def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
         segmentation: [N, K, S, S], about [-1, 1].
         logits: [N, K, S, S] of the parser, no gradient flows to them.
     """
-    own = (segmentation.float() / 2 + 0.5).clamp(0.0, 1.0)
+    own = segmentation.float() / 2 + 0.5
+    own = own + (own.clamp(0.0, 1.0) - own).detach()  # below -1 a region could not come back, were there no gradient
     read = logits.detach().float().softmax(1)
     both = (own * read).sum((2, 3))  # [N, K]
     sizes = own.sum((2, 3)) + read.sum((2, 3))

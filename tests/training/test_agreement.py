@@ -34,3 +34,14 @@ def test_agreement_moves_the_labels_towards_the_reading() -> None:
     assert segmentation.grad is not None and logits.grad is None
     step = segmentation.detach() - 1e-2 * segmentation.grad / segmentation.grad.norm()
     assert agreement_loss(step, logits) < before
+
+
+def test_a_region_below_the_range_still_gets_a_gradient() -> None:
+    segmentation = torch.full((1, 2, 4, 4), 1.0)
+    segmentation[:, 1] = -1.05
+    segmentation.requires_grad_()
+    logits = torch.zeros(1, 2, 4, 4)
+    logits[:, 1] = 20.0
+    agreement_loss(segmentation, logits).backward()
+    assert segmentation.grad is not None
+    assert (segmentation.grad[:, 1] < 0).all() and (segmentation.grad[:, 0] > 0).all()
