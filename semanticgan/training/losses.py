@@ -75,6 +75,7 @@ def depth_loss(depth: Tensor, limit: float) -> Tensor:
 def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
     """One minus the soft Dice coefficient of a generator's segmentation and a parser's reading of its picture.
 
+    Sizes are sums of squares (Milletari et al. 2016, arXiv 1606.04797), so that a value beyond [-1, 1] is drawn back.
     The mean is over pictures and regions, small regions counting as much as large ones. A region that neither shows
     costs nothing. Labels follow the picture, not the picture its labels: what a parser reads is no target for painting.
     (With gradients to both, earrings that had no label were painted over.)
@@ -84,10 +85,9 @@ def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
         logits: [N, K, S, S] of the parser, no gradient flows to them.
     """
     own = segmentation.float() / 2 + 0.5
-    own = own + (own.clamp(0.0, 1.0) - own).detach()  # below -1 a region could not come back, were there no gradient
     read = logits.detach().float().softmax(1)
     both = (own * read).sum((2, 3))  # [N, K]
-    sizes = own.sum((2, 3)) + read.sum((2, 3))
+    sizes = own.square().sum((2, 3)) + read.square().sum((2, 3))
     return 1.0 - ((2.0 * both + AGREED_PIXELS) / (sizes + AGREED_PIXELS)).mean()
 
 

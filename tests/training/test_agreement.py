@@ -36,12 +36,13 @@ def test_agreement_moves_the_labels_towards_the_reading() -> None:
     assert agreement_loss(step, logits) < before
 
 
-def test_a_region_below_the_range_still_gets_a_gradient() -> None:
-    segmentation = torch.full((1, 2, 4, 4), 1.0)
-    segmentation[:, 1] = -1.05
-    segmentation.requires_grad_()
+def test_labels_beyond_the_range_are_drawn_back() -> None:
+    """The first region is read everywhere; the second is not, whatever the labels say."""
     logits = torch.zeros(1, 2, 4, 4)
-    logits[:, 1] = 20.0
-    agreement_loss(segmentation, logits).backward()
-    assert segmentation.grad is not None
-    assert (segmentation.grad[:, 1] < 0).all() and (segmentation.grad[:, 0] > 0).all()
+    logits[:, 0] = 20.0
+    for first, second in ((1.3, -1.3), (-1.3, 1.3)):
+        segmentation = torch.tensor([first, second]).view(1, 2, 1, 1).repeat(1, 1, 4, 4).requires_grad_()
+        agreement_loss(segmentation, logits).backward()
+        assert segmentation.grad is not None
+        assert (segmentation.grad[:, 0].sign() == (1 if first > 1 else -1)).all()
+        assert (segmentation.grad[:, 1].sign() == (-1 if second < -1 else 1)).all()

@@ -91,7 +91,7 @@ def test_labels_follow_the_parser(tiny_config: Make, tmp_path: Path, parser_file
         assert weights(trainer._parser.network).equal(weights(load_parser(parser_file).network))
     assert losses[0][0] == losses[1][0]
     assert shares[0] < 0.5 and shares[1] > 0.95, shares
-    assert losses[1][-1] < 0.5 * losses[0][-1]
+    assert losses[1][-1] < losses[0][-1] - 0.1
 
 
 def test_a_run_with_both_resumes_in_the_same_bits(
