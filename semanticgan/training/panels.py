@@ -24,11 +24,16 @@ _GROUPS: Mapping[str, str] = {
 }
 _TOGETHER = (  # curves that are read against each other, and the title of their chart
     ("Adversarial losses", ("loss/discriminator", "loss/generator")),
+    ("Losses by features", ("loss/discriminator_features", "loss/generator_features")),
     ("Scores", ("score/real", "score/fake")),
+    ("Scores by features", ("score/real_features", "score/fake_features")),
     ("Learning rates", ("learning_rate/generator", "learning_rate/discriminator")),
 )
 _TITLES = {
     "loss/mask": "Mask regulariser",
+    "loss/agreement": "Agreement with the parser",
+    "loss/depth": "Depths beyond the limit",
+    "r1/features": "R1 of the features' scores",
     "r1/image": "R1 on pictures",
     "r1/segmentation": "R1 on segmentations",
     "path_length/penalty": "Path length penalty",
@@ -41,6 +46,11 @@ _TITLES = {
 _NOTES = {  # title of a chart -> what a reader should know
     "Adversarial losses": "Softplus losses. Dashed, 1.39: D tells nothing apart. Near 0 it does without effort.",
     "Mask regulariser": "How far segmentations stray from what the local generators say.",
+    "Losses by features": "Of the discriminator that reads a frozen network. Dashed, 1.39: it tells nothing apart.",
+    "Agreement with the parser": "One minus the Dice coefficient of the labels and a parser's reading of the pictures.",
+    "Depths beyond the limit": "How far regions lie behind the nearest, beyond the limit, on average.",
+    "Scores by features": "Means over a batch and over the frozen network's maps.",
+    "R1 of the features' scores": "Squared norm of the gradient at real pictures, before its weight.",
     "Scores": "Means over a batch, before the sigmoid. The further apart, the easier real is told from generated.",
     "R1 on pictures": "Squared norm of the score's gradient at real pictures, before its weight.",
     "R1 on segmentations": "Squared norm of the score's gradient at real segmentations, before its weight.",
@@ -51,10 +61,19 @@ _NOTES = {  # title of a chart -> what a reader should know
     "Speed": "Depends on the machine and on what else it does.",
     "Learning rates": "Of Adam, lowered where lazy regularisation adds steps.",
 }
-_LABELS = {"loss/discriminator": "D", "loss/generator": "G", "score/fake": "generated"}
+_LABELS = {
+    "loss/discriminator": "D",
+    "loss/generator": "G",
+    "score/fake": "generated",
+    "loss/discriminator_features": "D",
+    "loss/generator_features": "G",
+    "score/real_features": "real",
+    "score/fake_features": "generated",
+}
 _UNITS = {"speed/images_per_second": "images/s", "memory/peak_gigabytes": "GB"}
 _MARKS = {
     "loss/discriminator": Mark(2 * math.log(2), "1.39, chance"),
+    "loss/discriminator_features": Mark(2 * math.log(2), "1.39, chance"),
     "augmentation/probability": Mark(1.0, "limit"),
 }
 
