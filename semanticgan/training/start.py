@@ -111,8 +111,16 @@ class Start:
         trainer.path_length_mean = self.state["path_length_mean"].to(trainer.device)
         if self.discriminator is None:
             fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
-        if self.config is not None and self.config.features == trainer.config.features and trainer.judges.features:
+        if self._has_heads_for(trainer.config):
+            assert trainer.judges.features is not None
             trainer.judges.features.load_state_dict(self.state["feature_judge"])
+
+    def _has_heads_for(self, config: TrainingConfig) -> bool:
+        """Whether the state has heads that read the maps of the same frozen network."""
+        if self.config is None or config.features.extractor is None:
+            return False
+        own, wanted = self.config.features, config.features
+        return (own.extractor, own.channels) == (wanted.extractor, wanted.channels)
 
     @staticmethod
     def _fill(network: nn.Module, source: nn.Module) -> None:
