@@ -92,7 +92,8 @@ class FeaturesSection:
 
     extractor: str | None = None  # random, attributes, attributes:PATH or discriminator:PATH; null: none
     weight: float = 1.0  # of its losses
-    r1: float = 0.1  # weight of its R1 on pictures
+    r1: float = 0.0005  # weight of its R1 on pictures
+    rate: float = 5.0  # of learning, times optimiser.learning_rate: heads are small and have to keep up
     channels: int = 64
 
 
@@ -277,6 +278,7 @@ _SMALLEST = {
         "ema.ramp_up",
         "features.weight",
         "features.r1",
+        "features.rate",
         "freeze.discriminator_blocks",
         *(f"loss.{name}" for name in (*_LOSS, "agreement", "depth", "depth_limit")),
     ),

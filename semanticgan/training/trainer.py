@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,8 +81,11 @@ class Trainer:
         ):
             part.recompute = config.recompute
         loss = config.loss
-        self.generator_optimiser = self._adam(self.generator, loss.path_length_every)
-        self.discriminator_optimiser = self._adam(self.judges, loss.r1_every)
+        self.generator_optimiser = self._adam({self.generator: 1.0}, loss.path_length_every)
+        judges: dict[nn.Module, float] = {self.discriminator: 1.0}
+        if feature_judge is not None:
+            judges[feature_judge] = config.features.rate
+        self.discriminator_optimiser = self._adam(judges, loss.r1_every)
         self.path_length_mean = torch.zeros((), device=device)
         self.augmentation = AdaptiveProbability(
             start=config.augmentation.probability,
@@ -324,14 +327,19 @@ class Trainer:
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
-    def _adam(self, network: nn.Module, lazy_every: int) -> torch.optim.Adam:
-        """Adam whose rate and betas account for the extra updates of lazy regularisation."""
+    def _adam(self, networks: Mapping[nn.Module, float], lazy_every: int) -> torch.optim.Adam:
+        """Adam of networks at their relative rates, and betas, that account for the extra lazy updates."""
         values = self.config.optimiser
         share = lazy_every / (lazy_every + 1) if lazy_every else 1.0
         fused = self.device.type == "cuda"  # that of the CPU repeats no bits after a resume
         return torch.optim.Adam(
-            [parameter for parameter in network.parameters() if parameter.requires_grad],
-            lr=values.learning_rate * share,
+            [
+                {
+                    "params": [parameter for parameter in network.parameters() if parameter.requires_grad],
+                    "lr": values.learning_rate * share * rate,
+                }
+                for network, rate in networks.items()
+            ],
             betas=(float(values.beta1**share), float(values.beta2**share)),
             eps=values.epsilon,
             fused=fused,
