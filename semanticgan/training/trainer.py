@@ -62,9 +62,8 @@ class Trainer:
         self.steps_done = 0
         self._parts = shares_of(config.batch, "batch", processes, config.accumulate)
         shrunk = config.batch // config.loss.path_length_batch_shrink
-        self._path_length_parts = shares_of(
-            shrunk, "batch / loss.path_length_batch_shrink", processes, config.accumulate
-        )
+        name = "batch / loss.path_length_batch_shrink"
+        self._path_length_parts = shares_of(shrunk, name, processes, config.accumulate)
         with torch.random.fork_rng(devices=[]):  # networks draw their first weights from the global stream
             torch.manual_seed(_weights_seed(config.seed))
             self.generator = Generator(config.generator_config(regions)).to(device)
