@@ -292,11 +292,13 @@ class AttributeClassifier:
         image = self.resized(pictures.to(self.device).float() / 127.5 - 1)
         return self.network.maps(padded(image, _BATCH))[-1].mean((2, 3))[: len(image)]
 
-    def save(self, path: str | Path, description: str = "", overwrite: bool = False) -> None:
-        """Write the classifier as a ``.safetensors`` file.
+    def save(
+        self, path: str | Path, description: str = "", overwrite: bool = False, precision: str = "float32"
+    ) -> None:
+        """Write the classifier as a ``.safetensors`` file; "float16" as ``precision`` halves it.
 
         Raises:
-            InputError: another suffix, weights that are not finite, an existing file without ``overwrite``.
+            InputError: another suffix or precision, weights that are not finite, an existing file that may not go.
         """
         texts = {
             "description": description or f"a classifier of pictures of {self.size} pixels",
@@ -307,7 +309,7 @@ class AttributeClassifier:
         }
         state = self.network.state_dict()
         weights = {name: value for name, value in state.items() if value.is_floating_point()}
-        write_weights(path, FORMAT, weights, texts, overwrite=overwrite)
+        write_weights(path, FORMAT, weights, texts, precision, overwrite)
 
 
 def load_classifier(name_or_path: str | Path = DEFAULT, device: torch.device | str = "cpu") -> AttributeClassifier:
