@@ -72,9 +72,18 @@ def parser() -> FaceParser:
 def test_parsers_that_help_and_examples_name_come_with_the_package() -> None:
     texts = [arguments.PARSER_HELP, *label_regions.EXAMPLES, *evaluate.EXAMPLES]
     named = {name for text in texts for name in re.findall(r"[a-z]+-[0-9]+(?=[, ])", text)}
-    assert named and named == set(bundled("parsers"))
-    for name in named:
+    tutors = {f"tutor-{name}" for name in named}
+    assert named and named | tutors == set(bundled("parsers"))
+    for name in bundled("parsers"):
         assert load_parser(name).training["held_out"]["mean_iou"] > 0.7
+
+
+@pytest.mark.parametrize("name", ["portraits-64", "photographs-64"])
+def test_who_measures_is_not_who_taught(name: str) -> None:
+    own, tutor = load_parser(name), load_parser(f"tutor-{name}")
+    assert own.regions == tutor.regions
+    assert own.training["seed"] != tutor.training["seed"]
+    assert not torch.equal(own.network.head.weight, tutor.network.head.weight)
 
 
 def test_learns_eight_pairs(parser: FaceParser) -> None:
