@@ -80,6 +80,7 @@ class LossSection:
         None  # a file of train-parser, or its name; what it reads in a picture is to be its segmentation
     )
     agreement: float = 1.0  # weight of that
+    coarse_agreement: float = 0.0  # weight of the coarse masks' part in it
     depth: float = (
         0.0  # weight of pseudo-depths that lie further than depth_limit behind the nearest; the paper has none
     )
@@ -280,7 +281,7 @@ _SMALLEST = {
         "features.r1",
         "features.rate",
         "freeze.discriminator_blocks",
-        *(f"loss.{name}" for name in (*_LOSS, "agreement", "depth", "depth_limit")),
+        *(f"loss.{name}" for name in (*_LOSS, "agreement", "coarse_agreement", "depth", "depth_limit")),
     ),
     1: (
         "batch",

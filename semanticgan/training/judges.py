@@ -13,13 +13,21 @@ from torch import Tensor, nn
 from semanticgan.errors import InputError
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.feature_discriminator import FeatureDiscriminator
-from semanticgan.training.losses import discriminator_loss, generator_loss
+from semanticgan.training.losses import (
+    agreement_loss,
+    coarse_agreement_loss,
+    depth_loss,
+    discriminator_loss,
+    generator_loss,
+    mask_loss,
+)
 
 if TYPE_CHECKING:
     from semanticgan.metrics.extractors import MapExtractor
     from semanticgan.metrics.parser import FaceParser
+    from semanticgan.networks.generator import Rendering
     from semanticgan.regions import RegionScheme
-    from semanticgan.training.config import FeaturesSection
+    from semanticgan.training.config import FeaturesSection, LossSection
 
 Values = dict[str, Tensor]
 
@@ -134,3 +142,20 @@ def loss_before_judges(judged: Judgement, weight: float) -> tuple[Tensor, Values
         loss = loss + weight * by_features
         values |= {"loss/generator_features": by_features}
     return loss, values
+
+
+def losses_of_labels(fake: Rendering, read: Tensor | None, weights: LossSection) -> Values:
+    """The losses of generated segmentations, masks and depths, each under the name of its weight.
+
+    Args:
+        fake: what was generated.
+        read: logits [N, K, S, S] that a parser gives its pictures, if there is one.
+        weights: of the configuration.
+    """
+    losses = {"mask": mask_loss(fake)}
+    if weights.depth:
+        losses["depth"] = depth_loss(fake.depth, weights.depth_limit)
+    if read is not None:
+        losses["agreement"] = agreement_loss(fake.segmentation, read)
+        losses["coarse_agreement"] = coarse_agreement_loss(fake.depth, read)
+    return losses

@@ -91,6 +91,22 @@ def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
     return 1.0 - ((2.0 * both + AGREED_PIXELS) / (sizes + AGREED_PIXELS)).mean()
 
 
+def coarse_agreement_loss(depth: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy of the coarse masks, softmax of the pseudo-depths, and a parser's reading of the picture.
+
+    Masks follow the picture, as labels do in :func:`agreement_loss`. Where a mask is nearly 0, so are the gradients of
+    all losses of masks, but not this one's: at a point it is the mask less what is read. A point weighs one over the
+    root of its region's area in the picture, between counting points (an earring is three of 1,024) and regions.
+
+    Args:
+        depth: [N, K, s, s].
+        logits: [N, K, S, S] of the parser, S a multiple of s; no gradient flows to them.
+    """
+    read = average_pool_to(logits.detach().float().softmax(1), depth.shape[-1])
+    weight = read.sum((2, 3), keepdim=True).add(1.0).rsqrt() * read  # [N, K, s, s]
+    return -(weight * depth.float().log_softmax(1)).sum() / weight.sum()
+
+
 class PathLength(NamedTuple):
     penalty: Tensor  # mean squared distance of the lengths from their running mean
     mean: Tensor  # the running mean after this batch, detached

@@ -32,6 +32,7 @@ _TOGETHER = (  # curves that are read against each other, and the title of their
 _TITLES = {
     "loss/mask": "Mask regulariser",
     "loss/agreement": "Agreement with the parser",
+    "loss/coarse_agreement": "Agreement of coarse masks with the parser",
     "loss/depth": "Depths beyond the limit",
     "r1/features": "R1 of the features' scores",
     "r1/image": "R1 on pictures",

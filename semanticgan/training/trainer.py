@@ -29,10 +29,11 @@ from semanticgan.training.judges import (
     Judges,
     loss_before_judges,
     loss_of_judges,
+    losses_of_labels,
     open_feature_judge,
     open_parser,
 )
-from semanticgan.training.losses import agreement_loss, depth_loss, mask_loss, path_length_penalty, r1_penalty
+from semanticgan.training.losses import path_length_penalty, r1_penalty
 from semanticgan.training.processes import ALONE, Processes, shares_of
 
 Values = dict[str, Tensor]
@@ -186,11 +187,7 @@ class Trainer:
                 judged = self._judge_frozen(image, segmentation)
                 read = None if self._parser is None else self._parser.logits(fake.image.detach(), self.config.size)
             loss, values = loss_before_judges(judged, self.config.features.weight)
-            parts = {"mask": mask_loss(fake)}
-            if weights.depth:
-                parts["depth"] = depth_loss(fake.depth, weights.depth_limit)
-            if read is not None:
-                parts["agreement"] = agreement_loss(fake.segmentation, read)
+            parts = losses_of_labels(fake, read, weights)
             for name, value in parts.items():
                 loss = loss + getattr(weights, name) * value
             return loss, {**values, **{f"loss/{name}": value for name, value in parts.items()}}

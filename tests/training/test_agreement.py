@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
-from semanticgan.training.losses import agreement_loss
+from semanticgan.training.losses import agreement_loss, coarse_agreement_loss
 
 
 def one_hot(labels: list[list[int]], num_regions: int) -> Tensor:
@@ -46,3 +48,29 @@ def test_labels_beyond_the_range_are_drawn_back() -> None:
         assert segmentation.grad is not None
         assert (segmentation.grad[:, 0].sign() == (1 if first > 1 else -1)).all()
         assert (segmentation.grad[:, 1].sign() == (-1 if second < -1 else 1)).all()
+
+
+def test_coarse_agreement_is_a_cross_entropy_weighted_by_roots_of_areas() -> None:
+    """By hand: 16 points, 3 of them read as the second region, whose masks are 1/2, 1/4 and 1/4 throughout."""
+    read = one_hot([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], 3)
+    logits = torch.nn.functional.interpolate(100 * read, scale_factor=2)
+    depth = torch.tensor([math.log(2), 0, 0]).view(1, 3, 1, 1).repeat(1, 1, 4, 4).requires_grad_()
+    found = coarse_agreement_loss(depth, logits)
+    large, small = 13 / math.sqrt(14), 3 / math.sqrt(4)
+    assert found.item() == pytest.approx((large * math.log(2) + small * math.log(4)) / (large + small), abs=1e-6)
+
+
+def test_coarse_agreement_reaches_masks_that_are_gone() -> None:
+    """A region 30 behind where it is read: its mask's own gradient is 1e-13, this loss's is as if it were near."""
+    logits = torch.zeros(1, 2, 4, 4)
+    logits[:, 1] = 50.0
+    gradients = []
+    for behind in (30.0, 3.0):
+        depth = torch.zeros(1, 2, 2, 2)
+        depth[:, 1] = -behind
+        depth.requires_grad_()
+        coarse_agreement_loss(depth, logits.requires_grad_()).backward()
+        assert depth.grad is not None and logits.grad is None
+        gradients.append(depth.grad[:, 1])
+    assert torch.allclose(gradients[0], torch.full((1, 2, 2), -0.25), atol=1e-6)
+    assert torch.allclose(gradients[1], gradients[0], rtol=0.06)
