@@ -81,6 +81,9 @@ class LossSection:
     )
     agreement: float = 1.0  # weight of that
     coarse_agreement: float = 0.0  # weight of the coarse masks' part in it
+    classifier: str | None = None  # a file of train-classifier, or its name; its attributes are to be as frequent
+    rates: float = 1.0  # weight of that
+    rates_half_life: float = 2000.0  # of the running rates, in images
     depth: float = (
         0.0  # weight of pseudo-depths that lie further than depth_limit behind the nearest; the paper has none
     )
@@ -229,8 +232,12 @@ class TrainingConfig:
         ):
             if not 0 <= share <= 1 or (share == 1 and key.startswith("optimiser")):
                 raise InputError(f"{key} must lie between 0 and 1, got {share}.")
-        if not self.ema.half_life > 0:
-            raise InputError(f"ema.half_life must be more than 0 images, got {self.ema.half_life}.")
+        for name, half_life in (
+            ("ema.half_life", self.ema.half_life),
+            ("loss.rates_half_life", self.loss.rates_half_life),
+        ):
+            if not half_life > 0:
+                raise InputError(f"{name} must be more than 0 images, got {half_life}.")
         if self.batch % self.loss.path_length_batch_shrink:
             raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
 
@@ -281,7 +288,7 @@ _SMALLEST = {
         "features.r1",
         "features.rate",
         "freeze.discriminator_blocks",
-        *(f"loss.{name}" for name in (*_LOSS, "agreement", "coarse_agreement", "depth", "depth_limit")),
+        *(f"loss.{name}" for name in (*_LOSS, "agreement", "coarse_agreement", "rates", "depth", "depth_limit")),
     ),
     1: (
         "batch",

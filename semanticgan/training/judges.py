@@ -5,6 +5,8 @@ Shape legend: N images, K regions, S side of the picture, L maps of the frozen n
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -21,13 +23,14 @@ from semanticgan.training.losses import (
     generator_loss,
     mask_loss,
 )
+from semanticgan.training.rates import AttributeRates
 
 if TYPE_CHECKING:
     from semanticgan.metrics.extractors import MapExtractor
     from semanticgan.metrics.parser import FaceParser
     from semanticgan.networks.generator import Rendering
     from semanticgan.regions import RegionScheme
-    from semanticgan.training.config import FeaturesSection, LossSection
+    from semanticgan.training.config import FeaturesSection, LossSection, TrainingConfig
 
 Values = dict[str, Tensor]
 
@@ -114,6 +117,19 @@ def open_parser(name_or_path: str | None, regions: RegionScheme, device: torch.d
     return parser
 
 
+def open_rates(config: TrainingConfig, device: torch.device) -> AttributeRates | None:
+    """The rates of attributes that generated pictures are to have, None where no classifier is named.
+
+    Raises:
+        InputError: no such classifier.
+    """
+    if config.loss.classifier is None:
+        return None
+    from semanticgan.metrics.classifier import load_classifier
+
+    return AttributeRates(load_classifier(config.loss.classifier, device), config.loss.rates_half_life, config.batch)
+
+
 def loss_of_judges(judged: Judgement, weight: float) -> tuple[Tensor, Values]:
     """The discriminators' loss on as many real as generated pictures in a row, and what is logged of it.
 
@@ -159,3 +175,15 @@ def losses_of_labels(fake: Rendering, read: Tensor | None, weights: LossSection)
         losses["agreement"] = agreement_loss(fake.segmentation, read)
         losses["coarse_agreement"] = coarse_agreement_loss(fake.depth, read)
     return losses
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Nothing of a network learns within the block."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_()

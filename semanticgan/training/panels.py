@@ -33,6 +33,7 @@ _TITLES = {
     "loss/mask": "Mask regulariser",
     "loss/agreement": "Agreement with the parser",
     "loss/coarse_agreement": "Agreement of coarse masks with the parser",
+    "loss/rates": "Divergence of attributes' rates",
     "loss/depth": "Depths beyond the limit",
     "r1/features": "R1 of the features' scores",
     "r1/image": "R1 on pictures",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,13 @@ from semanticgan.training.draws import Draws, Phase
 from semanticgan.training.judges import (
     Judgement,
     Judges,
+    frozen,
     loss_before_judges,
     loss_of_judges,
     losses_of_labels,
     open_feature_judge,
     open_parser,
+    open_rates,
 )
 from semanticgan.training.losses import path_length_penalty, r1_penalty
 from semanticgan.training.processes import ALONE, Processes, shares_of
@@ -72,6 +74,7 @@ class Trainer:
             feature_judge = open_feature_judge(config.features, config.size, device)
             self.judges = Judges(self.discriminator, feature_judge).to(device)
         self._parser = open_parser(config.loss.parser, regions, device)
+        self._rates = open_rates(config, device)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self._freeze()
         for part in (
@@ -128,7 +131,11 @@ class Trainer:
         values = self._discriminator_step(image, segmentation)
         if loss.r1_every and step % loss.r1_every == 0:
             values |= self._r1_step(image, segmentation)
+        if self._rates is not None:
+            self._rates.observe_real(image)
         values |= self._generator_step()
+        if self._rates is not None:
+            self._rates.update(self.processes.sum)
         if loss.path_length_every and step % loss.path_length_every == 0:
             values |= self._path_length_step()
         self._update_average()
@@ -188,11 +195,13 @@ class Trainer:
                 read = None if self._parser is None else self._parser.logits(fake.image.detach(), self.config.size)
             loss, values = loss_before_judges(judged, self.config.features.weight)
             parts = losses_of_labels(fake, read, weights)
+            if self._rates is not None:
+                parts["rates"] = self._rates.divergence(fake.image)
             for name, value in parts.items():
                 loss = loss + getattr(weights, name) * value
             return loss, {**values, **{f"loss/{name}": value for name, value in parts.items()}}
 
-        with _frozen(self.judges):
+        with frozen(self.judges):
             return self._update(self.generator_optimiser, self._render, Phase.GENERATOR, part)
 
     def _path_length_step(self) -> Values:
@@ -364,6 +373,7 @@ class Trainer:
             "path_length_mean": self.path_length_mean,
             "augmentation": self.augmentation.state(self.processes.sum),
             "feature_judge": None if self.judges.features is None else self.judges.features.state_dict(),
+            "rates": None if self._rates is None else self._rates.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -373,24 +383,14 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         if self.judges.features is not None:
             self.judges.features.load_state_dict(state["feature_judge"])
+        if self._rates is not None:
+            self._rates.load_state(state["rates"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
         self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
         self.path_length_mean = state["path_length_mean"].to(self.device)
         if "augmentation" in state:  # not in those of version 0.1
             self.augmentation.load_state(state["augmentation"], self.processes.is_first)
         self.steps_done = state["steps_done"]
-
-
-@contextlib.contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Nothing of a network learns within the block."""
-    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_()
 
 
 def _weights_seed(seed: int) -> int:

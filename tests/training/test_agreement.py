@@ -58,6 +58,9 @@ def test_coarse_agreement_is_a_cross_entropy_weighted_by_roots_of_areas() -> Non
     found = coarse_agreement_loss(depth, logits)
     large, small = 13 / math.sqrt(14), 3 / math.sqrt(4)
     assert found.item() == pytest.approx((large * math.log(2) + small * math.log(4)) / (large + small), abs=1e-6)
+    empty = 100 * one_hot([[0] * 8] * 8, 3)
+    both = coarse_agreement_loss(depth.repeat(2, 1, 1, 1), torch.cat([logits, empty]))
+    assert both.item() == pytest.approx((found.item() + math.log(2)) / 2, abs=1e-6)
 
 
 def test_coarse_agreement_reaches_masks_that_are_gone() -> None:

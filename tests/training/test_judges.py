@@ -94,18 +94,19 @@ def test_labels_follow_the_parser(tiny_config: Make, tmp_path: Path, parser_file
     assert losses[1][-1] < losses[0][-1] - 0.1
 
 
-def test_a_run_with_both_resumes_in_the_same_bits(
+def test_a_run_with_all_of_them_resumes_in_the_same_bits(
     tiny_config: Make, tmp_path: Path, parser_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = (FEATURES, f"loss.parser={parser_file}", "schedule.total_images=40")
-    train(tiny_config(tmp_path / "whole", *both))
+    helped = (FEATURES, f"loss.parser={parser_file}", "loss.classifier=attributes-64", "schedule.total_images=40")
+    train(tiny_config(tmp_path / "whole", *helped))
     with monkeypatch.context() as patch:
         stop_after(5, patch)
-        train(tiny_config(tmp_path / "run", *both))
-    assert train(tiny_config(tmp_path / "run", *both)).finished
+        train(tiny_config(tmp_path / "run", *helped))
+    assert train(tiny_config(tmp_path / "run", *helped)).finished
     assert_same_run(tmp_path / "run", tmp_path / "whole")
     newest = newest_state(tmp_path / "run")
     assert newest is not None and load_state(newest)["feature_judge"]
+    assert load_state(newest)["rates"].shape[0] == 2
 
 
 @pytest.mark.parametrize(("width", "taken"), [(64, True), (32, False)])

@@ -16,7 +16,7 @@ from semanticgan.training.processes import share_of
 
 ROOT = Path(__file__).parents[2]
 ADAPTIVE = ("augmentation.adaptive=true", "augmentation.probability=0.5", "augmentation.images_to_one=200")
-GUIDED = ("features.extractor=random", "loss.parser=portraits-64")
+GUIDED = ("features.extractor=random", "loss.parser=portraits-64", "loss.classifier=attributes-64")
 
 
 def launch(program: list[str], num_processes: int, port: int) -> None:
