@@ -55,6 +55,8 @@ class GeneratorConfig:
         transparent: labels of regions that are laid over what is behind them.
         mask_floor: weight in the fusion below which a region has no part in a pixel, 0 <= mask_floor < 1 / K (ours; in
             the paper every region has a part in every pixel, 0).
+        label_channels: width of a small network that corrects the segmentation from the renderer's last two maps (ours;
+            in the paper the segmentation is linear in these, 0).
         channels: width of the renderer's block that puts out a side, by that side.
     """
 
@@ -72,6 +74,7 @@ class GeneratorConfig:
     residual_segmentation: bool = True
     transparent: tuple[int, ...] = (10, 12)
     mask_floor: float = 0.0
+    label_channels: int = 0
     channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,6 +99,8 @@ class GeneratorConfig:
             raise InputError(f"transparent labels must lie in 1..{self.num_regions - 1}, got {list(self.transparent)}.")
         if not 0.0 <= self.mask_floor < 1.0 / self.num_regions:
             raise InputError(f"mask_floor must be 0 or more and below 1 / num_regions, got {self.mask_floor}.")
+        if self.label_channels < 0:
+            raise InputError(f"label_channels must be 0 or more, got {self.label_channels}.")
         side = self.min_feature_size * 2
         while side <= self.size:
             if side not in self.channels:
@@ -210,6 +215,7 @@ class Generator(nn.Module):
             config.size,
             config.channels,
             config.residual_segmentation,
+            config.label_channels,
         )
         self.register_buffer("mean_latent", torch.zeros(config.style_dim))
         self.register_buffer("_source_row", _source_rows(config), persistent=False)

@@ -74,6 +74,30 @@ class RendererBlock(nn.Module):
         return x, F.conv2d(x, weight, bias)
 
 
+class LabelNetwork(nn.Module):
+    """What the output heads' segmentation lacks, from the last two maps: two 3x3 convolutions and a 1x1.
+
+    The picture's heads and the segmentation's are linear in the same map, but what a pixel shows is no linear function
+    of what draws it. (Ours; the paper has the linear heads alone.) It begins as 0.
+    """
+
+    def __init__(self, channels_in: int, channels_before: int, width: int, num_regions: int) -> None:
+        super().__init__()
+        self.from_last = ScaledConv(channels_in, width, 3)
+        self.from_before = ScaledConv(channels_before, width, 3)
+        self.mix = ScaledConv(width, width, 3)
+        self.to_segmentation = OutputHead(width, num_regions)
+        self.bias = nn.Parameter(torch.zeros(2, width))
+        nn.init.zeros_(self.to_segmentation.conv.weight)
+
+    def forward(self, last: Tensor, before: Tensor) -> Tensor:
+        """Maps [N, C, S, S] and [N, B, S/2, S/2] -> what is added to the segmentation, [N, K, S, S]."""
+        x = F.interpolate(self.from_before(before, gain=ACTIVATION_GAIN), scale_factor=2, mode="bilinear")
+        x = x + self.from_last(last, gain=ACTIVATION_GAIN, bias=self.bias[0] * ACTIVATION_GAIN)
+        x = leaky_relu(self.mix(leaky_relu(x), gain=ACTIVATION_GAIN, bias=self.bias[1] * ACTIVATION_GAIN))
+        return self.to_segmentation.conv(x, bias=self.to_segmentation.bias)
+
+
 class Renderer(nn.Module):
     """f -> RGB and segmentation.
 
@@ -85,6 +109,7 @@ class Renderer(nn.Module):
         size: S.
         channels: width of the block that puts out a side, by that side.
         residual_segmentation: add 2m - 1 to the segmentation where it reaches s ("residual refinement").
+        label_channels: width of the label network; 0 is none, as in the paper.
     """
 
     def __init__(
@@ -96,6 +121,7 @@ class Renderer(nn.Module):
         size: int,
         channels: Mapping[int, int],
         residual_segmentation: bool,
+        label_channels: int = 0,
     ) -> None:
         super().__init__()
         self.coarse_size, self.min_feature_size, self.size = coarse_size, min_feature_size, size
@@ -104,12 +130,15 @@ class Renderer(nn.Module):
         self.blocks = nn.ModuleList()
         self.noise_sides: list[int] = []
         width, side = feature_channels, min_feature_size
+        width_before = width
         while side < size:
+            width_before = width
             width_in = width + feature_channels if side == coarse_size else width
             side *= 2
             width = channels[side]
             self.blocks.append(RendererBlock(width_in, width, num_regions))
             self.noise_sides += [side, side]
+        self.label_network = LabelNetwork(width, width_before, label_channels, num_regions) if label_channels else None
         for index, noise_side in enumerate(self.noise_sides):
             self.register_buffer(f"noise_{index}", torch.randn(1, 1, noise_side, noise_side))
 
@@ -136,10 +165,11 @@ class Renderer(nn.Module):
         """Args: feature [N, F, s, s]; mask [N, K, s, s] coarse masks m in [0, 1]; noise one map a convolution."""
         feature = feature.contiguous(memory_format=torch.channels_last)
         x = average_pool_to(feature, self.min_feature_size)
-        outputs: Tensor | None = None
+        before, outputs = x, None
         if self.residual_segmentation and self.min_feature_size == self.coarse_size:
             outputs = self._residual(mask)
         for index, block in enumerate(self.blocks):
+            before = x
             if x.shape[-1] == self.coarse_size:
                 x = torch.cat([x, feature.to(x.dtype)], dim=1)
             x, addition = run_block(block, x, noise[2 * index : 2 * index + 2], recompute=self.recompute)
@@ -149,6 +179,9 @@ class Renderer(nn.Module):
                 if self.residual_segmentation and x.shape[-1] == self.coarse_size:
                     outputs = outputs + self._residual(mask)
         assert outputs is not None
+        if self.label_network is not None:
+            labels = run_block(self.label_network, x, before, recompute=self.recompute)
+            return RendererOutput(outputs[:, :3], outputs[:, 3:] + widened(labels))
         return RendererOutput(outputs[:, :3], outputs[:, 3:])
 
     @staticmethod

@@ -288,6 +288,7 @@ _SMALLEST = {
         "features.r1",
         "features.rate",
         "freeze.discriminator_blocks",
+        "generator.label_channels",
         *(f"loss.{name}" for name in (*_LOSS, "agreement", "coarse_agreement", "rates", "depth", "depth_limit")),
     ),
     1: (

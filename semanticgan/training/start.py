@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from semanticgan.checkpoint import fill, load_model
 from semanticgan.errors import InputError
 from semanticgan.model import Model, load
 from semanticgan.networks.discriminator import Discriminator
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.networks.generator import Generator, GeneratorConfig
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import resolve
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.folder import CONFIG_FILE
 from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, newest_state
 from semanticgan.training.trainer import Trainer
+
+_LABEL_NETWORK = "renderer.label_network."
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,13 @@ class Start:
         return self.model.regions
 
     def configure(self, config: TrainingConfig) -> TrainingConfig:
-        """``config`` with the networks' numbers of the start, which a recipe that starts there need not repeat."""
+        """``config`` with the networks' numbers of the start, which a recipe that starts there need not repeat.
+
+        A label network that the start lacks may be added; it begins as 0.
+        """
         numbers: GeneratorConfig = self.model.generator.config
         values = {item.name: getattr(numbers, item.name) for item in dataclasses.fields(config.generator)}
+        values["label_channels"] = numbers.label_channels or vars(config.generator)["label_channels"]
         generator = dataclasses.replace(config.generator, **values)
         taken: dict[str, Any] = {"size": numbers.size, "generator": generator}
         if self.config is not None:  # as written, so that a run that began from it finds its own configuration again
@@ -98,13 +105,13 @@ class Start:
 
         A model file without a discriminator leaves the trainer's new.
         """
-        self._fill(trainer.average, self.model.generator)
+        self._fill_generator(trainer.average, self.model.generator.state_dict())
         if self.discriminator is not None:
             self._fill(trainer.discriminator, self.discriminator)
         if self.state is None:
-            self._fill(trainer.generator, self.model.generator)
+            self._fill_generator(trainer.generator, self.model.generator.state_dict())
             return
-        trainer.generator.load_state_dict(self.state["generator"])
+        self._fill_generator(trainer.generator, self.state["generator"])
         # What is frozen stays as it was in the model that comes out, too: the average would drift to other weights.
         for name in trainer.config.freeze.generator:
             self._fill(trainer.generator.get_submodule(name), self.model.generator.get_submodule(name))
@@ -121,6 +128,12 @@ class Start:
             return False
         own, wanted = self.config.features, config.features
         return (own.extractor, own.channels) == (wanted.extractor, wanted.channels)
+
+    def _fill_generator(self, generator: Generator, weights: Mapping[str, Tensor]) -> None:
+        """A label network that the start lacks stays new."""
+        added = generator.config.label_channels and not self.model.generator.config.label_channels
+        new = {name: value for name, value in generator.state_dict().items() if added and _LABEL_NETWORK in name}
+        generator.load_state_dict({**new, **weights})
 
     @staticmethod
     def _fill(network: nn.Module, source: nn.Module) -> None:

@@ -71,6 +71,7 @@ CONFIGS = {
         channels={16: 12},
     ),
 }
+CONFIGS["5-regions-labelled"] = dataclasses.replace(CONFIGS["5-regions-opaque"], label_channels=6)
 CONFIGS["13-regions-floored"] = dataclasses.replace(CONFIGS["13-regions-transparent"], mask_floor=0.07)
 
 

@@ -189,12 +189,25 @@ def test_config_survives_json(config: GeneratorConfig) -> None:
         ({"transparent": (0,)}, "transparent labels"),
         ({"mask_floor": 0.08}, "mask_floor"),
         ({"mask_floor": -0.01}, "mask_floor"),
+        ({"label_channels": -1}, "label_channels"),
         ({"channels": {32: 8, 64: 8}}, "lacks the width at side"),
     ],
 )
 def test_impossible_configs_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         GeneratorConfig(**change)
+
+
+def test_a_new_label_network_changes_nothing() -> None:
+    plain = perturbed_generator(CONFIGS["5-regions-opaque"])
+    labelled = Generator(CONFIGS["5-regions-labelled"]).eval()
+    missing, unexpected = labelled.load_state_dict(plain.state_dict(), strict=False)
+    assert missing and not unexpected and all(name.startswith("renderer.label_network.") for name in missing)
+    z = torch.randn(2, plain.config.style_dim, generator=torch.Generator().manual_seed(0))
+    latents = plain.expand(plain.map(z))
+    with torch.no_grad():
+        one, other = plain(latents), labelled(latents)
+    assert torch.equal(one.image, other.image) and torch.equal(one.segmentation, other.segmentation)
 
 
 def test_a_region_below_the_floor_has_no_part_in_the_picture_but_can_grow() -> None:

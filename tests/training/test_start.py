@@ -82,6 +82,23 @@ def test_start_from_a_model_file_takes_the_generator(source: Path, tiny_config: 
     assert any(not torch.equal(tensor, taken[name]) for name, tensor in state["discriminator"].items())
 
 
+def test_a_label_network_may_be_added_and_changes_nothing_at_first(
+    source: Path, tiny_config: Make, tmp_path: Path
+) -> None:
+    added = (f"start={source}", "generator.label_channels=6", "log_to=[]", "schedule.total_images=4")
+    config = tiny_config(tmp_path / "still", *added, "optimiser.learning_rate=0")
+    state, expected = begun(config), load_state(source / "step-0000008")
+    assert all(torch.equal(state["generator"][name], tensor) for name, tensor in expected["generator"].items())
+    assert "renderer.label_network.mix.weight" in state["generator"].keys() - expected["generator"].keys()
+    head = "renderer.label_network.to_segmentation."
+    assert not any(
+        value.any() for name, value in state["average"].items() if name in (head + "conv.weight", head + "bias")
+    )
+    learnt = begun(tiny_config(tmp_path / "run", *added))["generator"]
+    assert learnt[head + "conv.weight"].any()
+    assert begun(tiny_config(tmp_path / "run", *added))["steps_done"] == 1  # it finds its own configuration again
+
+
 def test_start_from_a_model_by_name_takes_its_numbers(tmp_path: Path) -> None:
     """The recipe says 16 pixels and other widths: those of the model hold."""
     drawn = ["data.length=8", "device=cpu", "discriminator.channels={4: 16, 8: 16, 16: 8, 32: 8, 64: 8}"]
