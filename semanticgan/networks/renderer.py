@@ -26,6 +26,9 @@ from semanticgan.networks.layers import (
     widened,
 )
 
+FASTER = 10.0
+"""Learning rate of the label network, times that of the rest."""
+
 
 class RendererOutput(NamedTuple):
     image: Tensor  # [N, 3, S, S], about [-1, 1]
@@ -79,6 +82,9 @@ class LabelNetwork(nn.Module):
 
     The picture's heads and the segmentation's are linear in the same map, but what a pixel shows is no linear function
     of what draws it. (Ours; the paper has the linear heads alone.) It begins as 0.
+
+    Beside a generator that is trained already it has to catch up, and learns ten times as fast: what is stored of its
+    weights is a tenth of the usual (which demodulation makes up for) or weighs ten times as much.
     """
 
     def __init__(self, channels_in: int, channels_before: int, width: int, num_regions: int) -> None:
@@ -88,7 +94,11 @@ class LabelNetwork(nn.Module):
         self.mix = ScaledConv(width, width, 3)
         self.to_segmentation = OutputHead(width, num_regions)
         self.bias = nn.Parameter(torch.zeros(2, width))
-        nn.init.zeros_(self.to_segmentation.conv.weight)
+        with torch.no_grad():
+            for conv in (self.from_last, self.from_before, self.mix):
+                conv.weight /= FASTER
+            self.to_segmentation.conv.weight.zero_()
+            self.to_segmentation.conv.scale.fill_(FASTER)
 
     def forward(self, last: Tensor, before: Tensor) -> Tensor:
         """Maps [N, C, S, S] and [N, B, S/2, S/2] -> what is added to the segmentation, [N, K, S, S]."""
