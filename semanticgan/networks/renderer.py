@@ -96,7 +96,7 @@ class LabelNetwork(nn.Module):
         self.bias = nn.Parameter(torch.zeros(2, width))
         with torch.no_grad():
             for conv in (self.from_last, self.from_before, self.mix):
-                conv.weight /= FASTER
+                conv.weight.div_(FASTER)
             self.to_segmentation.conv.weight.zero_()
             self.to_segmentation.conv.scale.fill_(FASTER)
 

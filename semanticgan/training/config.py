@@ -70,6 +70,7 @@ class LossSection:
     r1_image: float | None = 10.0  # null: 0.0002 size^2 / batch
     r1_segmentation: float | None = 1000.0  # null: 100 times that of the picture
     r1_every: int = 16  # steps; 0 switches it off
+    adversarial: float = 1.0  # weight for the generator; 0: no discriminator judges or learns
     mask: float = 100.0
     path_length: float = 0.5
     path_length_every: int = 4  # steps; 0 switches it off
@@ -270,10 +271,10 @@ class TrainingConfig:
 
 
 ON_ERROR = ("stop", "skip")
-PARTS = ("mapping", "local", "fusion", "renderer")  # of a generator
+PARTS = ("mapping", "local", "fusion", "renderer", "renderer.blocks")  # of a generator
 _SCHEDULE = ("total_images", "log_every", "sheet_every", "sheet_images", "save_every", "keep")
 _WIDTHS = ("style_dim", "num_mapping_layers", "local_channels", "feature_channels")
-_LOSS = ("r1_image", "r1_segmentation", "r1_every", "mask", "path_length", "path_length_every")
+_LOSS = ("adversarial", "r1_image", "r1_segmentation", "r1_every", "mask", "path_length", "path_length_every")
 _CHANNELS = (("generator", "channels"), ("discriminator", "channels"), ("discriminator", "segmentation_channels"))
 # Smallest allowed value -> keys.
 _SMALLEST = {

@@ -149,8 +149,13 @@ def loss_of_judges(judged: Judgement, weight: float) -> tuple[Tensor, Values]:
     return loss, values
 
 
-def loss_before_judges(judged: Judgement, weight: float) -> tuple[Tensor, Values]:
-    """The generator's adversarial loss on generated pictures, and what is logged of it; arguments as above."""
+def loss_before_judges(judged: Judgement | None, weight: float) -> tuple[Tensor, Values]:
+    """The generator's adversarial loss on generated pictures, and what is logged of it; arguments as above.
+
+    Nothing where nothing judged them.
+    """
+    if judged is None:
+        return torch.zeros(()), {}
     loss = generator_loss(judged.score)
     values = {"loss/generator": loss}
     if judged.by_features is not None:

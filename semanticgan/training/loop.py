@@ -46,6 +46,8 @@ from semanticgan.training.start import Start
 from semanticgan.training.state import MODEL_FILE, load_state, newest_state, remove_litter, save_state
 from semanticgan.training.trainer import Trainer
 
+_SHORT = {"D": "loss/discriminator", "G": "loss/generator", "agreement": "loss/agreement"}  # beside the bar
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -202,8 +204,8 @@ def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Even
                 values = _finite_values(run)
                 if log is not None:
                     log.write(step, trainer.images_seen, values, clock.read())
-                scores = f"D {values['loss/discriminator']:.2f} G {values['loss/generator']:.2f}"
-                bar.set_postfix_str(scores, refresh=False)
+                scores = [f"{short} {values[name]:.2f}" for short, name in _SHORT.items() if name in values]
+                bar.set_postfix_str(" ".join(scores), refresh=False)
                 run.recent = {}
             if processes.is_first and (step % schedule.sheet_every == 0 or step == total_steps):
                 _write_sheet(trainer, run.run_dir)

@@ -15,15 +15,13 @@ from semanticgan.checkpoint import fill, load_model
 from semanticgan.errors import InputError
 from semanticgan.model import Model, load
 from semanticgan.networks.discriminator import Discriminator
-from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import resolve
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.folder import CONFIG_FILE
 from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, newest_state
 from semanticgan.training.trainer import Trainer
-
-_LABEL_NETWORK = "renderer.label_network."
 
 
 @dataclass(frozen=True)
@@ -105,16 +103,16 @@ class Start:
 
         A model file without a discriminator leaves the trainer's new.
         """
-        self._fill_generator(trainer.average, self.model.generator.state_dict())
+        self._fill(trainer.average, self.model.generator.state_dict())
         if self.discriminator is not None:
-            self._fill(trainer.discriminator, self.discriminator)
+            self._fill(trainer.discriminator, self.discriminator.state_dict())
         if self.state is None:
-            self._fill_generator(trainer.generator, self.model.generator.state_dict())
+            self._fill(trainer.generator, self.model.generator.state_dict())
             return
-        self._fill_generator(trainer.generator, self.state["generator"])
+        self._fill(trainer.generator, self.state["generator"])
         # What is frozen stays as it was in the model that comes out, too: the average would drift to other weights.
         for name in trainer.config.freeze.generator:
-            self._fill(trainer.generator.get_submodule(name), self.model.generator.get_submodule(name))
+            self._fill(trainer.generator.get_submodule(name), self.model.generator.get_submodule(name).state_dict())
         trainer.path_length_mean = self.state["path_length_mean"].to(trainer.device)
         if self.discriminator is None:
             fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
@@ -129,12 +127,7 @@ class Start:
         own, wanted = self.config.features, config.features
         return (own.extractor, own.channels) == (wanted.extractor, wanted.channels)
 
-    def _fill_generator(self, generator: Generator, weights: Mapping[str, Tensor]) -> None:
-        """A label network that the start lacks stays new."""
-        added = generator.config.label_channels and not self.model.generator.config.label_channels
-        new = {name: value for name, value in generator.state_dict().items() if added and _LABEL_NETWORK in name}
-        generator.load_state_dict({**new, **weights})
-
     @staticmethod
-    def _fill(network: nn.Module, source: nn.Module) -> None:
-        network.load_state_dict(source.state_dict())
+    def _fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        """What the start lacks, a label network that was added, stays new."""
+        network.load_state_dict({**network.state_dict(), **weights})

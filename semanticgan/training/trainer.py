@@ -128,8 +128,8 @@ class Trainer:
         if not self._rehearsed:
             part = slice(len(self._parts[0]))
             self._rehearse(image[part], segmentation[part])
-        values = self._discriminator_step(image, segmentation)
-        if loss.r1_every and step % loss.r1_every == 0:
+        values = self._discriminator_step(image, segmentation) if loss.adversarial else {}
+        if loss.adversarial and loss.r1_every and step % loss.r1_every == 0:
             values |= self._r1_step(image, segmentation)
         if self._rates is not None:
             self._rates.observe_real(image)
@@ -191,10 +191,10 @@ class Trainer:
             with self._autocast():
                 fake = self._generate(draws)
                 image, segmentation = self._augment(fake.image, fake.segmentation, draws, real=False)
-                judged = self._judge_frozen(image, segmentation)
+                judged = self._judge_frozen(image, segmentation) if weights.adversarial else None
                 read = None if self._parser is None else self._parser.logits(fake.image.detach(), self.config.size)
             loss, values = loss_before_judges(judged, self.config.features.weight)
-            parts = losses_of_labels(fake, read, weights)
+            loss, parts = weights.adversarial * loss, losses_of_labels(fake, read, weights)
             if self._rates is not None:
                 parts["rates"] = self._rates.divergence(fake.image)
             for name, value in parts.items():

@@ -141,3 +141,28 @@ def test_an_extractor_without_gradients_is_refused(
     monkeypatch.setattr("semanticgan.metrics.extractors.open_extractor", lambda *_, **__: object())
     with pytest.raises(InputError, match=r"through which no gradients flow\. Give random"):
         Trainer(tiny_config(tmp_path, "features.extractor=inception"), CELEBAMASK_13, CPU)
+
+
+def test_labels_alone_are_fitted_and_the_pictures_stay(tiny_config: Make, tmp_path: Path, parser_file: Path) -> None:
+    fitted = (
+        "generator.label_channels=6",
+        "freeze.generator=[mapping,local,fusion,renderer.blocks]",
+        "loss.adversarial=0",
+        "loss.mask=0",
+        "loss.path_length_every=0",
+        f"loss.parser={parser_file}",
+        "optimiser.learning_rate=0.01",
+    )
+    trainer = Trainer(tiny_config(tmp_path, *fitted), PHOTOGRAPHS_11, CPU)
+    generator, latents = trainer.generator, trainer.generator.mean_latent[None]
+    discriminator = weights(trainer.discriminator)
+    with torch.no_grad():
+        before = generator(latents)
+    logged = [trainer.step(*pairs(trainer.config)) for _ in range(60)]
+    with torch.no_grad():
+        after = generator(latents)
+    assert logged[0].keys() == {"loss/mask", "loss/agreement", "loss/coarse_agreement"}
+    assert torch.equal(before.image, after.image) and torch.equal(before.depth, after.depth)
+    assert weights(trainer.discriminator).equal(discriminator)
+    assert float((before.labels() == 3).float().mean()) < 0.5
+    assert float((after.labels() == 3).float().mean()) > 0.95
