@@ -82,7 +82,9 @@ def _renderer(config: GeneratorConfig) -> Iterable[Layer]:
     num_outputs = 3 + config.num_regions
     side, width = config.min_feature_size, config.feature_channels
     has_outputs = config.residual_segmentation and side == config.coarse_size
+    width_before = width
     while side < config.size:
+        width_before = width
         width_in = width + config.feature_channels if side == config.coarse_size else width
         width, pixels = config.channels[side * 2], (side * 2) ** 2
         upsample = ConvShape(width_in, width, side)
@@ -93,6 +95,10 @@ def _renderer(config: GeneratorConfig) -> Iterable[Layer]:
         previous_outputs = 2 * _FIR_TAPS * num_outputs * side**2 if has_outputs else 0
         yield Layer(RENDERER, OUTPUTS, 2 * width * num_outputs * pixels + previous_outputs, refine)
         side, has_outputs = side * 2, True
+    if config.label_channels:
+        labels, pixels = config.label_channels, config.size**2
+        products = 9 * labels * (width + width_before / 4 + labels) + labels * config.num_regions
+        yield Layer(RENDERER, OUTPUTS, int(2 * products * pixels), ConvShape(width, labels, config.size))
 
 
 def gigaflop(layers: Iterable[Layer]) -> float:

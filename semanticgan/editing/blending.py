@@ -159,6 +159,9 @@ def _blend_renderer(state: dict[str, Tensor], other: dict[str, Tensor], weights:
         # The mean of two noise maps would be weaker than either.
         for name in (f"renderer.noise_{2 * index}", f"renderer.noise_{2 * index + 1}"):
             state[name].copy_(other[name] if weight > 0.5 else state[name])
+    for name, tensor in state.items():
+        if name.startswith("renderer.label_network."):  # it reads the maps of the last block
+            tensor.copy_(_mixed(tensor, other[name], weights[-1]))
 
 
 def _similarity(own: dict[str, Tensor], other: dict[str, Tensor]) -> float:

@@ -27,7 +27,7 @@ from semanticgan.networks.layers import (
 )
 
 FASTER = 10.0
-"""Learning rate of the label network, times that of the rest."""
+"""Learning rate of the label network's convolutions, times that of the rest."""
 
 
 class RendererOutput(NamedTuple):
@@ -83,8 +83,8 @@ class LabelNetwork(nn.Module):
     The picture's heads and the segmentation's are linear in the same map, but what a pixel shows is no linear function
     of what draws it. (Ours; the paper has the linear heads alone.) It begins as 0.
 
-    Beside a generator that is trained already it has to catch up, and learns ten times as fast: what is stored of its
-    weights is a tenth of the usual (which demodulation makes up for) or weighs ten times as much.
+    Beside a generator that is trained already it has to catch up, and its convolutions learn ten times as fast: what is
+    stored of their weights is a tenth of the usual (which demodulation makes up for) or weighs ten times as much.
     """
 
     def __init__(self, channels_in: int, channels_before: int, width: int, num_regions: int) -> None:

@@ -70,7 +70,7 @@ class LossSection:
     r1_image: float | None = 10.0  # null: 0.0002 size^2 / batch
     r1_segmentation: float | None = 1000.0  # null: 100 times that of the picture
     r1_every: int = 16  # steps; 0 switches it off
-    adversarial: float = 1.0  # weight for the generator; 0: no discriminator judges or learns
+    adversarial: float = 1.0  # weight for the generator, of both discriminators; 0: none judges or learns
     mask: float = 100.0
     path_length: float = 0.5
     path_length_every: int = 4  # steps; 0 switches it off
@@ -123,7 +123,7 @@ class AugmentationSection:
 class FreezeSection:
     """What stays as it was at the start."""
 
-    generator: list[str] = field(default_factory=list)  # of mapping, local, fusion, renderer
+    generator: list[str] = field(default_factory=list)  # of mapping, local, fusion, renderer, renderer.blocks
     discriminator_blocks: int = 0  # the first of each branch, nearest the picture
 
 
@@ -237,10 +237,15 @@ class TrainingConfig:
             ("ema.half_life", self.ema.half_life),
             ("loss.rates_half_life", self.loss.rates_half_life),
         ):
-            if not half_life > 0:
-                raise InputError(f"{name} must be more than 0 images, got {half_life}.")
+            if not 0 < half_life < math.inf:
+                raise InputError(f"{name} must be more than 0 images and finite, got {half_life}.")
         if self.batch % self.loss.path_length_batch_shrink:
             raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
+
+    def require_teacher(self) -> None:
+        """Raises: InputError: a training in which nothing would be learnt."""
+        if not self.loss.adversarial and not (self.loss.parser or self.loss.classifier):
+            raise InputError("loss.adversarial is 0 and nothing else teaches. Give loss.parser or loss.classifier.")
 
     def r1_weights(self) -> tuple[float, float]:
         """Weights of R1 on picture and segmentation; where none is given, from size and batch.

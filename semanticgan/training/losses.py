@@ -95,9 +95,9 @@ def coarse_agreement_loss(depth: Tensor, logits: Tensor) -> Tensor:
     """Cross-entropy of the coarse masks, softmax of the pseudo-depths, and a parser's reading of the picture.
 
     Masks follow the picture, as labels do in :func:`agreement_loss`. Where a mask is nearly 0, so are the gradients of
-    all losses of masks, but not this one's: at a point it is the mask less what is read. A point weighs one over the
-    root of its region's area in the picture, between counting points (an earring is three of 1,024) and regions, and
-    every picture the same.
+    all losses of masks, but not this one's: at a point of one region it is the mask less 1, however small the mask.
+    A point weighs one over the root of its region's area in the picture, between counting points (an earring is three
+    of 1,024) and regions, and every picture the same.
 
     Args:
         depth: [N, K, s, s].

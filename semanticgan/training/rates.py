@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from semanticgan.errors import InputError
+from semanticgan.networks.layers import widened
+
 if TYPE_CHECKING:
     from semanticgan.metrics.classifier import AttributeClassifier
 
@@ -33,21 +36,28 @@ class AttributeRates:
         half_life: of the running rates, in pictures.
         batch: pictures a step, over all processes.
 
+    Raises:
+        InputError: a classifier of numbers alone.
+
     Attributes:
-        running: float32 [2, R], of real and of generated pictures.
+        running: float64 (on MPS float32) [2, R], of real and of generated pictures.
     """
 
     def __init__(self, classifier: AttributeClassifier, half_life: float, batch: int) -> None:
         self._classifier, self._batch = classifier, batch
         self._share = 1.0 - 0.5 ** (batch / half_life)
         binary, *categories, _ = classifier.config.outputs
-        self.running = torch.full((2, binary + sum(categories)), PRIOR, device=classifier.device)
+        if not binary + sum(categories):
+            raise InputError("the classifier tells numbers alone, which have no rates. Give one that tells attributes.")
+        # Sums over parts of a batch then are those over all of it; MPS has no float64.
+        dtype = torch.float32 if classifier.device.type == "mps" else torch.float64
+        self.running = torch.full((2, binary + sum(categories)), PRIOR, dtype=dtype, device=classifier.device)
         self._sums = torch.zeros_like(self.running)  # of this step's probabilities
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """What the classifier makes of images [N, 3, S, S] in [-1, 1]: float32 [N, R], through which gradients flow."""
+        """What the classifier makes of images [N, 3, S, S] in [-1, 1]: [N, R], through which gradients flow."""
         logits = self._classifier.network(self._classifier.resized(images))
-        parts = [logits.binary.float().sigmoid(), *(values.float().softmax(1) for values in logits.categories)]
+        parts = [widened(logits.binary).sigmoid(), *(widened(values).softmax(1) for values in logits.categories)]
         return torch.cat(parts, dim=1)
 
     @torch.no_grad()
@@ -56,7 +66,7 @@ class AttributeRates:
         self._sums[REAL] += self.probabilities(images).sum(0)
 
     def divergence(self, images: Tensor) -> Tensor:
-        """Kullback-Leibler divergence of each rate in generated pictures from that in real ones, summed over R.
+        """Kullback-Leibler divergence of each rate in real pictures from that in generated ones, summed over R.
 
         Its value is that of the running rates before this step, its gradient as if these were the images' own: a
         picture that the classifier is in doubt about is moved, one that it is sure of is left alone.
@@ -67,10 +77,10 @@ class AttributeRates:
         found = self.probabilities(images)
         self._sums[GENERATED] += found.detach().sum(0)
         real, generated = self.running.clamp(RAREST, 1.0 - RAREST)
-        mean = found.mean(0)
+        mean = found.mean(0).to(generated.dtype)
         generated = generated + (mean - mean.detach())
         there, absent = real * (real / generated).log(), (1.0 - real) * ((1.0 - real) / (1.0 - generated)).log()
-        return (there + absent).sum()
+        return (there + absent).sum().to(found.dtype)
 
     @torch.no_grad()
     def update(self, reduce: Callable[[Tensor], Tensor]) -> None:

@@ -129,5 +129,6 @@ class Start:
 
     @staticmethod
     def _fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-        """What the start lacks, a label network that was added, stays new."""
-        network.load_state_dict({**network.state_dict(), **weights})
+        """A label network that was added, which the start lacks, stays new."""
+        new = {name: value for name, value in network.state_dict().items() if "label_network." in name}
+        network.load_state_dict({**new, **weights})

@@ -60,6 +60,7 @@ class Trainer:
         processes: Processes = ALONE,
         labelled: bool = True,
     ) -> None:
+        config.require_teacher()
         self.config, self.regions, self.device, self.processes = config, regions, device, processes
         self.labelled = labelled
         self.steps_done = 0
@@ -132,7 +133,8 @@ class Trainer:
         if loss.adversarial and loss.r1_every and step % loss.r1_every == 0:
             values |= self._r1_step(image, segmentation)
         if self._rates is not None:
-            self._rates.observe_real(image)
+            for some in image.chunk(len(self._parts)):
+                self._rates.observe_real(some)
         values |= self._generator_step()
         if self._rates is not None:
             self._rates.update(self.processes.sum)

@@ -114,6 +114,19 @@ def test_the_whole_renderer_draws_the_second_s_picture_of_the_first_s_features(
     assert torch.equal(blended.render(codes).segmentation, expected.segmentation)
 
 
+def test_the_label_network_goes_with_the_last_block() -> None:
+    own, other = (make(seed, dataclasses.replace(TINY_CONFIG, label_channels=6)) for seed in (1, 2))
+    names = [name for name in state(own) if "label_network" in name]
+    assert names
+    for source, blended in (
+        (other, blend(own, other, renderer_from=SIDES[0])),
+        (other, blend(own, other, renderer_from=SIDES[1])),
+        (own, blend(own, other, regions="hair")),
+    ):
+        found = state(blended.model)
+        assert all(torch.equal(found[name], state(source)[name]) for name in names)
+
+
 @pytest.mark.parametrize("regions", [["hair"], ["background"], ["face", "glasses"], "hair,eye"])
 def test_regions_bring_their_local_generator_and_nothing_else(
     first: Model, second: Model, codes: Tensor, regions: Any

@@ -87,6 +87,7 @@ def test_overrides() -> None:
         ("optimiser.beta2=1", "beta2 must lie between 0 and 1"),
         ("loss.style_mixing=1.5", "style_mixing must lie between 0 and 1"),
         ("ema.half_life=0", "half_life must be more than 0"),
+        ("loss.rates_half_life=.inf", "loss.rates_half_life must be more than 0 images and finite"),
         ("seed=-1", "seed must be 0 or more"),
         ("data.workers=-1", "data.workers must be 0 or more"),
         ("generator.style_dim=0", "generator.style_dim must be 1 or more"),

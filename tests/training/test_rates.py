@@ -60,7 +60,7 @@ def test_running_rates_reach_those_of_the_pictures() -> None:
         rates.observe_real(greys([0.5, -0.5, -0.5, -0.5]))
         rates.divergence(greys([0.5, 0.5, 0.5, -0.5]))
         rates.update(sum_of_one)
-    expected = torch.tensor([[0.25, 0.75, 0.25], [0.75, 0.25, 0.75]])
+    expected = torch.tensor([[0.25, 0.75, 0.25], [0.75, 0.25, 0.75]], dtype=torch.float64)
     torch.testing.assert_close(rates.running, expected, atol=1e-5, rtol=0)
 
 
@@ -72,7 +72,7 @@ def test_parts_and_processes_count_as_one_batch() -> None:
     for half in (slice(2), slice(2, 4)):
         parts.observe_real(greys(values[half]))
         parts.divergence(greys(made[half]))
-    assert torch.equal(parts.running, torch.full((2, 3), 0.5))  # until the step ends
+    assert torch.equal(parts.running, torch.full((2, 3), 0.5, dtype=torch.float64))  # until the step ends
     whole.update(sum_of_one)
     parts.update(sum_of_one)
     torch.testing.assert_close(parts.running, whole.running)
