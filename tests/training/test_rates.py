@@ -64,7 +64,7 @@ def test_running_rates_reach_those_of_the_pictures() -> None:
     torch.testing.assert_close(rates.running, expected, atol=1e-5, rtol=0)
 
 
-def test_parts_and_processes_count_as_one_batch() -> None:
+def test_parts_count_as_one_batch() -> None:
     values, made = [0.3, -0.2, 0.1, -0.9], [0.2, 0.6, -0.4, 0.0]
     whole, parts = (AttributeRates(brightness_classifier(), half_life=10.0, batch=4) for _ in range(2))
     whole.observe_real(greys(values))
