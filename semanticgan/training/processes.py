@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -129,6 +130,8 @@ def shares_of(batch: int, name: str, processes: Processes, accumulate: int) -> l
 def joined(device: torch.device) -> Iterator[Processes]:
     """Join the processes that torchrun has started, until the end of the block; alone where there are none.
 
+    Nothing of the group is left after the block: a thread of it that outlives the interpreter aborts the process.
+
     Args:
         device: where this process computes; NCCL connects processes on CUDA, gloo others.
     """
@@ -137,6 +140,8 @@ def joined(device: torch.device) -> Iterator[Processes]:
         yield ALONE
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
+    # Imported later, by DistributedDataParallel, its functions have the group of that time as a default, and keep it.
+    import_module("torch.distributed.nn.functional")
     dist.init_process_group(backend, timeout=_PATIENCE)
     try:
         # Weights of convolutions lie channels-last, the buckets in order; copying between them costs little.

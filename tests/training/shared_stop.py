@@ -2,6 +2,7 @@
 
 ``python -m tests.training.shared_stop STEPS ARGUMENTS...``: ``semanticgan train ARGUMENTS``, in which after so many
 steps the last process is sent SIGTERM twice, as it is by a scheduler that tells all and a launcher that passes it on.
+Each process says on stderr which threads it has left at the end, where the system tells.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 from semanticgan.commands import main
 from semanticgan.training import loop
@@ -29,4 +31,7 @@ def stop_after(steps: int) -> None:
 
 if __name__ == "__main__":
     stop_after(int(sys.argv[1]))
-    sys.exit(main(["train", *sys.argv[2:]]))
+    status = main(["train", *sys.argv[2:]])
+    names = sorted(thread.read_text().strip() for thread in Path("/proc/self/task").glob("*/comm"))
+    sys.stderr.write(f"threads: {' '.join(names)}\n")
+    sys.exit(status)

@@ -61,11 +61,16 @@ def whole(tiny_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 @pytest.fixture(scope="module")
-def stopped(tiny_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, stopped after 5 steps."""
+def interrupted(tiny_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The same, stopped after 5 steps: the run's folder, and what was said on stderr."""
     run_dir = tmp_path_factory.mktemp("runs") / "stopped"
-    launched(["-m", "tests.training.shared_stop", str(STOP)], tiny_pictures, run_dir)
-    return run_dir
+    done = launched(["-m", "tests.training.shared_stop", str(STOP)], tiny_pictures, run_dir)
+    return run_dir, done.stderr
+
+
+@pytest.fixture(scope="module")
+def stopped(interrupted: tuple[Path, str]) -> Path:
+    return interrupted[0]
 
 
 def lines(run_dir: Path) -> list[dict[str, Any]]:
@@ -92,6 +97,14 @@ def test_a_signal_to_one_process_stops_all_with_their_state_saved(stopped: Path)
     newest = newest_state(stopped)
     assert newest == stopped / "step-0000005"
     assert len(lines(stopped)) == STOP
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the names of threads")
+def test_no_thread_of_the_group_outlives_the_training(interrupted: tuple[Path, str]) -> None:
+    """One that still runs when the interpreter ends may abort the process, and the whole training with it."""
+    said = interrupted[1]
+    assert said.count("threads: ") == PROCESSES
+    assert "gloo" not in said[said.index("threads: ") :]
 
 
 def test_resume_on_as_many_processes_is_exact(
