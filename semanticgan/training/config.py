@@ -243,9 +243,16 @@ class TrainingConfig:
             raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
 
     def require_teacher(self) -> None:
-        """Raises: InputError: a training in which nothing would be learnt."""
-        if not self.loss.adversarial and not (self.loss.parser or self.loss.classifier):
+        """Raises: InputError: a training in which nothing would be learnt, or a discriminator would not."""
+        if self.loss.adversarial:
+            return
+        if not (self.loss.parser or self.loss.classifier):
             raise InputError("loss.adversarial is 0 and nothing else teaches. Give loss.parser or loss.classifier.")
+        if self.features.extractor is not None:
+            raise InputError(
+                f"loss.adversarial is 0, and with it features.extractor {self.features.extractor!r} has no part. "
+                "Leave it out, or give loss.adversarial a weight."
+            )
 
     def r1_weights(self) -> tuple[float, float]:
         """Weights of R1 on picture and segmentation; where none is given, from size and batch.

@@ -6,6 +6,7 @@ Started by ``torchrun``, which says in the environment how many there are; one p
 from __future__ import annotations
 
 import os
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -130,7 +131,9 @@ def shares_of(batch: int, name: str, processes: Processes, accumulate: int) -> l
 def joined(device: torch.device) -> Iterator[Processes]:
     """Join the processes that torchrun has started, until the end of the block; alone where there are none.
 
-    Nothing of the group is left after the block: a thread of it that outlives the interpreter aborts the process.
+    Nothing of the group is left after the block: a thread of it that outlives the interpreter aborts the process. What
+    was shared in it has to be gone by the end of the block: whoever drops the group later waits for its threads, they
+    wait for the interpreter's lock, and nobody goes on.
 
     Args:
         device: where this process computes; NCCL connects processes on CUDA, gloo others.
@@ -150,6 +153,9 @@ def joined(device: torch.device) -> Iterator[Processes]:
         warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
         words = dist.new_group(backend="gloo", timeout=_PATIENCE) if backend == "nccl" else None
         yield Processes(dist.get_rank(), count, words)
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # their trainer holds the group
+        raise
     finally:
         dist.destroy_process_group()
 

@@ -191,9 +191,9 @@ class Trainer:
 
         def part(draws: Draws) -> tuple[Tensor, Values]:
             with self._autocast():
-                fake = self._generate(draws)
-                image, segmentation = self._augment(fake.image, fake.segmentation, draws, real=False)
-                judged = self._judge_frozen(image, segmentation) if weights.adversarial else None
+                fake, judged = self._generate(draws), None
+                if weights.adversarial:
+                    judged = self._judge_frozen(*self._augment(fake.image, fake.segmentation, draws, real=False))
                 read = None if self._parser is None else self._parser.logits(fake.image.detach(), self.config.size)
             loss, values = loss_before_judges(judged, self.config.features.weight)
             loss, parts = weights.adversarial * loss, losses_of_labels(fake, read, weights)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,38 +14,42 @@ from torch import Tensor
 from semanticgan.data import Batch, to_network
 from semanticgan.data.batches import batch_indices
 from semanticgan.data.portraits import PortraitDataset
-from semanticgan.training.config import load_config
-from semanticgan.training.processes import joined
+from semanticgan.training.config import TrainingConfig, load_config
+from semanticgan.training.processes import Processes, joined
 from semanticgan.training.trainer import Trainer
 
 STEPS = 20
+CPU = torch.device("cpu")
+
+
+def steps(config: TrainingConfig, processes: Processes) -> dict[str, Any]:
+    """What was logged, the gradients after each step, and the state at the end."""
+    dataset = PortraitDataset(config.size, length=32)
+    trainer = Trainer(config, dataset.regions, CPU, processes)
+    for network in (trainer.generator, trainer.average):
+        network.double()  # the buffers that are float32 whatever the default
+    logged: list[dict[str, Tensor]] = []
+    gradients: list[Tensor] = []
+    for step in range(STEPS):
+        indices = batch_indices(step, config.batch, len(dataset), config.seed)
+        pairs = [dataset[indices[position]] for position in trainer.positions]
+        batch = Batch(torch.stack([pair.image for pair in pairs]), torch.stack([pair.labels for pair in pairs]))
+        values = trainer.step(*to_network(batch, len(dataset.regions), CPU, torch.float64))
+        logged.append(processes.mean(values))
+        last = [
+            parameter.grad
+            for network in (trainer.generator, trainer.discriminator)
+            for parameter in network.parameters()
+        ]
+        gradients.append(torch.cat([gradient.flatten() for gradient in last if gradient is not None]))
+    return {"logged": logged, "gradients": gradients, "state": trainer.state()}
 
 
 def main(out: str, overrides: list[str]) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)  # differences are then not of rounding
-    config = load_config("tiny", overrides)
-    device = torch.device("cpu")
-    with joined(device) as processes:
-        dataset = PortraitDataset(config.size, length=32)
-        trainer = Trainer(config, dataset.regions, device, processes)
-        for network in (trainer.generator, trainer.average):
-            network.double()  # the buffers that are float32 whatever the default
-        logged: list[dict[str, Tensor]] = []
-        gradients: list[Tensor] = []
-        for step in range(STEPS):
-            indices = batch_indices(step, config.batch, len(dataset), config.seed)
-            pairs = [dataset[indices[position]] for position in trainer.positions]
-            batch = Batch(torch.stack([pair.image for pair in pairs]), torch.stack([pair.labels for pair in pairs]))
-            values = trainer.step(*to_network(batch, len(dataset.regions), device, torch.float64))
-            logged.append(processes.mean(values))
-            last = [
-                parameter.grad
-                for network in (trainer.generator, trainer.discriminator)
-                for parameter in network.parameters()
-            ]
-            gradients.append(torch.cat([gradient.flatten() for gradient in last if gradient is not None]))
-        result = {"logged": logged, "gradients": gradients, "state": trainer.state()}
+    with joined(CPU) as processes:
+        result = steps(load_config("tiny", overrides), processes)
         if processes.is_first:
             torch.save(result, out)
 

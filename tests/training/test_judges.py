@@ -168,6 +168,15 @@ def test_labels_alone_are_fitted_and_the_pictures_stay(tiny_config: Make, tmp_pa
     assert float((after.labels() == 3).float().mean()) > 0.95
 
 
-def test_a_training_without_a_teacher_is_refused(tiny_config: Make, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nothing else teaches. Give loss.parser or loss.classifier"):
-        Trainer(tiny_config(tmp_path, "loss.adversarial=0"), PHOTOGRAPHS_11, CPU)
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ((), "nothing else teaches. Give loss.parser or loss.classifier"),
+        (("loss.parser=any", "features.extractor=random"), "features.extractor 'random' has no part. Leave it out"),
+    ],
+)
+def test_a_training_without_a_teacher_is_refused(
+    tiny_config: Make, tmp_path: Path, overrides: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        Trainer(tiny_config(tmp_path, "loss.adversarial=0", *overrides), PHOTOGRAPHS_11, CPU)

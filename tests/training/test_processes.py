@@ -16,7 +16,13 @@ from semanticgan.training.processes import share_of
 
 ROOT = Path(__file__).parents[2]
 ADAPTIVE = ("augmentation.adaptive=true", "augmentation.probability=0.5", "augmentation.images_to_one=200")
-GUIDED = ("features.extractor=random", "loss.parser=portraits-64", "loss.classifier=attributes-64")
+GUIDED = (
+    "features.extractor=random",
+    "loss.parser=portraits-64",
+    "loss.coarse_agreement=1",
+    "loss.classifier=attributes-64",
+    "generator.label_channels=6",
+)
 
 
 def launch(program: list[str], num_processes: int, port: int) -> None:
@@ -73,10 +79,11 @@ def test_two_processes_train_as_one(tmp_path: Path, overrides: tuple[str, ...]) 
     assert_same_training(two, one, 1e-9)
 
 
-def test_parts_train_as_the_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("overrides", [(), GUIDED], ids=["plain", "guided"])
+def test_parts_train_as_the_whole(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     """A batch in two parts; only path length differs, by its mean over each part in place of the batch."""
-    whole = steps(tmp_path / "whole.pt", 1, 0, "loss.path_length_every=0")
-    parts = steps(tmp_path / "parts.pt", 1, 0, "loss.path_length_every=0", "accumulate=2")
+    whole = steps(tmp_path / "whole.pt", 1, 0, "loss.path_length_every=0", *overrides)
+    parts = steps(tmp_path / "parts.pt", 1, 0, "loss.path_length_every=0", "accumulate=2", *overrides)
     assert_same_training(parts, whole, 1e-9)
 
 
