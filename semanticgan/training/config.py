@@ -77,9 +77,7 @@ class LossSection:
     path_length_batch_shrink: int = 2
     path_length_decay: float = 0.01
     style_mixing: float = 0.3  # probability a batch
-    parser: str | None = (
-        None  # a file of train-parser, or its name; what it reads in a picture is to be its segmentation
-    )
+    parser: str | None = None  # file of train-parser, its name, or start: what it reads is to be the segmentation
     agreement: float = 1.0  # weight of that
     coarse_agreement: float = 0.0  # weight of the coarse masks' part in it
     classifier: str | None = None  # a file of train-classifier, or its name; its attributes are to be as frequent

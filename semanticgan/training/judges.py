@@ -27,9 +27,7 @@ from semanticgan.training.rates import AttributeRates
 
 if TYPE_CHECKING:
     from semanticgan.metrics.extractors import MapExtractor
-    from semanticgan.metrics.parser import FaceParser
     from semanticgan.networks.generator import Rendering
-    from semanticgan.regions import RegionScheme
     from semanticgan.training.config import FeaturesSection, LossSection, TrainingConfig
 
 Values = dict[str, Tensor]
@@ -98,25 +96,6 @@ def open_feature_judge(section: FeaturesSection, size: int, device: torch.device
     return FeatureJudge(extractor, size, section.channels)
 
 
-def open_parser(name_or_path: str | None, regions: RegionScheme, device: torch.device) -> FaceParser | None:
-    """The parser that generated segmentations are to agree with, None where none is named.
-
-    Raises:
-        InputError: no such parser, or one of other regions.
-    """
-    if name_or_path is None:
-        return None
-    from semanticgan.metrics.parser import load_parser
-
-    parser = load_parser(name_or_path, device)
-    if parser.regions.names != regions.names:
-        raise InputError(
-            f"loss.parser {name_or_path!r} tells {', '.join(parser.regions.names)}, the data have "
-            f"{', '.join(regions.names)}. Give a parser trained on the data's regions (train-parser)."
-        )
-    return parser
-
-
 def open_rates(config: TrainingConfig, device: torch.device) -> AttributeRates | None:
     """The rates of attributes that generated pictures are to have, None where no classifier is named.
 
@@ -170,7 +149,7 @@ def losses_of_labels(fake: Rendering, read: Tensor | None, weights: LossSection)
 
     Args:
         fake: what was generated.
-        read: logits [N, K, S, S] that a parser gives its pictures, if there is one.
+        read: logits [N, K, S, S] of what a reader sees in its pictures, if there is one.
         weights: of the configuration.
     """
     losses = {"mask": mask_loss(fake)}

@@ -20,6 +20,7 @@ from semanticgan.regions import RegionScheme
 from semanticgan.registry import resolve
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.folder import CONFIG_FILE
+from semanticgan.training.readers import StartReader
 from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, newest_state
 from semanticgan.training.trainer import Trainer
 
@@ -104,6 +105,8 @@ class Start:
         A model file without a discriminator leaves the trainer's new.
         """
         self._fill(trainer.average, self.model.generator.state_dict())
+        if isinstance(trainer.reader, StartReader):
+            self._fill(trainer.reader.generator, self.model.generator.state_dict())
         if self.discriminator is not None:
             self._fill(trainer.discriminator, self.discriminator.state_dict())
         if self.state is None:

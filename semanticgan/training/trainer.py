@@ -32,11 +32,11 @@ from semanticgan.training.judges import (
     loss_of_judges,
     losses_of_labels,
     open_feature_judge,
-    open_parser,
     open_rates,
 )
 from semanticgan.training.losses import path_length_penalty, r1_penalty
 from semanticgan.training.processes import ALONE, Processes, shares_of
+from semanticgan.training.readers import open_reader
 
 Values = dict[str, Tensor]
 
@@ -74,7 +74,7 @@ class Trainer:
             self.discriminator = Discriminator(config.discriminator_config(regions)).to(device)
             feature_judge = open_feature_judge(config.features, config.size, device)
             self.judges = Judges(self.discriminator, feature_judge).to(device)
-        self._parser = open_parser(config.loss.parser, regions, device)
+        self.reader = open_reader(config, regions, self.generator, device)
         self._rates = open_rates(config, device)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self._freeze()
@@ -194,7 +194,7 @@ class Trainer:
                 fake, judged = self._generate(draws), None
                 if weights.adversarial:
                     judged = self._judge_frozen(*self._augment(fake.image, fake.segmentation, draws, real=False))
-                read = None if self._parser is None else self._parser.logits(fake.image.detach(), self.config.size)
+                read = None if self.reader is None else self.reader.logits(fake.image, draws)
             loss, values = loss_before_judges(judged, self.config.features.weight)
             loss, parts = weights.adversarial * loss, losses_of_labels(fake, read, weights)
             if self._rates is not None:
@@ -242,13 +242,11 @@ class Trainer:
         values = self.config.augmentation
         if not values.wanted:
             return image, joint
-        streams = draws.streams(real)
-        probability = self.augmentation.value
         return augment(
             image,
             joint,
-            probability,
-            streams,
+            self.augmentation.value,
+            draws.streams(real),
             flip_table=self._flip_table,
             geometric=values.geometric,
             colour=values.colour,
@@ -376,6 +374,7 @@ class Trainer:
             "augmentation": self.augmentation.state(self.processes.sum),
             "feature_judge": None if self.judges.features is None else self.judges.features.state_dict(),
             "rates": None if self._rates is None else self._rates.state(),
+            "reader": None if self.reader is None else self.reader.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -387,6 +386,8 @@ class Trainer:
             self.judges.features.load_state_dict(state["feature_judge"])
         if self._rates is not None:
             self._rates.load_state(state["rates"])
+        if self.reader is not None:
+            self.reader.load_state(state.get("reader"))  # those of before had parsers alone
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
         self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
         self.path_length_mean = state["path_length_mean"].to(self.device)

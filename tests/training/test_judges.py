@@ -16,6 +16,7 @@ from semanticgan.regions import CELEBAMASK_13, PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.judges import FeatureJudge
 from semanticgan.training.loop import train
+from semanticgan.training.readers import ParserReader
 from semanticgan.training.state import load_state, newest_state
 from semanticgan.training.trainer import Trainer
 from tests.training.exactness import assert_same, assert_same_run, stop_after
@@ -87,8 +88,8 @@ def test_labels_follow_the_parser(tiny_config: Make, tmp_path: Path, parser_file
         with torch.no_grad():
             labels = trainer.generator(trainer.generator.mean_latent[None]).labels()
         shares.append(float((labels == 3).float().mean()))
-        assert trainer._parser is not None
-        assert weights(trainer._parser.network).equal(weights(load_parser(parser_file).network))
+        assert isinstance(trainer.reader, ParserReader)
+        assert weights(trainer.reader.parser.network).equal(weights(load_parser(parser_file).network))
     assert losses[0][0] == losses[1][0]
     assert shares[0] < 0.5 and shares[1] > 0.95, shares
     assert losses[1][-1] < losses[0][-1] - 0.1
@@ -128,6 +129,7 @@ def test_a_start_gives_heads_of_equal_configuration(tiny_config: Make, tmp_path:
         ("features.extractor=discriminator:portraits-64", "takes pictures of 64 pixels, got 16"),
         ("loss.parser=portraits-64", "Give a parser trained on the data's regions"),
         ("loss.parser=nowhere.safetensors", "nowhere.safetensors"),
+        ("loss.parser=start", r"no start is given\. Give start=RUN_OR_MODEL, or a parser"),
     ],
 )
 def test_what_cannot_judge_is_refused(tiny_config: Make, tmp_path: Path, override: str, said: str) -> None:

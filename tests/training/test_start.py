@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -182,23 +183,49 @@ def test_a_run_needs_its_start_no_more(source: Path, tiny_config: Make, tmp_path
         train(tiny_config(tmp_path / "another", *arguments))
 
 
-def test_pictures_without_label_maps_take_the_regions_of_the_start(
-    source: Path, tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Adaptation: the branch of the segmentation rests, the pictures are judged alone, and resume is exact."""
-    (tmp_path / "drawings").mkdir()
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 6 random pictures of 16 pixels without label maps."""
+    folder = tmp_path_factory.mktemp("drawings")
     random = np.random.default_rng(1)
     for index in range(6):
         picture = Image.fromarray(random.integers(0, 256, (16, 16, 3), dtype=np.uint8))
-        picture.save(tmp_path / f"drawings/{index}.png")
-    arguments = (
-        f"start={source}",
-        "data.kind=pictures",
-        f"data.path={tmp_path / 'drawings'}",
-        "data.scheme=null",
-        "augmentation.adaptive=true",
-        "schedule.total_images=32",
-    )
+        picture.save(folder / f"{index}.png")
+    return folder
+
+
+def adapting(start: Path, drawings: Path) -> tuple[str, ...]:
+    return (f"start={start}", "data.kind=pictures", f"data.path={drawings}", "data.scheme=null")
+
+
+def test_labels_stay_those_of_the_start(source: Path, drawings: Path, tiny_config: Make, tmp_path: Path) -> None:
+    """Beside a training that only measures it. What reads is the start's model, which learns nothing."""
+    path = source / "step-0000008/model.safetensors"
+    losses = {}
+    for weight in (0, 20):
+        run_dir = tmp_path / f"run-{weight}"
+        wanted = ("loss.parser=start", f"loss.agreement={weight}", "loss.mask=0", "optimiser.learning_rate=0.01")
+        schedule = ("schedule.total_images=120", "schedule.log_every=1", "log_to=[]")
+        state = begun(tiny_config(run_dir, *adapting(path, drawings), *FROZEN, *wanted, *schedule))
+        assert_same(dict(state["reader"]), dict(load_model(path).generator.state_dict()))
+        logged = (run_dir / "stats.jsonl").read_text().splitlines()
+        losses[weight] = [json.loads(line)["loss/agreement"] for line in logged]
+    assert losses[0][0] == losses[20][0] and len(losses[0]) == 30
+    assert losses[0][-1] > losses[0][0] + 0.05, losses
+    assert losses[20][-1] < losses[20][0] + 0.01, losses
+
+
+@pytest.mark.parametrize("reading", [(), ("loss.parser=start",)], ids=["no parser", "start"])
+def test_pictures_without_label_maps_take_the_regions_of_the_start(
+    source: Path,
+    drawings: Path,
+    tiny_config: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reading: tuple[str, ...],
+) -> None:
+    """Adaptation: the branch of the segmentation rests, the pictures are judged alone, and resume is exact."""
+    arguments = (*adapting(source, drawings), *reading, "augmentation.adaptive=true", "schedule.total_images=32")
     state = begun(tiny_config(tmp_path / "whole", *arguments))
     before = load_state(source / "step-0000008")
     for name, tensor in before["discriminator"].items():
