@@ -91,3 +91,9 @@ def test_recomputed_activations_change_nothing(tmp_path: Path) -> None:
     kept = steps(tmp_path / "kept.pt", 1, 0)
     recomputed = steps(tmp_path / "recomputed.pt", 1, 0, "recompute=true")
     assert_same_training(recomputed, kept, 1e-9)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the names of threads")
+def test_an_error_leaves_no_thread_of_the_group() -> None:
+    """Its traceback has the trainer, which holds the group; who drops it last must not be the trainer."""
+    launch(["-m", "tests.training.shared_error"], 2, 29521)

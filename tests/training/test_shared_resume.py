@@ -42,17 +42,12 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def ended(program: list[str], pictures: Path, run_dir: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    """``PROGRAM tiny ...`` in the processes of torchrun."""
-    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={PROCESSES}", f"--master_port={free_port()}"]
-    command = [sys.executable, *launcher, *program, "tiny", *tiny_overrides(pictures, run_dir), *RECIPE, *overrides]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
 def launched(program: list[str], pictures: Path, run_dir: Path) -> subprocess.CompletedProcess[str]:
-    """The same, which has to end with 0."""
-    done = ended(program, pictures, run_dir)
+    """``PROGRAM tiny ...`` in the processes of torchrun, which has to end with 0."""
+    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={PROCESSES}", f"--master_port={free_port()}"]
+    command = [sys.executable, *launcher, *program, "tiny", *tiny_overrides(pictures, run_dir), *RECIPE]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return done
 
@@ -104,23 +99,12 @@ def test_a_signal_to_one_process_stops_all_with_their_state_saved(stopped: Path)
     assert len(lines(stopped)) == STOP
 
 
-def assert_no_thread_left(said: str) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the names of threads")
+def test_no_thread_of_the_group_outlives_the_training(interrupted: tuple[Path, str]) -> None:
     """One that still runs when the interpreter ends may abort the process, and the whole training with it."""
-    if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux tells the names of threads")
+    said = interrupted[1]
     assert said.count("threads: ") == PROCESSES
     assert "gloo" not in said[said.index("threads: ") :]
-
-
-def test_no_thread_of_the_group_outlives_the_training(interrupted: tuple[Path, str]) -> None:
-    assert_no_thread_left(interrupted[1])
-
-
-def test_nor_one_that_fails(tiny_pictures: Path, tmp_path: Path) -> None:
-    diverging = ("optimiser.learning_rate=1e30", "precision=float32")
-    done = ended(["-m", "tests.training.shared_stop", "100"], tiny_pictures, tmp_path / "run", *diverging)
-    assert done.returncode != 0 and "not finite" in done.stderr
-    assert_no_thread_left(done.stderr)
 
 
 def test_resume_on_as_many_processes_is_exact(
