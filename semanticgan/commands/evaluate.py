@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_names,
         default=("fid", "kid", "pr"),
         metavar="LIST",
-        help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, diversity, reconstruction, parted by "
-        "commas (default: fid,kid,pr)",
+        help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, ownership, diversity, reconstruction, "
+        "parted by commas (default: fid,kid,pr)",
     )
     data = parser.add_argument_group("data")
     data.add_argument("--data", type=Path, metavar="PATH", help="pictures to compare with")

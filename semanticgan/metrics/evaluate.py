@@ -25,6 +25,7 @@ from semanticgan.metrics.kid import kernel_distance
 from semanticgan.metrics.locality import EDITED
 from semanticgan.metrics.masked import as_float, mean_absolute_difference
 from semanticgan.metrics.miou import cat, measure_segmentation, require_same_regions
+from semanticgan.metrics.ownership import measure_ownership
 from semanticgan.metrics.precision_recall import precision_recall
 from semanticgan.metrics.reconstruction import Reconstruction, measure_reconstruction
 from semanticgan.metrics.samples import dataset_pictures
@@ -289,6 +290,33 @@ def _locality(evaluation: Evaluation) -> Measured:
     )
 
 
+def _ownership(evaluation: Evaluation) -> Measured:
+    assert evaluation.parser is not None
+    parts = [
+        measure_ownership(
+            evaluation.model,
+            evaluation.parser,
+            region,
+            evaluation.edited_seeds,
+            truncation=evaluation.truncation,
+            batch_size=evaluation.batch_size,
+            progress=bool(evaluation.bar("ownership")),
+        )
+        for region in share(evaluation.region_names, evaluation.processes)
+    ]
+    found = all_of(parts, evaluation.processes)
+    rows = tuple((one.region, one.left, one.change_outside, float(one.num_images)) for one in found)
+    return Measured(
+        {one.region: one.left for one in found},
+        "parser",
+        True,
+        0,
+        len(evaluation.edited_seeds),
+        table=Table(("drawn without", "left of it", "change outside", "pictures that show it"), rows),
+        details={one.region: one.to_dict() for one in found},
+    )
+
+
 def _diversity(evaluation: Evaluation) -> Measured:
     """In levels of 0..255 where there is no perceptual distance."""
     parts = [
@@ -366,6 +394,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         ),
         "attributes": Metric(_attributes, "how often portraits' attributes occur", ("classifier",)),
         "locality": Metric(_locality, "what else changes when a region is swapped", ()),
+        "ownership": Metric(_ownership, "what is left of each region in pictures drawn without it", ("parser",)),
         "diversity": Metric(_diversity, "how different the variations of each region are", ()),
         "reconstruction": Metric(
             _reconstruction,

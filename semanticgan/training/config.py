@@ -87,6 +87,11 @@ class LossSection:
         0.0  # weight of pseudo-depths that lie further than depth_limit behind the nearest; the paper has none
     )
     depth_limit: float = 8.0
+    owned: list[str] = field(default_factory=list)  # regions that some pictures are drawn without; needs loss.parser
+    ownership: float = 10.0  # weight of what is left of them there: no other region is to paint them
+    locality: float = 20.0  # weight of what changes elsewhere: they are to paint nothing else
+    ownership_every: int = 8  # steps
+    ownership_after: int = 0  # images; before there are faces nothing can be owned
 
 
 @dataclass
@@ -301,6 +306,9 @@ _SMALLEST = {
         "freeze.discriminator_blocks",
         "generator.label_channels",
         *(f"loss.{name}" for name in (*_LOSS, "agreement", "coarse_agreement", "rates", "depth", "depth_limit")),
+        "loss.ownership",
+        "loss.locality",
+        "loss.ownership_after",
     ),
     1: (
         "batch",
@@ -309,6 +317,7 @@ _SMALLEST = {
         "augmentation.images_to_one",
         "features.channels",
         "loss.path_length_batch_shrink",
+        "loss.ownership_every",
         *(f"metrics.{name}" for name in ("every", "num_generated", "num_real", "num_edits", "batch")),
         *(f"generator.{name}" for name in _WIDTHS),
         *(f"schedule.{name}" for name in _SCHEDULE),

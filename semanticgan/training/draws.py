@@ -37,6 +37,7 @@ class _Purpose(IntEnum):
     DIRECTION = 3
     REAL = 4
     FAKE = 5
+    HIDDEN = 6
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ class Draws:
         sizes = [side * side for side in sides]
         flat = self._normal(_Purpose.NOISE, (sum(sizes),))
         return [part.unflatten(1, (1, side, side)) for part, side in zip(flat.split(sizes, 1), sides, strict=True)]
+
+    def hidden(self, num_regions: int) -> Tensor:
+        """Which of some regions each picture is drawn without, one half of them: bool [N, num_regions]."""
+        words = np.random.SeedSequence([self.seed, self.step, self.phase, _Purpose.HIDDEN])
+        flips = words.generate_state(self.batch * num_regions).reshape(self.batch, num_regions) % 2
+        return torch.from_numpy(flips[list(self.positions)] == 1).to(self.device)
 
     def direction(self, image: Tensor) -> Tensor:
         """Standard normal numbers of the shape of a picture [N, 3, S, S]."""

@@ -19,7 +19,7 @@ from semanticgan.networks.layers import average_pool_to
 from semanticgan.networks.strided import without_weight_gradients
 
 AGREED_PIXELS = 4.0
-"""Added to both sides of the Dice coefficient, so that a region of a pixel or two weighs little."""
+"""Added to the sizes of regions that are divided by, so that one of a pixel or two weighs little."""
 
 
 def discriminator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:

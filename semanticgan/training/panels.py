@@ -35,6 +35,8 @@ _TITLES = {
     "loss/coarse_agreement": "Agreement of coarse masks with the parser",
     "loss/rates": "Divergence of attributes' rates",
     "loss/depth": "Depths beyond the limit",
+    "loss/ownership": "Regions that others paint",
+    "loss/locality": "What regions paint elsewhere",
     "r1/features": "R1 of the features' scores",
     "r1/image": "R1 on pictures",
     "r1/segmentation": "R1 on segmentations",

@@ -35,6 +35,7 @@ from semanticgan.training.judges import (
     open_rates,
 )
 from semanticgan.training.losses import path_length_penalty, r1_penalty
+from semanticgan.training.ownership import Ownership
 from semanticgan.training.processes import ALONE, Processes, shares_of
 from semanticgan.training.readers import open_reader
 
@@ -75,6 +76,7 @@ class Trainer:
             feature_judge = open_feature_judge(config.features, config.size, device)
             self.judges = Judges(self.discriminator, feature_judge).to(device)
         self.reader = open_reader(config, regions, self.generator, device)
+        self._ownership = Ownership(config, regions, self.reader) if config.loss.owned else None
         self._rates = open_rates(config, device)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self._freeze()
@@ -187,7 +189,7 @@ class Trainer:
         return self._update(self.discriminator_optimiser, self._judge, Phase.R1, part, image, segmentation)
 
     def _generator_step(self) -> Values:
-        weights = self.config.loss
+        weights, step, images = self.config.loss, self.steps_done, self.images_seen
 
         def part(draws: Draws) -> tuple[Tensor, Values]:
             with self._autocast():
@@ -199,6 +201,11 @@ class Trainer:
             loss, parts = weights.adversarial * loss, losses_of_labels(fake, read, weights)
             if self._rates is not None:
                 parts["rates"] = self._rates.divergence(fake.image)
+            if self._ownership is not None and read is not None and self._ownership.due(step, images):
+                visible = self._ownership.visible(draws)
+                with self._autocast():
+                    without = self._generate(draws, visible)
+                    parts |= self._ownership.losses(without.image, fake.image, read, visible)
             for name, value in parts.items():
                 loss = loss + getattr(weights, name) * value
             return loss, {**values, **{f"loss/{name}": value for name, value in parts.items()}}
@@ -232,9 +239,10 @@ class Trainer:
         self.path_length_mean = torch.stack(means).mean()
         return {**values, "path_length/mean": self.path_length_mean}
 
-    def _generate(self, draws: Draws) -> Rendering:
+    def _generate(self, draws: Draws, visible: Tensor | None = None) -> Rendering:
+        """Pictures of fresh codes; of ``visible`` [N, K] regions alone, if given."""
         latents = draws.latents(self.generator, self.config.loss.style_mixing)
-        return self._render_fast(latents, noise=draws.noise(self.generator.renderer.noise_sides))
+        return self._render_fast(latents, noise=draws.noise(self.generator.renderer.noise_sides), visible=visible)
 
     def _augment(self, image: Tensor, segmentation: Tensor, draws: Draws, real: bool) -> tuple[Tensor, Tensor | None]:
         """What the discriminator is shown of pictures: both, or the pictures alone, augmented if that is wanted."""

@@ -22,6 +22,7 @@ GUIDED = (
     "loss.coarse_agreement=1",
     "loss.classifier=attributes-64",
     "generator.label_channels=6",
+    "loss.owned=[eye,mouth,hair]",
 )
 
 
