@@ -3,6 +3,7 @@
 python docs/make_pictures.py bundled --out docs/images
 python docs/make_pictures.py faces --model faces-64
 python docs/make_pictures.py log --model runs/portraits/step-NNNNNNN/model.safetensors --name log-portraits-1
+python docs/make_pictures.py without --model runs/portraits/step-NNNNNNN/model.safetensors --name log-portraits-8-without
 python docs/make_pictures.py few --model runs/few-off/step-NNNNNNN/model.safetensors \
     --other runs/few-on/step-NNNNNNN/model.safetensors
 python docs/make_pictures.py adapted --other runs/adapted/step-NNNNNNN/model.safetensors --data data/woodcut-80
@@ -24,6 +25,7 @@ from semanticgan.files import written_aside
 
 SOURCES, REFERENCES = range(6), range(100, 107)
 TRUNCATION = 0.7  # of the photographs' sheets
+OWNABLE = ("eye", "eyebrow", "mouth", "nose", "glasses", "earring", "hair")  # drawn without, one after the other
 
 
 def swap_sheet(model: sg.Model, region: str, what: str = "both", truncation: float = 1.0) -> Image.Image:
@@ -104,6 +106,17 @@ def components(model: sg.Model, seed: int) -> Image.Image:
     return component_sheet(steps, names, model.regions)
 
 
+def without_each(model: sg.Model, regions: Sequence[str], seeds: Sequence[int]) -> Image.Image:
+    """Each row is one picture, then the same picture drawn without one region, region after region."""
+    import torch
+
+    visible = torch.ones(1 + len(regions), len(model.regions))
+    for row, region in enumerate(regions, start=1):
+        visible[row, model.regions.index(region)] = 0
+    rows = [model.render(model.sample(seeds=[seed] * len(visible)), visible=visible).to_pil() for seed in seeds]
+    return halved(draw_sheet(rows, columns=["portrait", *(f"without {region}" for region in regions)]))
+
+
 def before_and_after(models: Sequence[sg.Model], num_images: int, columns: int) -> Image.Image:
     """Pictures of the same seeds by each model, one model under the other."""
     rows = []
@@ -148,7 +161,7 @@ def beside(left: Image.Image, right: Image.Image) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", choices=("bundled", "faces", "log", "few", "adapted"))
+    parser.add_argument("which", choices=("bundled", "faces", "log", "without", "few", "adapted"))
     parser.add_argument("--model", help="the bundled model unless given")
     parser.add_argument("--other", help="the model to compare it with")
     parser.add_argument("--data", help="the folder of pictures that the other was adapted to")
@@ -167,12 +180,15 @@ def main() -> None:
             "portraits-mouth": swap_sheet(model, "mouth"),
             "portraits-regions": every_region(model),
             "components": components(model, 3),
+            "portraits-without": without_each(model, OWNABLE, range(6)),
         }
     elif args.which == "few":
         both = {"few-without": model, "few-with": sg.load(args.other, device="cpu")}
         pictures = {name: samples(trained, 32, 16) for name, trained in both.items()}
     elif args.which == "log":
         pictures = {args.name: halved(samples(model, 32, 16))}
+    elif args.which == "without":
+        pictures = {args.name: without_each(model, OWNABLE, range(6))}
     elif args.which == "adapted":
         pictures = adapted(model, sg.load(args.other, device="cpu"), args.data)
     else:

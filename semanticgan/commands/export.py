@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--description", metavar="LINE", help="one line on the model (default: the recipe's)")
     parser.add_argument("--licence", metavar="TERMS", help="terms of the weights (default: the recipe's)")
+    parser.add_argument("--data-licence", metavar="TERMS", help="terms of the data (default: the recipe's)")
     parser.add_argument(
         "--figure",
         action="append",
@@ -62,13 +63,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if known:
         raise InputError(f"--figure {known[0]} is known from the run. Give figures that the run does not know.")
     training = {**metadata.training, **figures}
+    licence, data_licence = args.licence or metadata.licence, args.data_licence or metadata.data_licence
     save_model(
         args.out,
         start.model.generator,
         start.model.regions,
         training=training,
-        licence=args.licence or metadata.licence,
-        data_licence=metadata.data_licence,
+        licence=licence,
+        data_licence=data_licence,
         description=args.description or metadata.description,
         discriminator=start.discriminator if args.with_discriminator else None,
         precision=args.precision,
@@ -79,8 +81,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "bytes": args.out.stat().st_size,
         "with_discriminator": args.with_discriminator,
         "training": training,
-        "licence": args.licence or metadata.licence,
-        "data_licence": metadata.data_licence,
+        "licence": licence,
+        "data_licence": data_licence,
     }
 
 

@@ -52,12 +52,13 @@ def test_a_training_and_an_extractor_take_the_discriminator_of_the_file(command:
 
 
 def test_half_precision_and_other_words(command: Command, state: Path) -> None:
-    words = ("--precision", "float16", "--description", "mine", "--licence", "CC0")
+    words = ("--precision", "float16", "--description", "mine", "--licence", "CC0", "--data-licence", "own")
     half = command("export", state, *words, "--out", "half.safetensors").result
     whole = command("export", state, "--out", "whole.safetensors").result
     assert half["bytes"] < 0.75 * whole["bytes"]
     metadata = load_model("half.safetensors").metadata
     assert (metadata.description, metadata.licence, metadata.discriminator) == ("mine", "CC0", None)
+    assert metadata.data_licence == "own"
 
 
 def test_wrong_input_is_one_line(command: Command, state: Path, tmp_path: Path) -> None:
