@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.networks.layers import widened
 from semanticgan.regions import RegionScheme
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws
@@ -67,8 +68,8 @@ class Ownership:
             read: logits [N, K, S, S] of where which region is in these; no gradient flows to them.
             visible: of :meth:`visible`.
         """
-        image, whole = image.float(), whole.float()
-        owned = read.detach().float().softmax(1)[:, self._owned]  # [N, R, S, S]
+        image, whole = widened(image), widened(whole)
+        owned = widened(read.detach()).softmax(1)[:, self._owned]  # [N, R, S, S]
         owned = F.max_pool2d(owned, 3, stride=1, padding=1)  # edges are soft
         hidden = owned * (1.0 - visible[:, self._owned, None, None])
         # Gradients flow to what is around, too: else what makes all of a picture brighter would seem to help.

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig, load_config
 
@@ -27,6 +29,19 @@ def tiny_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label.putpalette(PHOTOGRAPHS_11.palette())
         label.save(folder / f"label/{index:04d}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def parser_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A parser of 16 pixels that reads region 3 everywhere."""
+    path = tmp_path_factory.mktemp("parser") / "parser.safetensors"
+    torch.manual_seed(0)
+    network = ParserNetwork(ParserConfig(16, 11))
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias[3] = 10.0
+    FaceParser(network, PHOTOGRAPHS_11, licence="none", data_licence="none").save(path)
+    return path
 
 
 @pytest.fixture

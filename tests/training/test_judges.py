@@ -11,7 +11,7 @@ import torch
 
 from semanticgan.errors import InputError
 from semanticgan.metrics.extractors import RandomExtractor
-from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork, load_parser
+from semanticgan.metrics.parser import load_parser
 from semanticgan.regions import CELEBAMASK_13, PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.judges import FeatureJudge
@@ -25,19 +25,6 @@ from tests.training.test_trainer import pairs
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
 FEATURES = "features.extractor=random"
-
-
-@pytest.fixture(scope="module")
-def parser_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A parser of 16 pixels that reads region 3 everywhere."""
-    path = tmp_path_factory.mktemp("parser") / "parser.safetensors"
-    torch.manual_seed(0)
-    network = ParserNetwork(ParserConfig(16, 11))
-    with torch.no_grad():
-        network.head.weight.zero_()
-        network.head.bias[3] = 10.0
-    FaceParser(network, PHOTOGRAPHS_11, licence="none", data_licence="none").save(path)
-    return path
 
 
 def weights(network: torch.nn.Module) -> torch.Tensor:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
+from semanticgan.metrics.parser import FaceParser
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, Phase
@@ -21,19 +21,6 @@ from tests.training.test_trainer import pairs
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
 OWNED = "loss.owned=[eyes,mouth,glasses]"
-
-
-@pytest.fixture(scope="module")
-def parser_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A parser of 16 pixels that reads eyes everywhere."""
-    path = tmp_path_factory.mktemp("parser") / "parser.safetensors"
-    torch.manual_seed(0)
-    network = ParserNetwork(ParserConfig(16, 11))
-    with torch.no_grad():
-        network.head.weight.zero_()
-        network.head.bias[2] = 10.0
-    FaceParser(network, PHOTOGRAPHS_11, licence="none", data_licence="none").save(path)
-    return path
 
 
 def test_what_is_around_is_carried_on() -> None:
