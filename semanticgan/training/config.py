@@ -87,8 +87,9 @@ class LossSection:
         0.0  # weight of pseudo-depths that lie further than depth_limit behind the nearest; the paper has none
     )
     depth_limit: float = 8.0
-    owned: list[str] = field(default_factory=list)  # regions that some pictures are drawn without; needs loss.parser
-    ownership: float = 10.0  # weight of what is left of them there: no other region is to paint them
+    # Regions that some pictures are drawn without, and how much each counts, 1 as a rule and more where it is seldom.
+    owned: dict[str, float] = field(default_factory=dict)  # needs loss.parser
+    ownership: float = 2.0  # weight of what is left of them there: no other region is to paint them
     locality: float = 20.0  # weight of what changes elsewhere: they are to paint nothing else
     ownership_every: int = 8  # steps
     ownership_after: int = 0  # images; before there are faces nothing can be owned
@@ -226,6 +227,9 @@ class TrainingConfig:
         for section, name in _CHANNELS:
             if any(width < 1 for width in getattr(getattr(self, section), name).values()):
                 raise InputError(f"{section}.{name} must be 1 or more at every side.")
+        for region, weight in self.loss.owned.items():
+            if not 0 <= weight < math.inf:
+                raise InputError(f"loss.owned.{region} must be 0 or more, got {weight}.")
         for key, share in (
             ("loss.style_mixing", self.loss.style_mixing),
             ("loss.path_length_decay", self.loss.path_length_decay),
@@ -375,6 +379,10 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     for key in _given_keys(OmegaConf.to_container(given)):
         if key not in known and not any(key.startswith(f"{free}.") for free in _FREE_KEYS):
             raise unknown_name("configuration key", key, known)
+    for key in _FREE_KEYS:
+        value = OmegaConf.select(given, key)
+        if value is not None and not OmegaConf.is_dict(value):
+            raise InputError(f"configuration key {key!r} takes pairs such as {key}.NAME=VALUE, got {value!r}.")
     try:
         config: TrainingConfig = OmegaConf.to_object(OmegaConf.merge(schema, given))  # type: ignore[assignment]
     except OmegaConfBaseException as error:
@@ -383,7 +391,13 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     return config
 
 
-_FREE_KEYS = ("expected", "generator.channels", "discriminator.channels", "discriminator.segmentation_channels")
+_FREE_KEYS = (
+    "expected",
+    "loss.owned",
+    "generator.channels",
+    "discriminator.channels",
+    "discriminator.segmentation_channels",
+)
 
 
 def _known_keys(section: type, prefix: str = "") -> list[str]:

@@ -45,7 +45,8 @@ class Ownership:
             raise InputError(
                 f"loss.owned names {', '.join(config.loss.owned)}, and nothing says where they are. Give loss.parser."
             )
-        self._num_regions, self._owned = len(regions), list(regions.indices(config.loss.owned))
+        self._num_regions, self._owned = len(regions), list(regions.indices(list(config.loss.owned)))
+        self._weights = list(config.loss.owned.values())
         self._every, self._after = config.loss.ownership_every, config.loss.ownership_after
 
     def due(self, step: int, images: int) -> bool:
@@ -70,11 +71,13 @@ class Ownership:
         """
         image, whole = widened(image), widened(whole)
         owned = widened(read.detach()).softmax(1)[:, self._owned]  # [N, R, S, S]
-        owned = F.max_pool2d(owned, 3, stride=1, padding=1)  # edges are soft
-        hidden = owned * (1.0 - visible[:, self._owned, None, None])
+        shown = visible[:, self._owned, None, None]  # [N, R, 1, 1]
+        near = F.max_pool2d(owned, 3, stride=1, padding=1)  # edges are soft
+        hidden = near * (1.0 - shown) * (1.0 - (owned * shown).sum(1, keepdim=True))  # an eye stays beside its glasses
         # Gradients flow to what is around, too: else what makes all of a picture brighter would seem to help.
+        behind = continuation(whole, near.sum(1))
         return {
-            "ownership": self._every * ownership_loss(image, continuation(whole, owned.sum(1)), hidden),
+            "ownership": self._every * ownership_loss(image, behind, hidden, owned.new_tensor(self._weights)),
             "locality": self._every * locality_loss(image, whole, hidden.sum(1)),
         }
 
@@ -99,21 +102,22 @@ def continuation(picture: Tensor, there: Tensor) -> Tensor:
     return filled[:, :3] / filled[:, 3:]
 
 
-def ownership_loss(image: Tensor, behind: Tensor, hidden: Tensor) -> Tensor:
+def ownership_loss(image: Tensor, behind: Tensor, hidden: Tensor, weights: Tensor) -> Tensor:
     """Mean squared difference from what lies behind hidden regions, each over its own area, small ones like large.
 
-    The mean is over pictures and owned regions; one that was not hidden costs nothing.
+    The sum is over owned regions, by weight, the mean over pictures; a region that was not hidden costs nothing.
 
     Args:
         image: [N, 3, S, S], drawn without the hidden regions.
         behind: [N, 3, S, S], :func:`continuation` of the whole pictures over all owned regions.
         hidden: [N, R, S, S] in [0, 1], where hidden regions are in the whole pictures.
+        weights: [R].
     """
     known = behind.isfinite()  # where it is not, 0 times its gradient would be no number
     difference = (image - behind.where(known, 0.0)).square().mean(1, keepdim=True)  # [N, 1, S, S]
     hidden = hidden * known[:, :1]
     found = (hidden * difference).sum((2, 3)) / (hidden.sum((2, 3)) + AGREED_PIXELS)
-    return found.mean()
+    return (found @ weights).mean()
 
 
 def locality_loss(image: Tensor, whole: Tensor, hidden: Tensor) -> Tensor:

@@ -93,6 +93,7 @@ def test_overrides() -> None:
         ("generator.style_dim=0", "generator.style_dim must be 1 or more"),
         ("discriminator.channels={4: 0, 8: 8, 16: 8}", "discriminator.channels must be 1 or more"),
         ("data=3", "configuration: .*DataSection"),
+        ("loss.owned=[eye]", r"'loss\.owned' takes pairs such as loss\.owned\.NAME=VALUE, got \['eye'\]"),
     ],
 )
 def test_wrong_overrides(override: str, message: str) -> None:

@@ -20,7 +20,7 @@ from tests.training.test_trainer import pairs
 
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
-OWNED = "loss.owned=[eyes,mouth,glasses]"
+OWNED = "loss.owned={eyes: 1, mouth: 1, glasses: 5}"
 
 
 def test_what_is_around_is_carried_on() -> None:
@@ -42,9 +42,10 @@ def test_ownership_is_a_mean_over_the_area_of_each_region() -> None:
     hidden = torch.zeros(1, 2, 4, 4)
     hidden[0, 0, :2], hidden[0, 1, 2, :2], hidden[0, 1, 3, 3] = 1.0, 1.0, 1.0
     first, second = 8 * 0.25 / (8 + 4), 2 * 1.0 / (2 + 4)
+    weights = torch.tensor([1.0, 5.0])
     image.requires_grad_()
-    for kept, expected in (([1, 1], (first + second) / 2), ([0, 1], second / 2), ([0, 0], 0.0)):
-        found = ownership_loss(image, behind, hidden * torch.tensor(kept).view(1, 2, 1, 1))
+    for kept, expected in (([1, 1], first + 5 * second), ([0, 1], 5 * second), ([0, 0], 0.0)):
+        found = ownership_loss(image, behind, hidden * torch.tensor(kept).view(1, 2, 1, 1), weights)
         assert found.item() == pytest.approx(expected, abs=1e-7)
         (gradient,) = torch.autograd.grad(found, image)
         assert gradient.isfinite().all()
@@ -76,6 +77,25 @@ def test_half_of_the_owned_regions_are_hidden_and_no_other(
     assert torch.equal(part, visible[7 * 8 + 5 : 7 * 8 + 7]), "depends on how the batch is shared"
 
 
+def test_who_is_seen_stays_beside_who_is_hidden(tiny_config: Make, tmp_path: Path, parser_file: Path) -> None:
+    """Glasses that are hidden reach a pixel over their edge, but not into an eye that is seen."""
+    config = tiny_config(tmp_path, OWNED, f"loss.parser={parser_file}")
+    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
+    ownership = Ownership(config, PHOTOGRAPHS_11, open_reader(config, PHOTOGRAPHS_11, trainer.generator, CPU))
+    eye, glasses = PHOTOGRAPHS_11.indices(["eye", "glasses"])
+    read = torch.zeros(1, 11, 32, 32)
+    read[:, eye, 10, 10], read[:, glasses, 11, 10] = 99.0, 99.0
+    read[:, 1] += 50.0
+    visible = torch.ones(1, 11)
+    visible[:, glasses] = 0.0
+    whole, image = torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32)
+    for y, x, counts in ((11, 10, True), (11, 11, True), (10, 10, False), (9, 10, False)):
+        changed = image.clone()
+        changed[:, :, y, x] = 1.0
+        found = ownership.losses(changed, whole, read, visible)["ownership"]
+        assert found.item() == pytest.approx(8 * 5 * 1.0 / (8 + 4) if counts else 0.0, abs=1e-5)
+
+
 def test_comes_when_it_is_due(tiny_config: Make, tmp_path: Path, parser_file: Path) -> None:
     wanted = (OWNED, f"loss.parser={parser_file}", "loss.ownership_every=2", "loss.ownership_after=8")
     config = tiny_config(tmp_path, *wanted)
@@ -98,7 +118,7 @@ def test_training_makes_what_is_behind_a_continuation(
     monkeypatch.setattr(FaceParser, "logits", stripe)
     monkeypatch.setattr(Draws, "_seeds", lambda draws, purpose: list(draws.positions))
     monkeypatch.setattr(Draws, "hidden", lambda draws, num: torch.ones(len(draws.positions), num, dtype=torch.bool))
-    wanted = ("loss.owned=[eyes]", f"loss.parser={parser_file}", "loss.ownership_every=1", "loss.style_mixing=0")
+    wanted = ("loss.owned.eyes=1", f"loss.parser={parser_file}", "loss.ownership_every=1", "loss.style_mixing=0")
     alone = ("loss.adversarial=0", "loss.agreement=0", "loss.mask=0", "loss.locality=0", "loss.path_length_every=0")
     config = tiny_config(tmp_path, *wanted, *alone)
     trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
@@ -110,7 +130,8 @@ def test_training_makes_what_is_behind_a_continuation(
     ("overrides", "said"),
     [
         ((OWNED,), r"loss.owned names eyes, mouth, glasses, and nothing says where they are\. Give loss.parser"),
-        (("loss.owned=[moth]", "loss.parser=PARSER"), "unknown region 'moth'"),
+        (("loss.owned.moth=1", "loss.parser=PARSER"), "unknown region 'moth'"),
+        (("loss.owned.eyes=-1",), r"loss\.owned\.eyes must be 0 or more, got -1\.0"),
     ],
 )
 def test_what_cannot_be_owned_is_refused(

@@ -22,7 +22,7 @@ GUIDED = (
     "loss.coarse_agreement=1",
     "loss.classifier=attributes-64",
     "generator.label_channels=6",
-    "loss.owned=[eye,mouth,hair]",
+    "loss.owned={eye: 1, mouth: 1, hair: 2}",
 )
 
 
