@@ -4,7 +4,7 @@ python docs/make_pictures.py bundled --out docs/images
 python docs/make_pictures.py faces --model faces-64
 python docs/make_pictures.py log --model runs/portraits/step-NNNNNNN/model.safetensors --name log-portraits-1
 python docs/make_pictures.py without --model runs/portraits/step-NNNNNNN/model.safetensors \
-    --name log-portraits-8-without
+    --name log-portraits-7-without
 python docs/make_pictures.py few --model runs/few-off/step-NNNNNNN/model.safetensors \
     --other runs/few-on/step-NNNNNNN/model.safetensors
 python docs/make_pictures.py adapted --other runs/adapted/step-NNNNNNN/model.safetensors --data data/woodcut-80

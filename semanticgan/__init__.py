@@ -5,7 +5,7 @@
     import semanticgan as sg
 
     model = sg.load()
-    a, b = model.sample(seed=3), model.sample(seed=26)
+    a, b = model.sample(seed=1), model.sample(seed=17)
     model.render(sg.swap(a, b, regions=["hair"])).save("edited.png")
 
 The names below are imported when they are first used, so that ``import semanticgan`` costs next to nothing.

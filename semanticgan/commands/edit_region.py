@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from semanticgan.model import Model
 
 EXAMPLES = (
-    "--seed 3 --region hair --from-seed 26 --sheet --out edited.png",
+    "--seed 1 --region hair --from-seed 17 --sheet --out edited.png",
     "--seed 3 --region eyes,mouth --what texture --variations 15 --composite --out variations.png",
 )
 
