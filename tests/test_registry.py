@@ -99,6 +99,7 @@ def test_bundled_models() -> None:
         assert resolve(name) == path
         metadata = read_metadata(path)
         assert metadata.licence and metadata.data_licence
+        assert {"images", "hours", "hardware", "mean_iou", "scores_by"} <= metadata.training.keys()
         assert path.stat().st_size < 20_000_000
     if registry.DEFAULT in bundled():
         assert resolve() == bundled()[registry.DEFAULT]
