@@ -372,17 +372,18 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
             raise InputError(f"override {override!r} is no key=value pair, such as batch=8 or data.path=data/faces.")
     schema, text = OmegaConf.structured(TrainingConfig), recipe_text(recipe)
     try:
-        given = OmegaConf.merge(OmegaConf.create(text), OmegaConf.from_dotlist(list(overrides)))
+        parts = OmegaConf.create(text), OmegaConf.from_dotlist(list(overrides))
+        for part in parts:
+            _require_pairs(OmegaConf.to_container(part))
+        given = OmegaConf.merge(*parts)
+    except InputError:
+        raise
     except Exception as error:  # YAML errors have no common base in OmegaConf
         raise InputError(f"recipe {str(recipe)!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
     known = _known_keys(TrainingConfig)
     for key in _given_keys(OmegaConf.to_container(given)):
         if key not in known and not any(key.startswith(f"{free}.") for free in _FREE_KEYS):
             raise unknown_name("configuration key", key, known)
-    for key in _FREE_KEYS:
-        value = OmegaConf.select(given, key)
-        if value is not None and not OmegaConf.is_dict(value):
-            raise InputError(f"configuration key {key!r} takes pairs such as {key}.NAME=VALUE, got {value!r}.")
     try:
         config: TrainingConfig = OmegaConf.to_object(OmegaConf.merge(schema, given))  # type: ignore[assignment]
     except OmegaConfBaseException as error:
@@ -408,6 +409,16 @@ def _known_keys(section: type, prefix: str = "") -> list[str]:
         if dataclasses.is_dataclass(hints[item.name]):
             known += _known_keys(hints[item.name], f"{prefix}{item.name}.")
     return known
+
+
+def _require_pairs(given: Any) -> None:
+    """Raises: InputError: a list or a value where names of one's own have values."""
+    for key in _FREE_KEYS:
+        value = given
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None and not isinstance(value, dict):
+            raise InputError(f"configuration key {key!r} takes pairs such as {key}.NAME=VALUE, got {value!r}.")
 
 
 def _given_keys(given: Any, prefix: str = "") -> list[str]:

@@ -37,7 +37,7 @@ class Ownership:
         reader: of the training.
 
     Raises:
-        InputError: an unknown region, or nothing that could say where regions are.
+        InputError: an unknown region, one named twice, or nothing that could say where regions are.
     """
 
     def __init__(self, config: TrainingConfig, regions: RegionScheme, reader: Reader | None) -> None:
@@ -46,6 +46,8 @@ class Ownership:
                 f"loss.owned names {', '.join(config.loss.owned)}, and nothing says where they are. Give loss.parser."
             )
         self._num_regions, self._owned = len(regions), list(regions.indices(list(config.loss.owned)))
+        if len(self._owned) < len(config.loss.owned):
+            raise InputError(f"loss.owned names a region twice: {', '.join(config.loss.owned)}. Give each one weight.")
         self._weights = list(config.loss.owned.values())
         self._every, self._after = config.loss.ownership_every, config.loss.ownership_after
 

@@ -101,6 +101,11 @@ def test_wrong_overrides(override: str, message: str) -> None:
         load_config("tiny", [override])
 
 
+def test_a_list_over_the_pairs_of_a_recipe() -> None:
+    with pytest.raises(InputError, match=r"'loss\.owned' takes pairs such as loss\.owned\.NAME=VALUE, got \['eye'\]"):
+        load_config("portraits-64", ["loss.owned=[eye]"])
+
+
 def test_unknown_recipe() -> None:
     with pytest.raises(InputError, match=r"unknown recipe 'lfw64'.* 'lfw-64'"):
         load_config("lfw64")
