@@ -31,6 +31,14 @@ class WeightsError(InputError):
     """A file of weights is damaged, unsafe, or no file of weights at all."""
 
 
+class DataWarning(UserWarning):
+    """Data are used, but not all of them, or not as their owner may expect; the message is one sentence.
+
+    Raised by ``warnings.warn`` in the process that opens the data. The command line prints each as one line on stderr
+    that begins with ``warning:``.
+    """
+
+
 class TrainingDiverged(RuntimeError):
     """A loss is no longer finite; the last published state is untouched."""
 

@@ -8,15 +8,17 @@ A verb's module has a docstring whose first line says what it does, ``EXAMPLES``
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from semanticgan.commands.memory import keep_freed_memory
-from semanticgan.errors import InputError, TrainingDiverged, unknown_name
+from semanticgan.errors import DataWarning, InputError, TrainingDiverged, unknown_name
 
 VERBS: Mapping[str, str] = MappingProxyType(
     {
@@ -91,7 +93,8 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
         parser = build_parser(verb, program or f"semanticgan {verb}")
         args = parser.parse_intermixed_args(words[1:])  # KEY=VALUE may stand before and after options
         keep_freed_memory()
-        result = args.run(args)
+        with _data_warnings_as_lines():
+            result = args.run(args)
     except InputError as error:
         return _complain(str(error), 2)
     except TrainingDiverged as error:
@@ -107,6 +110,23 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
     if result:
         sys.stdout.write(json.dumps(result) + "\n")
     return 0
+
+
+@contextlib.contextmanager
+def _data_warnings_as_lines() -> Iterator[None]:
+    """Within the block each different :class:`DataWarning` is one line on stderr; other warnings stay as they are."""
+    with warnings.catch_warnings():
+        show_others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, DataWarning):
+                sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
+            else:
+                show_others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        warnings.filterwarnings("default", category=DataWarning)
+        yield
 
 
 def _complain(message: str, code: int) -> int:
