@@ -17,7 +17,7 @@ from semanticgan.training.config import load_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -64,7 +64,7 @@ def test_commands_parse(words: list[str]) -> None:
     verb = Path(words[0]).stem.replace("_", "-")
     args = build_parser(verb, words[0]).parse_args(words[1:])
     if verb == "train":
-        load_config(ROOT / args.recipe, args.overrides)
+        load_config(ROOT / args.recipe if "/" in args.recipe else args.recipe, args.overrides)
 
 
 def test_every_verb_is_named() -> None:
