@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,31 @@ __all__ = [
     "cached_if_small",
     "flip",
     "open_dataset",
+    "register",
     "to_network",
 ]
 
 KINDS = ("folder", "lmdb", "celebamask-hq", "portraits", "pictures")
+
+Opener = Callable[[str | Path | None, int], PairDataset]
+"""Path and resolution -> the dataset."""
+
+_REGISTERED: dict[str, Opener] = {}
+
+
+def register(kind: str, opener: Opener) -> None:
+    """Make a data format from outside the package known to :func:`open_dataset`, so to ``train`` and ``evaluate``.
+
+    Args:
+        kind: its name, the value of ``data.kind`` and ``--data-kind``.
+        opener: opens the data at a path (None where none is given) with pairs of the resolution asked for.
+
+    Raises:
+        InputError: a name that is taken or empty.
+    """
+    if not kind or kind in KINDS or kind in _REGISTERED:
+        raise InputError(f"a data format needs a name that is not taken, got {kind!r}. Choose another.")
+    _REGISTERED[kind] = opener
 
 
 def open_dataset(
@@ -66,15 +88,15 @@ def open_dataset(
         MissingFileError: there is nothing at ``path``.
         InputError: an unknown kind, scheme or split, a size or length out of range, or data that do not fit together.
     """
-    if kind not in KINDS:
-        raise unknown_name("kind of dataset", kind, KINDS)
+    if kind not in (*KINDS, *_REGISTERED):
+        raise unknown_name("kind of dataset", kind, (*KINDS, *_REGISTERED))
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
     if not 1 <= size <= 4096:
         raise InputError(f"size {size} is no side of a picture. Give 1 to 4096 pixels.")
     if length is not None and length < 1:
         raise InputError(f"a dataset of {length} pictures was asked for. Give 1 or more, or none for all.")
-    if kind != "portraits" and path is None:
+    if kind not in ("portraits", *_REGISTERED) and path is None:
         raise InputError(f"a dataset of kind {kind!r} needs the path of its folder or zip. Give path=...")
     if kind == "portraits" and (path is not None or scheme not in (None, "celebamask-13", CELEBAMASK_13)):
         raise InputError(
@@ -93,7 +115,9 @@ def open_dataset(
     if kind in ("folder", "celebamask-hq") and path is not None and is_lmdb(path):
         raise InputError(f"{str(path)!r} is an LMDB. Give the kind 'lmdb' (data.kind=lmdb in a training).")
     dataset: PairDataset
-    if kind == "lmdb":
+    if kind in _REGISTERED:
+        dataset = _REGISTERED[kind](path, size)
+    elif kind == "lmdb":
         from semanticgan.data.lmdb_pairs import LmdbDataset
 
         assert path is not None

@@ -1,6 +1,7 @@
 """Several metrics of one model at once, which share the pictures' features.
 
-A metric is one line of :data:`METRICS`: a function from :class:`Evaluation` to :class:`Measured`, and what it needs.
+A metric is a function from :class:`Evaluation` to :class:`Measured`, and what it needs: one line of :data:`METRICS`, or
+a call of :func:`register`.
 """
 
 from __future__ import annotations
@@ -376,35 +377,44 @@ def _compared(evaluation: Evaluation, matches: Sequence[tuple[int, int]]) -> Rec
 PATHS = tuple(f"{space}-{sampling}" for space in path_length.SPACES for sampling in path_length.SAMPLINGS)
 """Spaces and samplings of path lengths."""
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "fid": Metric(_fid, "Frechet inception distance", ("dataset", "extractor"), "inception", least_pictures=2),
-        "kid": Metric(_kid, "kernel inception distance", ("dataset", "extractor"), "inception", least_pictures=2),
-        "is": Metric(_inception_score, "Inception score", ("extractor", "classes"), "inception", least_pictures=10),
-        "pr": Metric(_precision_recall, "precision and recall", ("dataset", "extractor"), "VGG-16", least_pictures=4),
-        "ppl": Metric(_path_length, "perceptual path length", ("distance",), "lpips-vgg", 100_000),
-        "ppl-regions": Metric(
-            _path_length_of_regions, "path length of each region's structure, texture", ("distance",)
-        ),
-        "miou": Metric(
-            _segmentation,
-            "IoU of the model's segmentation and a parser's reading",
-            ("parser",),
-            else_because="another parser",
-        ),
-        "attributes": Metric(_attributes, "how often portraits' attributes occur", ("classifier",)),
-        "locality": Metric(_locality, "what else changes when a region is swapped", ()),
-        "ownership": Metric(_ownership, "what is left of each region in pictures drawn without it", ("parser",)),
-        "diversity": Metric(_diversity, "how different the variations of each region are", ()),
-        "reconstruction": Metric(
-            _reconstruction,
-            "how close reconstructions are to the data",
-            ("dataset", "reconstructions"),
-            else_because="other pictures",
-        ),
-    }
-)
+_METRICS: dict[str, Metric] = {
+    "fid": Metric(_fid, "Frechet inception distance", ("dataset", "extractor"), "inception", least_pictures=2),
+    "kid": Metric(_kid, "kernel inception distance", ("dataset", "extractor"), "inception", least_pictures=2),
+    "is": Metric(_inception_score, "Inception score", ("extractor", "classes"), "inception", least_pictures=10),
+    "pr": Metric(_precision_recall, "precision and recall", ("dataset", "extractor"), "VGG-16", least_pictures=4),
+    "ppl": Metric(_path_length, "perceptual path length", ("distance",), "lpips-vgg", 100_000),
+    "ppl-regions": Metric(_path_length_of_regions, "path length of each region's structure, texture", ("distance",)),
+    "miou": Metric(
+        _segmentation,
+        "IoU of the model's segmentation and a parser's reading",
+        ("parser",),
+        else_because="another parser",
+    ),
+    "attributes": Metric(_attributes, "how often portraits' attributes occur", ("classifier",)),
+    "locality": Metric(_locality, "what else changes when a region is swapped", ()),
+    "ownership": Metric(_ownership, "what is left of each region in pictures drawn without it", ("parser",)),
+    "diversity": Metric(_diversity, "how different the variations of each region are", ()),
+    "reconstruction": Metric(
+        _reconstruction,
+        "how close reconstructions are to the data",
+        ("dataset", "reconstructions"),
+        else_because="other pictures",
+    ),
+}
+
+METRICS: Mapping[str, Metric] = MappingProxyType(_METRICS)
 """Every metric by its name on the command line."""
+
+
+def register(name: str, metric: Metric) -> None:
+    """Make a metric from outside the package known to :func:`evaluate` and to the command line of this process.
+
+    Raises:
+        InputError: a name that is taken, or that a comma-separated list cannot hold.
+    """
+    if not name or name != name.strip() or "," in name or name in METRICS:
+        raise InputError(f"a metric needs a name without commas that is not taken, got {name!r}. Choose another.")
+    _METRICS[name] = metric
 
 
 def to_dict(evaluation: Evaluation, found: Mapping[str, Measured]) -> dict[str, Any]:

@@ -20,14 +20,14 @@ from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, run_bloc
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """Numbers of a discriminator.
+    """Sizes of a discriminator.
 
     Attributes:
-        size: side of the picture in pixels, a power of two.
+        size: resolution of the picture in pixels, a power of two.
         num_regions: K, channels of the segmentation.
-        channels: width by side of the picture branch, from 4 to ``size``.
-        segmentation_channels: width by side of the segmentation branch; empty is the same as ``channels``. Both
-            branches end in the same width at side 4.
+        channels: width of the picture branch by resolution, from 4 to ``size``; empty is the paper's.
+        segmentation_channels: width of the segmentation branch by resolution; empty is the same as ``channels``.
+            Both branches have the same width at resolution 4.
     """
 
     size: int = 512

@@ -37,27 +37,27 @@ def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """Numbers of a generator; the defaults are those of the released 512-pixel models.
+    """Sizes of a generator; the defaults are those of the released 512-pixel models.
 
     Attributes:
-        size: side S of the picture in pixels, a power of two.
+        size: resolution S of the picture in pixels, a power of two.
         style_dim: width D of z, w and every row of a latent code.
-        num_mapping_layers: fully connected layers from z to w.
-        num_regions: K, the background included.
-        coarse_size: side s of the grid that the local generators draw on, a power of two.
-        min_feature_size: side that the fused feature map is pooled to before the renderer.
-        num_local_layers: layers L of a local generator.
+        num_mapping_layers: number of fully connected layers from z to w.
+        num_regions: K, including the background.
+        coarse_size: resolution s of the grid of the local generators, a power of two.
+        min_feature_size: resolution at which the renderer starts.
+        num_local_layers: L, layers of a local generator.
         local_channels: width of a local generator.
         feature_channels: width of the fused feature map.
-        num_base_layers: B, the first layers of foreground regions, which read the shared base code.
-        num_structure_layers: layers before the pseudo-depth; the later ones read the texture code.
-        residual_segmentation: add the coarse masks to the renderer's segmentation.
-        transparent: labels of regions that are laid over what is behind them.
-        mask_floor: weight in the fusion below which a region has no part in a pixel, 0 <= mask_floor < 1 / K (ours; in
-            the paper every region has a part in every pixel, 0).
-        label_channels: width of a small network that corrects the segmentation from the renderer's last two maps (ours;
-            in the paper the segmentation is linear in these, 0).
-        channels: width of the renderer's block that puts out a side, by that side.
+        num_base_layers: B, first layers of foreground regions, which read the shared base code.
+        num_structure_layers: layers up to the pseudo-depth; the later ones read the texture code.
+        residual_segmentation: add the coarse masks to the segmentation of the renderer.
+        transparent: labels of regions that are composited over what is behind them.
+        mask_floor: mask weight below which a region does not contribute to a pixel, 0 <= mask_floor < 1 / K (not in the
+            paper, where it is 0).
+        label_channels: width of a small network that corrects the segmentation from the last two feature maps of the
+            renderer (not in the paper, where it is 0: the segmentation is linear in them).
+        channels: width of the renderer's blocks by resolution; empty is the paper's.
     """
 
     size: int = 512

@@ -1,6 +1,6 @@
-"""The configuration of a training: dataclasses, recipes in YAML, and ``key=value`` overrides.
+"""The configuration of a training: its sections in one, recipes in YAML, and ``key=value`` overrides.
 
-Defaults are the paper's values (Section 4 of arXiv 2112.02236). A recipe in ``configs/`` states what differs.
+A recipe in ``configs/`` states what differs from the defaults.
 """
 
 from __future__ import annotations
@@ -20,165 +20,47 @@ from semanticgan.model import PRECISIONS
 from semanticgan.networks.discriminator import DiscriminatorConfig
 from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
+from semanticgan.training.sections import (
+    AugmentationSection,
+    DataSection,
+    DiscriminatorSection,
+    EmaSection,
+    FeaturesSection,
+    FreezeSection,
+    GeneratorSection,
+    LossSection,
+    MetricsSection,
+    OptimiserSection,
+    ScheduleSection,
+)
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
 
-def _section(config: type, without: tuple[str, ...]) -> type:
-    """A config dataclass as a section of the YAML file: what the data decide is left out."""
-    hints = typing.get_type_hints(config)
-    fields = []
-    for item in dataclasses.fields(config):
-        if item.name in without:
-            continue
-        if item.default_factory is not dataclasses.MISSING:
-            default = dataclasses.field(default_factory=item.default_factory)
-        else:
-            default = dataclasses.field(default=item.default)
-        fields.append((item.name, hints[item.name], default))
-    return dataclasses.make_dataclass(config.__name__.replace("Config", "Section"), fields)
-
-
-# Size and regions stand once, at the top and in the data.
-GeneratorSection = _section(GeneratorConfig, without=("size", "num_regions", "transparent"))
-DiscriminatorSection = _section(DiscriminatorConfig, without=("size", "num_regions"))
-
-
-@dataclass
-class DataSection:
-    """Where the pictures come from; the arguments of :func:`semanticgan.data.open_dataset`."""
-
-    kind: str = "folder"
-    path: str | None = None
-    scheme: str | None = None
-    split: str = "train"
-    length: int | None = None  # use the first so many; for portraits, how many are drawn
-    label_order: str | None = None
-    style: str | None = None  # of portraits
-    soft_edges: bool = False  # of the segmentations, as those in pictures are
-    flip: bool = True  # mirror every picture with probability one half
-    workers: int = 2  # processes that decode
-    on_error: str = "stop"  # at a picture that cannot be used: "stop", or "skip" it, say so and take another
-    cache_gigabytes: float = 2.0  # a dataset that fits is decoded once and held in memory
-
-
-@dataclass
-class LossSection:
-    """Weights and intervals of the losses."""
-
-    r1_image: float | None = 10.0  # null: 0.0002 size^2 / batch
-    r1_segmentation: float | None = 1000.0  # null: 100 times that of the picture
-    r1_every: int = 16  # steps; 0 switches it off
-    adversarial: float = 1.0  # weight for the generator, of both discriminators; 0: none judges or learns
-    mask: float = 100.0
-    path_length: float = 0.5
-    path_length_every: int = 4  # steps; 0 switches it off
-    path_length_batch_shrink: int = 2
-    path_length_decay: float = 0.01
-    style_mixing: float = 0.3  # probability a batch
-    parser: str | None = None  # file of train-parser, its name, or start: what it reads is to be the segmentation
-    agreement: float = 1.0  # weight of that
-    coarse_agreement: float = 0.0  # weight of the coarse masks' part in it
-    classifier: str | None = None  # a file of train-classifier, or its name; its attributes are to be as frequent
-    rates: float = 1.0  # weight of that
-    rates_half_life: float = 2000.0  # of the running rates, in images
-    depth: float = (
-        0.0  # weight of pseudo-depths that lie further than depth_limit behind the nearest; the paper has none
-    )
-    depth_limit: float = 8.0
-    # Regions that some pictures are drawn without, and how much each counts, 1 as a rule and more where it is seldom.
-    owned: dict[str, float] = field(default_factory=dict)  # needs loss.parser
-    ownership: float = 2.0  # weight of what is left of them there: no other region is to paint them
-    locality: float = 20.0  # weight of what changes elsewhere: they are to paint nothing else
-    ownership_every: int = 8  # steps
-    ownership_after: int = 0  # images; before there are faces nothing can be owned
-
-
-@dataclass
-class FeaturesSection:
-    """A second discriminator, of the features that a frozen network has of the pictures (arXiv 2112.09130)."""
-
-    extractor: str | None = None  # random, attributes, attributes:PATH or discriminator:PATH; null: none
-    weight: float = 1.0  # of its losses
-    r1: float = 0.0005  # weight of its R1 on pictures
-    rate: float = 5.0  # of learning, times optimiser.learning_rate: heads are small and have to keep up
-    channels: int = 64
-
-
-@dataclass
-class AugmentationSection:
-    """Augmentation of what the discriminator sees (arXiv 2006.06676); steered by its certainty if adaptive."""
-
-    adaptive: bool = False
-    probability: float = 0.0  # at the start if adaptive, else throughout
-    target: float = 0.6  # of the mean sign of D(real)
-    images_to_one: float = 500_000.0  # images in which the probability can go from 0 to 1
-    every: int = 4  # steps between adjustments
-    geometric: bool = True
-    colour: bool = True
-
-    @property
-    def wanted(self) -> bool:
-        return self.adaptive or self.probability > 0
-
-
-@dataclass
-class FreezeSection:
-    """What stays as it was at the start."""
-
-    generator: list[str] = field(default_factory=list)  # of mapping, local, fusion, renderer, renderer.blocks
-    discriminator_blocks: int = 0  # the first of each branch, nearest the picture
-
-
-@dataclass
-class OptimiserSection:
-    """Adam of both networks; betas are scaled for lazy regularisation (arXiv 1912.04958, Appendix B)."""
-
-    learning_rate: float = 0.002
-    beta1: float = 0.0
-    beta2: float = 0.99
-    epsilon: float = 1e-8
-
-
-@dataclass
-class EmaSection:
-    """Moving average of the generator."""
-
-    half_life: float = 10_000.0  # images
-    ramp_up: float = 0.0  # half-life is at most this share of the images seen; 0 is no ramp
-
-
-@dataclass
-class ScheduleSection:
-    """How long, and how often something is written; in steps unless named otherwise."""
-
-    total_images: int = 6_400_000  # the released recipe: 200k steps of 32
-    log_every: int = 50
-    sheet_every: int = 1000
-    sheet_images: int = 12
-    save_every: int = 2000
-    keep: int = 2  # newest states kept
-
-
-@dataclass
-class MetricsSection:
-    """What is measured while training, as ``tools/evaluate.py`` measures it, against the training data."""
-
-    names: list[str] = field(default_factory=list)  # of semanticgan.metrics.evaluate.METRICS
-    every: int = 5000  # steps
-    num_generated: int = 5000
-    num_real: int | None = None  # null: num_generated, or all where there are fewer
-    num_edits: int = 100  # pictures whose regions are edited
-    batch: int = 8  # pictures at a time; bounds the memory, not the result
-    extractor: str = "inception"
-    distance: str | None = None
-    parser: str | None = None  # a file of train-parser
-
-
 @dataclass
 class TrainingConfig:
-    """All that decides a training. ``expected`` is what a run of the recipe scored, for the reader."""
+    """All values that decide a training.
+
+    Attributes:
+        name: name of the recipe.
+        description: one line, stored with the weights.
+        run_dir: folder of the run; the command continues the run that it holds.
+        size: resolution of the pictures in pixels, a power of two.
+        batch: images per step, over all processes.
+        seed: random seed of the training, 0 to 2^63 - 1.
+        device: auto, cpu, cuda or mps.
+        precision: float32 or bfloat16.
+        deterministic: use operations that repeat their bits where there are any.
+        start: run, state, model file or model name whose weights are taken at step 0; null begins with random weights.
+        accumulate: number of parts into which a process divides its share of a batch.
+        recompute: compute activations again in the backward pass; less memory, more time.
+        compile: compile the steps with torch.compile.
+        log_to: additional logs: tensorboard, wandb.
+        licence: terms of the weights, stored with them.
+        data_licence: terms of the data, stored with the weights.
+        expected: scores of a run of the recipe, for the reader.
+    """
 
     name: str = "unnamed"
     description: str = ""
@@ -189,9 +71,9 @@ class TrainingConfig:
     device: str = "auto"
     precision: str = "float32"
     deterministic: bool = True
-    start: str | None = None  # a state of another run, or a model file, whose weights are taken over at step 0
-    accumulate: int = 1  # parts that a process cuts its share of a batch into
-    recompute: bool = False  # activations, to save memory for time
+    start: str | None = None
+    accumulate: int = 1
+    recompute: bool = False
     compile: bool = False
     log_to: list[str] = field(default_factory=lambda: ["tensorboard"])
     data: DataSection = field(default_factory=DataSection)
@@ -205,7 +87,7 @@ class TrainingConfig:
     ema: EmaSection = field(default_factory=EmaSection)
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
     metrics: MetricsSection = field(default_factory=MetricsSection)
-    licence: str = "not stated"  # of the weights that come out
+    licence: str = "not stated"
     data_licence: str = "not stated"
     expected: dict[str, Any] = field(default_factory=dict)
 
@@ -227,9 +109,10 @@ class TrainingConfig:
         for section, name in _CHANNELS:
             if any(width < 1 for width in getattr(getattr(self, section), name).values()):
                 raise InputError(f"{section}.{name} must be 1 or more at every side.")
-        for region, weight in self.loss.owned.items():
-            if not 0 <= weight < math.inf:
-                raise InputError(f"loss.owned.{region} must be 0 or more, got {weight}.")
+        for key, weights in (("owned", self.loss.owned), ("added", self.loss.added)):
+            for name, weight in weights.items():
+                if not 0 <= weight < math.inf:
+                    raise InputError(f"loss.{key}.{name} must be 0 or more, got {weight}.")
         for key, share in (
             ("loss.style_mixing", self.loss.style_mixing),
             ("loss.path_length_decay", self.loss.path_length_decay),
@@ -394,6 +277,7 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
 
 _FREE_KEYS = (
     "expected",
+    "loss.added",
     "loss.owned",
     "generator.channels",
     "discriminator.channels",

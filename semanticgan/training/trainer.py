@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator, Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.training.added_losses import added_losses, require_registered
 from semanticgan.training.augmentation import AdaptiveProbability, augment
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, Phase
@@ -62,6 +63,7 @@ class Trainer:
         labelled: bool = True,
     ) -> None:
         config.require_teacher()
+        require_registered(config.loss.added)
         self.config, self.regions, self.device, self.processes = config, regions, device, processes
         self.labelled = labelled
         self.steps_done = 0
@@ -208,6 +210,8 @@ class Trainer:
                     parts |= self._ownership.losses(without.image, fake.image, read, visible)
             for name, value in parts.items():
                 loss = loss + getattr(weights, name) * value
+            for name, value in added_losses(fake, weights.added).items():
+                loss, parts[name] = loss + weights.added[name] * value, value
             return loss, {**values, **{f"loss/{name}": value for name, value in parts.items()}}
 
         with frozen(self.judges):

@@ -1,0 +1,66 @@
+"""Writes docs/configuration.md: every configuration key with its default and meaning, from the docstrings.
+
+python docs/make_configuration.py
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+from semanticgan.files import written_aside
+from semanticgan.training.config import TrainingConfig
+
+PAGE = Path(__file__).parent / "configuration.md"
+INTRODUCTION = """\
+# Configuration keys
+
+For anyone who trains: every key of a recipe (`configs/*.yaml`) and of `KEY=VALUE` on the command line of `train`.
+
+A value on the command line replaces the recipe's; `null` empties a key that may be empty. An unknown key or a value of
+another type stops the command with the nearest known key. Widths by resolution and weights by name are pairs:
+`generator.channels.128=24`, `loss.owned.eye=1`. This page is made from the code: `python docs/make_configuration.py`.
+"""
+
+
+def meanings(section: type) -> dict[str, str]:
+    """Key -> meaning, from the section "Attributes" of a class's docstring."""
+    text = inspect.getdoc(section) or ""
+    _, _, attributes = text.partition("Attributes:\n")
+    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)
+    return {name: " ".join(meaning.split()) for name, meaning in found}
+
+
+def page() -> str:
+    """The whole page."""
+    return INTRODUCTION + "".join(_tables(TrainingConfig, "", "Top level"))
+
+
+def _tables(section: type, prefix: str, title: str) -> Iterator[str]:
+    hints, known, inner = typing.get_type_hints(section), meanings(section), []
+    yield f"\n## {title}\n\n{(inspect.getdoc(section) or '').partition(chr(10))[0]}\n\n"
+    yield "| key | default | meaning |\n|---|---|---|\n"
+    for item in dataclasses.fields(section):
+        if dataclasses.is_dataclass(hints[item.name]):
+            inner.append((hints[item.name], item.name))
+            continue
+        yield f"| `{prefix}{item.name}` | `{_default(item)}` | {known[item.name].replace('|', 'or')} |\n"
+    for kind, name in inner:
+        yield from _tables(kind, f"{prefix}{name}.", f"`{name}`")
+
+
+def _default(item: dataclasses.Field[object]) -> str:
+    """As it is written in YAML."""
+    value = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("'", "") or '""'
+
+
+if __name__ == "__main__":
+    with written_aside(PAGE, overwrite=True) as aside:
+        aside.write_text(page(), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Losses of the generator from outside the package: registered by name, weighted by ``loss.added.NAME=WEIGHT``.
+
+Shape legend: N images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from torch import Tensor
+
+from semanticgan.errors import InputError
+from semanticgan.networks.generator import Rendering
+
+GeneratorLoss = Callable[[Rendering], Tensor]
+"""Output of the generator for N images -> a scalar, a mean over the images, so that parts of a batch average to it."""
+
+_LOSSES: dict[str, GeneratorLoss] = {}
+
+
+def register(name: str, loss: GeneratorLoss) -> None:
+    """Make a loss known. The trainer logs it as ``loss/NAME``, without its weight.
+
+    Args:
+        name: a Python identifier, which no other loss has.
+        loss: of the generator, called in every step in which its weight is not 0.
+
+    Raises:
+        InputError: a name that is taken, or no identifier.
+    """
+    from semanticgan.training.sections import LossSection
+
+    if not isinstance(name, str) or not name.isidentifier():
+        raise InputError(f"the name of a loss must be an identifier such as total_variation, got {name!r}.")
+    if name in _LOSSES or name in LossSection.__dataclass_fields__ or name in ("discriminator", "generator"):
+        raise InputError(f"there is a loss {name!r} already. Choose another name.")
+    _LOSSES[name] = loss
+
+
+def require_registered(names: Iterable[str]) -> None:
+    """Raises: InputError: ``loss.added`` names a loss that is not registered."""
+    for name in names:
+        if name not in _LOSSES:
+            known = ", ".join(sorted(_LOSSES)) or "none"
+            raise InputError(
+                f"loss.added names {name!r}, which is not registered (registered: {known}). Register it with "
+                "semanticgan.training.added_losses.register before the training starts."
+            )
+
+
+def added_losses(rendering: Rendering, weights: Mapping[str, float]) -> dict[str, Tensor]:
+    """The registered losses with a weight that is not 0, by name and unweighted."""
+    return {name: _LOSSES[name](rendering) for name, weight in weights.items() if weight}

@@ -1,0 +1,92 @@
+"""The files and commands of docs/extending.md do what the page says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semanticgan import data
+from semanticgan.errors import InputError
+from semanticgan.metrics.evaluate import METRICS, Metric
+from semanticgan.metrics.evaluate import register as register_metric
+from semanticgan.training.added_losses import register as register_loss
+from semanticgan.training.config import load_config
+from semanticgan.training.loop import train
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+FILES = dict(re.findall(r"`([\w-]+\.(?:py|yaml))`:\n\n```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL))
+COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """All files of the page."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, *shlex.split(command)[1:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_page_has_a_file_and_a_command_for_each() -> None:
+    assert set(FILES) == {"portraits-32.yaml", "total_variation.py", "brightness.py", "squares.py"}
+    assert [command.split()[1].partition(".")[0] for command in COMMANDS] == [
+        "-m",
+        "total_variation",
+        "brightness",
+        "squares",
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_run(folder: Path, command: str) -> None:
+    done = run(command, folder)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    if "brightness" in command:
+        written = json.loads((folder / "brightness.json").read_text())
+        assert 0 < written["results"]["brightness"]["values"]["brightness"] < 255
+        return
+    assert told["images"] == 8
+    logged = json.loads((folder / told["run_dir"] / "stats.jsonl").read_text().splitlines()[-1])
+    assert ("loss/total_variation" in logged) == ("total_variation" in command)
+
+
+def test_an_added_loss_changes_the_generator_by_its_weight(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semanticgan.training.added_losses._LOSSES", {})
+    losses = {}
+    register_loss("all_bright", lambda rendering: -rendering.image.float().mean())
+    for weight in (0, 1, 1000):
+        overrides = [f"run_dir={folder / str(weight)}", f"loss.added.all_bright={weight}", "schedule.total_images=32"]
+        train(load_config(folder / "portraits-32.yaml", [*overrides, "schedule.log_every=4", "device=cpu"]))
+        lines = (folder / str(weight) / "stats.jsonl").read_text().splitlines()
+        losses[weight] = json.loads(lines[-1]).get("loss/all_bright")
+    assert losses[0] is None
+    assert losses[1000] < losses[1]
+
+
+def test_names_that_are_taken_or_unknown_are_refused(folder: Path) -> None:
+    for name in ("mask", "generator", "no identifier", ""):
+        with pytest.raises(InputError):
+            register_loss(name, lambda rendering: rendering.image.mean())
+    with pytest.raises(InputError, match="folder"):
+        data.register("folder", lambda path, size: data.open_dataset("portraits", size=size))
+    with pytest.raises(InputError, match="fid"):
+        register_metric("fid", METRICS["fid"])
+    with pytest.raises(InputError, match="a,b"):
+        register_metric("a,b", Metric(METRICS["fid"].measure, "", ()))
+    with pytest.raises(InputError, match=r"'unheard', which is not registered"):
+        train(load_config(folder / "portraits-32.yaml", [f"run_dir={folder / 'run'}", "loss.added.unheard=1"]))
+    assert not (folder / "run").exists()
