@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import semanticgan as sg
 from semanticgan.commands import VERBS, build_parser
+from semanticgan.networks.generator import Rendering
 from semanticgan.registry import RELEASES, bundled
 from semanticgan.training.config import load_config
 
@@ -68,8 +71,22 @@ def test_commands_parse(words: list[str]) -> None:
 
 
 def test_every_verb_is_named() -> None:
-    named = re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE)
+    commands = README.partition("## From the command line")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `([a-z-]+)` \|", commands, re.MULTILINE)
     assert named == list(VERBS)
+
+
+def test_a_rendering_has_the_fields_that_are_described() -> None:
+    described = README.partition("A `Rendering` of N codes")[2].partition("`labels()`")[0]
+    named = re.findall(r"^\| `([a-z_]+)` \|", described, re.MULTILINE)
+    assert named == [field.name for field in dataclasses.fields(Rendering)]
+
+
+def test_the_way_to_gradients() -> None:
+    model = sg.load(device="cpu")
+    tensor = model.sample(seed=1).tensor.requires_grad_()
+    model.generator(tensor).image.mean().backward()
+    assert tensor.grad is not None and tensor.grad.abs().sum() > 0
 
 
 def test_every_model_is_named() -> None:
