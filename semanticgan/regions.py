@@ -186,8 +186,8 @@ def _index_of(names: tuple[Any, ...]) -> dict[str, int]:
             raise InputError(f"the name of region {label} is {_shown(name)}. Give a text that is not empty.")
         if name != name.strip() or "," in name or len(name) > _LONGEST_NAME:
             raise InputError(
-                f"the name of region {label} is {_shown(name)}. Give at most {_LONGEST_NAME} characters, no commas, and "
-                "no blanks around it."
+                f"the name of region {label} is {_shown(name)}. Give at most {_LONGEST_NAME} characters, no commas, "
+                "and no blanks around it."
             )
         if any(unicodedata.category(character) in _INVISIBLE for character in name):
             raise InputError(f"the name of region {label} is {_shown(name)}. Give one without invisible characters.")

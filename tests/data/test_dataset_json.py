@@ -60,7 +60,7 @@ def test_other_keys_are_others(make_folder: Make) -> None:
 
 def test_without_regions_it_is_told_what_to_add(make_folder: Make) -> None:
     folder = make_folder(1)
-    with pytest.raises(InputError, match="put a dataset.json beside"):
+    with pytest.raises(InputError, match=r"put a dataset\.json beside"):
         open_dataset("folder", folder, 16)
     (folder / "dataset.json").write_text('{"labels": [["0.png", 0]]}')
     with pytest.raises(InputError, match=r'add "regions": .* to its dataset.json, which has no \'regions\'') as caught:
