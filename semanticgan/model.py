@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.generator import Generator, GeneratorConfig, Noise, Rendering
 from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
+from semanticgan.seeds import require_seed, stream
 
 PRECISIONS = ("float32", "bfloat16")
 """What :meth:`Model.render` computes in."""
@@ -118,30 +118,27 @@ class Model:
         """Random latent codes, each a function of its seed alone.
 
         Args:
-            seed: for one code.
+            seed: for one code, 0 to 2^63 - 1.
             seeds: for several.
             truncation: psi; w-bar + psi (w - w-bar).
 
         Raises:
-            InputError: neither or both of ``seed`` and ``seeds``, or a seed that is no whole number.
+            InputError: neither or both of ``seed`` and ``seeds``, or a seed that is no whole number from 0 to
+                2^63 - 1.
         """
         if (seed is None) == (seeds is None):
             raise InputError("give either seed=3 or seeds=[3, 4, ...].")
-        chosen = list(seeds) if seeds is not None else [seed]
-        if not chosen or not all(isinstance(number, Integral) and not isinstance(number, bool) for number in chosen):
-            raise InputError(f"seeds are whole numbers, at least one, got {chosen}.")
+        given = [seed] if seeds is None else list(seeds) if isinstance(seeds, Iterable) else [seeds]
+        if not given:
+            raise InputError("seeds are whole numbers, at least one, got [].")
+        chosen = [require_seed(number) for number in given]
         # Mapped one by one: a matrix product may round differently in a larger batch.
         w = torch.cat([self.generator.map(self._draw(number).to(self.device)) for number in chosen])
         return truncate(self.code(w), self.generator.mean_latent, truncation)
 
-    def _draw(self, seed: int | None) -> Tensor:
+    def _draw(self, seed: int) -> Tensor:
         """z [1, D], drawn on the CPU so that it is the same on every device."""
-        assert seed is not None
-        try:
-            generator = torch.Generator().manual_seed(int(seed))
-        except (RuntimeError, ValueError, OverflowError) as error:
-            raise InputError(f"a seed lies between -2^63 and 2^64 - 1, got {seed}.") from error
-        return torch.randn(1, self.config.style_dim, generator=generator)
+        return torch.randn(1, self.config.style_dim, generator=stream(seed))
 
     def edit(
         self,

@@ -6,8 +6,10 @@ arXiv 2112.02236, cut from the 18 part files of CelebAMask-HQ.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -36,8 +38,9 @@ class RegionScheme:
     """The regions of a model or dataset.
 
     Attributes:
-        names: one lower-case name a region, in label order; ``names[0]`` is the background.
-        colours: one RGB colour a region, 0..255.
+        names: one name per region, in label order; ``names[0]`` is the background. 2 to 255 of them, unique without
+            regard to case, without commas, invisible characters and blanks around them: each can be chosen by its name.
+        colours: one RGB colour per region, 0..255.
         transparent: names of regions that are laid over what is behind them (glasses, earring).
         mirrored: pairs of names that a horizontal flip exchanges; empty where regions have no sides.
     """
@@ -46,30 +49,53 @@ class RegionScheme:
     colours: tuple[Colour, ...] = ()
     transparent: tuple[str, ...] = ()
     mirrored: tuple[tuple[str, str], ...] = ()
-    _index: dict[str, int] = field(init=False, repr=False, compare=False)
+    _index: dict[str, int] = field(init=False, repr=False, compare=False)  # by _key of the name
 
     def __post_init__(self) -> None:
-        if len(self.names) < 2 or len(set(self.names)) != len(self.names) or len(self.names) > 255:
-            raise InputError(f"a region scheme needs 2 to 255 different names, got {list(self.names)}.")
-        colours = self.colours or tuple(_COLOURS.get(name, _spread_colour(k)) for k, name in enumerate(self.names))
-        if len(colours) != len(self.names):
-            raise InputError(f"{len(colours)} colours for {len(self.names)} regions; give one a region, or none.")
-        object.__setattr__(self, "colours", tuple((int(r), int(g), int(b)) for r, g, b in colours))
-        object.__setattr__(self, "_index", {name: k for k, name in enumerate(self.names)})
-        for name in (*self.transparent, *(side for pair in self.mirrored for side in pair)):
-            if name not in self._index:
-                raise unknown_name("region", name, self.names)
+        names = tuple(_list("names", self.names))
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "_index", _index_of(names))
+        colours = tuple(_colour(given) for given in _list("colours", self.colours))
+        if colours and len(colours) != len(names):
+            raise InputError(f"{len(colours)} colours for {len(names)} regions; give one per region, or none.")
+        drawn = colours or tuple(_COLOURS.get(name, _spread_colour(k)) for k, name in enumerate(names))
+        object.__setattr__(self, "colours", drawn)
+        object.__setattr__(self, "transparent", self._own_names("transparent", self.transparent))
+        pairs = tuple(self._own_names("mirrored", pair) for pair in _list("mirrored", self.mirrored))
+        if any(len(pair) != 2 for pair in pairs):
+            raise InputError("'mirrored' of a region scheme is a list of pairs of names, such as [['l_eye', 'r_eye']].")
+        self._own_names("mirrored", [name for pair in pairs for name in pair])
+        object.__setattr__(self, "mirrored", pairs)
+
+    def _own_names(self, what: str, given: Any) -> tuple[str, ...]:
+        """Names of regions as the scheme writes them, each at most once.
+
+        Raises:
+            InputError: no list, a name that is no region's, or one that comes twice.
+        """
+        names = _list(what, given)
+        for name in names:
+            if not isinstance(name, str) or _key(name) not in self._index:
+                raise unknown_name("region", name if isinstance(name, str) else repr(name), self.names)
+        labels = [self._index[_key(name)] for name in names]
+        if len(set(labels)) < len(labels):
+            raise InputError(f"{what!r} of a region scheme names a region twice: {_shown(names)}.")
+        return tuple(self.names[label] for label in labels)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """The label of a region by name or alias ("eyes", "lips", "skin").
+        """The label of a region by name or alias ("eyes", "lips", "skin"), without regard to case.
+
+        A region's own name comes before an alias.
 
         Raises:
             InputError: no such region; the message lists the known ones.
         """
-        key = name.strip().lower()
+        if not isinstance(name, str):
+            raise InputError(f"a region is chosen by its name, got {_shown(name)}. Known: {', '.join(self.names)}.")
+        key = _key(name.strip())
         if key not in self._index:
             key = _ALIASES.get(key, key)
         if key not in self._index:
@@ -77,9 +103,15 @@ class RegionScheme:
         return self._index[key]
 
     def indices(self, names: str | Iterable[str]) -> tuple[int, ...]:
-        """Labels of several regions, each once, in the order given; commas part names within one string."""
+        """Labels of several regions, each once, in the order given; one string may hold several, comma-separated.
+
+        Raises:
+            InputError: no region, or an unknown one.
+        """
         if isinstance(names, str):
             names = [part for part in names.split(",") if part.strip()]
+        if not isinstance(names, Iterable):
+            raise InputError(f"regions are chosen by their names, got {_shown(names)}. Known: {', '.join(self.names)}.")
         labels = tuple(dict.fromkeys(self.index(name) for name in names))
         if not labels:
             raise InputError(f"no region given. Known: {', '.join(self.names)}.")
@@ -87,13 +119,14 @@ class RegionScheme:
 
     @property
     def transparent_indices(self) -> tuple[int, ...]:
-        return tuple(self._index[name] for name in self.transparent)
+        return tuple(self.names.index(name) for name in self.transparent)
 
     def flip_table(self) -> np.ndarray:
         """uint8 [256]: the label that replaces each label in a horizontally mirrored map."""
         table = np.arange(256, dtype=np.uint8)
-        for left, right in self.mirrored:
-            table[self._index[left]], table[self._index[right]] = self._index[right], self._index[left]
+        for pair in self.mirrored:
+            left, right = map(self.names.index, pair)
+            table[left], table[right] = right, left
         return table
 
     def palette(self) -> list[int]:
@@ -116,12 +149,78 @@ class RegionScheme:
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> RegionScheme:
-        return cls(
-            names=tuple(description["names"]),
-            colours=tuple(tuple(colour) for colour in description.get("colours", ())),
-            transparent=tuple(description.get("transparent", ())),
-            mirrored=tuple((left, right) for left, right in description.get("mirrored", ())),
+        """The scheme of :meth:`to_dict`; the description may be of anybody.
+
+        Raises:
+            InputError: it is no such description.
+        """
+        if not isinstance(description, Mapping) or "names" not in description:
+            raise InputError(f"a region scheme is {{'names': ['background', ...]}}, got {_shown(description)}.")
+        for key in description:
+            if key not in _KEYS:
+                raise unknown_name("key of a region scheme", str(key), _KEYS)
+        return cls(**description)
+
+
+_KEYS = ("names", "colours", "transparent", "mirrored")
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, bidirectional marks, halves of pairs, separators of lines
+_LONGEST_NAME = 100  # characters
+
+
+def _key(name: str) -> str:
+    """What two names that count as the same have in common: case and the composition of accents do not matter."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _index_of(names: tuple[Any, ...]) -> dict[str, int]:
+    """The label of each name, by its :func:`_key`.
+
+    Raises:
+        InputError: too few or too many names, or one that could not be chosen later.
+    """
+    if not 2 <= len(names) <= 255:
+        raise InputError(f"a region scheme needs 2 to 255 different names, got {len(names)}: {_shown(list(names))}.")
+    index: dict[str, int] = {}
+    for label, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"the name of region {label} is {_shown(name)}. Give a text that is not empty.")
+        if name != name.strip() or "," in name or len(name) > _LONGEST_NAME:
+            raise InputError(
+                f"the name of region {label} is {_shown(name)}. Give at most {_LONGEST_NAME} characters, no commas, "
+                "and no blanks around it."
+            )
+        if any(unicodedata.category(character) in _INVISIBLE for character in name):
+            raise InputError(f"the name of region {label} is {_shown(name)}. Give one without invisible characters.")
+        if _key(name) in index:
+            raise InputError(
+                f"a region scheme needs different names, also without regard to case: regions {index[_key(name)]} and "
+                f"{label} are {_shown(names[index[_key(name)]])} and {_shown(name)}."
+            )
+        index[_key(name)] = label
+    return index
+
+
+def _list(what: str, given: Any) -> list[Any]:
+    if not isinstance(given, (list, tuple)):
+        raise InputError(f"{what!r} of a region scheme is a list, got {_shown(given)}.")
+    return list(given)
+
+
+def _colour(given: Any) -> Colour:
+    values = list(given) if isinstance(given, (list, tuple)) else []
+    whole = all(isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value <= 255 for value in values)
+    if len(values) != 3 or not whole:
+        raise InputError(
+            f"a colour is three whole numbers from 0 to 255, such as [240, 190, 160], got {_shown(given)}."
         )
+    red, green, blue = map(int, values)
+    return red, green, blue
+
+
+def _shown(given: Any) -> str:
+    """A value for an error message: one line, no character that a terminal would obey, not long."""
+    text = ascii(given)
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _spread_colour(index: int) -> Colour:

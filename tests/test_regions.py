@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -104,3 +108,88 @@ def test_transparent_and_mirrored_regions_must_exist() -> None:
         RegionScheme(("background", "face"), transparent=("glasses",))
     with pytest.raises(InputError, match="unknown region 'l_eye'"):
         RegionScheme(("background", "face"), mirrored=(("l_eye", "face"),))
+
+
+GOOD_NAMES = (
+    *("Face", "long hair", "HAIR", "Straße", "Zoë", "Zoe\u0308", "İris", "ΟΔΟΣ", "日本", "eyes", "skin", "lips", "a.b"),
+    *("a=b", "-x", "0", "null", "all", "a/b", "'a'", "x" * 100),
+)
+
+
+@pytest.mark.parametrize("name", GOOD_NAMES)
+def test_a_region_is_chosen_by_its_name_in_any_case(name: str) -> None:
+    for others in ((), ("eye", "face", "mouth"), ("necklace", "clothes")):
+        scheme = RegionScheme(("background", name, *(other for other in others if other != name.casefold())))
+        for given in (name, f" {name} ", name.casefold(), unicodedata.normalize("NFD", name)):
+            assert scheme.indices(given) == scheme.indices([given]) == (1,)
+        assert RegionScheme.from_dict(json.loads(json.dumps(scheme.to_dict()))) == scheme
+        assert [scheme.index(own) for own in scheme.names] == list(range(len(scheme)))
+
+
+BAD_NAMES = (
+    *("", " ", "\t", " hair", "hair ", "hair\u00a0", "\u3000hair", "hair, long", ",", "x" * 101, 1, 1.5, None, True),
+    *(["hair"], {"hair": 1}, b"hair", "ha\nir", "ha\x00ir", "\x1b[2Jhair", "ha\x9bir", "hair\u202e", "ha\u200bir"),
+    *("\ufeffhair", "ha\u2028ir", "ha\u2066ir", "hair\ud800", "Face", "FACE", "ﬀ", "ZOE\u0308", "ss"),
+)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=ascii)
+def test_names_that_could_not_be_chosen_are_refused(name: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        RegionScheme.from_dict({"names": ["background", "face", "ff", "Zo\u00eb", "ß", name]})
+    message = str(caught.value)
+    assert message.isprintable() and len(message) < 400
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        *(None, [], "background", 3, {}, {"names": None}, {"names": "background"}, {"names": {"a": 1, "b": 2}}),
+        *({"names": []}, {"names": ["background"]}, {"names": [f"r{k}" for k in range(256)]}),
+        *({"names": ["a", "b"], "colors": [[0, 0, 0], [1, 1, 1]]}, {"names": ["a", "b"], "\x1b": 1}),
+        *(
+            {"names": ["a", "b"], "colours": colours}
+            for colours in (
+                *(None, 3, "red", {"a": 1}, [[0, 0, 0]], [[0, 0, 0]] * 3, [0, 0, 0, 1, 1, 1], [[0, 0], [1, 1]]),
+                *([[0, 0, 0], [256, 0, 0]], [[0, 0, 0], [-1, 0, 0]], [[0, 0, 0], [1.0, 0, 0]], ["000", "111"]),
+                *([[0, 0, 0], [True, 0, 0]], [[0, 0, 0], [float("nan"), 0, 0]], [[0, 0, 0], ["1", 0, 0]]),
+                *([[0, 0, 0], [1, 1, 1, 1]], [[0, 0, 0], None], [[0, 0, 0], [10**400, 0, 0]]),
+            )
+        ),
+        *(
+            {"names": ["a", "b"], "transparent": given}
+            for given in (None, "b", 1, ["c"], [1], [None], [["b"]], ["b", "B"], {"b": 1})
+        ),
+        *(
+            {"names": ["a", "b", "c"], "mirrored": given}
+            for given in (None, "bc", [["b"]], ["bc"], [["b", "c", "a"]], [["b", "b"]], [["a", "b"], ["b", "c"]], [1])
+        ),
+    ],
+    ids=lambda value: ascii(value)[:60],
+)
+def test_other_descriptions_are_refused_in_a_line(description: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        RegionScheme.from_dict(description)
+    message = str(caught.value)
+    assert message.isprintable() and len(message) < 400
+
+
+def test_a_scheme_has_255_regions_at_most() -> None:
+    assert len(RegionScheme(tuple(f"r{k}" for k in range(255)))) == 255
+
+
+def test_transparent_and_mirrored_follow_the_names() -> None:
+    scheme = RegionScheme(("Background", "L", "R"), transparent=("l",), mirrored=(("r", "l"),))
+    assert scheme.transparent == ("L",) and scheme.mirrored == (("R", "L"),)
+    assert scheme.transparent_indices == (1,) and scheme.flip_table()[:3].tolist() == [0, 2, 1]
+
+
+def test_lists_are_taken_as_tuples() -> None:
+    scheme = RegionScheme(["background", "face"], [[0, 0, 0], [np.int64(1), 2, 3]])  # type: ignore[arg-type]
+    assert scheme == RegionScheme(("background", "face"), ((0, 0, 0), (1, 2, 3))) and hash(scheme)
+
+
+@pytest.mark.parametrize("wrong", [3, None, ["hair", 3], b"hair", 1.5], ids=repr)
+def test_what_is_no_name_is_refused(wrong: Any) -> None:
+    with pytest.raises(InputError, match=r"chosen by (its|their) name"):
+        CELEBAMASK_13.indices(wrong)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.errors import InputError
+from semanticgan.seeds import MAX_SEED
 
 if TYPE_CHECKING:
     from semanticgan.latents import LatentCode
@@ -19,8 +20,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 WHAT = ("structure", "texture", "both")
 STORED_PRECISIONS = ("float32", "float16")  # of weights in a file
 PARSER_HELP = "reads a picture's regions: portraits-64, photographs-64, or what train-parser wrote"
-_MAX_SEEDS = 1_000_000
-_MAX_SEED = 2**63 - 1
+MAX_SEEDS = 1_000_000
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,8 +125,11 @@ def load_code(path: Path, model: Model) -> LatentCode:
 
 
 def seed(text: str) -> int:
-    """A seed: a whole number from 0 on."""
-    return at_least(0)(text)
+    """A seed: a whole number from 0 to 2^63 - 1."""
+    try:
+        return at_least(0)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: give a whole number from 0 to 2^63-1") from error
 
 
 def seeds(text: str) -> tuple[int, ...]:
@@ -139,9 +142,9 @@ def seeds(text: str) -> tuple[int, ...]:
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise argparse.ArgumentTypeError(f"the range {part.strip()!r} runs backwards; write {last}-{first}")
-        if last > _MAX_SEED or last - first >= _MAX_SEEDS:
+        if last > MAX_SEED or last - first >= MAX_SEEDS:
             raise argparse.ArgumentTypeError(
-                f"{part.strip()!r} is too large: seeds up to 2^63-1, {_MAX_SEEDS:,} of them"
+                f"{part.strip()!r} is too large: seeds up to 2^63-1, {MAX_SEEDS:,} of them"
             )
         found.update(dict.fromkeys(range(first, last + 1)))
     return tuple(found)
@@ -152,11 +155,11 @@ def seed_path(text: str) -> tuple[int, ...]:
     return tuple(seed for part in text.split(",") for seed in seeds(part))
 
 
-def at_least(smallest: int, largest: int = _MAX_SEED) -> Callable[[str], int]:
+def at_least(smallest: int, largest: int = MAX_SEED) -> Callable[[str], int]:
     """Reader of whole numbers within bounds."""
 
     def whole_number(text: str) -> int:
-        allowed = f"from {smallest} on" if largest == _MAX_SEED else f"from {smallest} to {largest}"
+        allowed = f"from {smallest} on" if largest == MAX_SEED else f"from {smallest} to {largest}"
         if not re.fullmatch(r"\s*\d+\s*", text) or not smallest <= int(text) <= largest:
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number {allowed}")
         return int(text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError
+from semanticgan.seeds import following
 
 if TYPE_CHECKING:
     from semanticgan.editing.regions import EditResult
@@ -147,8 +148,8 @@ def _edit(args: argparse.Namespace, model: Model) -> tuple[EditResult, list[str]
     how = {"regions": regions, "what": args.what, "include_base": args.include_base}
     source = _code(model, args.seed, args.latent, args.truncation)
     if args.variations:
-        first = args.seed + 1 if args.from_seed is None else args.from_seed
-        seeds = range(first, first + args.variations)
+        first = following(args.seed, 1) if args.from_seed is None else args.from_seed
+        seeds = [following(first, number) for number in range(args.variations)]
         edit = editing.vary_regions(model, source, seeds=seeds, truncation=args.truncation, **how)
         return edit, [f"seed {seed}" for seed in seeds]
     reference = _code(model, args.from_seed, args.from_latent, args.truncation)

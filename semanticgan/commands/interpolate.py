@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError
+from semanticgan.seeds import following
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.editing.outputs import require_video_writer, save_video
     from semanticgan.files import require_free
 
-    seeds: tuple[int, ...] = args.seeds or (args.seed, args.seed + 1)
+    seeds: tuple[int, ...] = args.seeds or (args.seed, following(args.seed, 1))
     if len(seeds) < 2:
         raise InputError(f"one seed, {seeds[0]}, is no way to go. Give two or more, such as --seeds {seeds[0]},8.")
     if args.region is None and (args.composite or args.what != "both" or args.include_base):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
+from semanticgan.seeds import following
 
 EXAMPLES = (
     "--region hair --what texture --seeds 0-99",
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for start in range(0, len(seeds), _BATCH):
             batch = seeds[start : start + _BATCH]
             source = model.sample(seeds=list(batch), truncation=args.truncation)
-            other = model.sample(seeds=[seed + args.offset for seed in batch], truncation=args.truncation)
+            other = model.sample(seeds=[following(seed, args.offset) for seed in batch], truncation=args.truncation)
             edit = swap_regions(model, source, other, regions, args.what, args.include_base)
             parts.append(edit.change(args.composite))
             progress.update(len(batch))

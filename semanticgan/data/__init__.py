@@ -13,6 +13,7 @@ from semanticgan.data.lmdb_pairs import is_lmdb
 from semanticgan.data.pairs import FirstPairs, Pair, PairDataset
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
+from semanticgan.seeds import require_seed
 
 __all__ = [
     "KINDS",
@@ -88,6 +89,7 @@ def open_dataset(
         MissingFileError: there is nothing at ``path``.
         InputError: an unknown kind, scheme or split, a size or length out of range, or data that do not fit together.
     """
+    require_seed(seed)
     if kind not in (*KINDS, *_REGISTERED):
         raise unknown_name("kind of dataset", kind, (*KINDS, *_REGISTERED))
     if split not in SPLITS:

@@ -22,6 +22,7 @@ from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.data.reading import ErrorsAsItems
 from semanticgan.errors import InputError
 from semanticgan.regions import RegionScheme
+from semanticgan.seeds import require_seed, sequence
 
 # Keep the draws of the order and of the flips apart under one seed.
 _ORDER, _FLIP = 1, 2
@@ -52,7 +53,7 @@ def epoch_order(epoch: int, length: int, seed: int) -> np.ndarray:
 
     Sorted raw draws, because numpy promises the same raw draws in every version but not the same permutation.
     """
-    draws = np.random.PCG64(np.random.SeedSequence([seed, _ORDER, epoch])).random_raw(length)
+    draws = np.random.PCG64(sequence(seed, _ORDER, epoch)).random_raw(length)
     order = np.argsort(draws, kind="stable")
     order.flags.writeable = False
     return order
@@ -67,7 +68,7 @@ def batch_indices(step: int, batch: int, length: int, seed: int) -> list[int]:
 def batch_flips(step: int, batch: int, seed: int) -> list[bool]:
     """For each picture of a step, whether it is mirrored; each way equally likely."""
     positions = range(step * batch, (step + 1) * batch)
-    return [bool(np.random.SeedSequence([seed, _FLIP, position]).generate_state(1)[0] & 1) for position in positions]
+    return [bool(sequence(seed, _FLIP, position).generate_state(1)[0] & 1) for position in positions]
 
 
 def flip(pair: Pair, regions: RegionScheme) -> Pair:
@@ -93,7 +94,7 @@ def batches(
         dataset: where the pictures come from.
         batch: N, pictures a step.
         start_step: the step to begin at; after a resume, the number of steps already done.
-        seed: of order and flips, not negative.
+        seed: of order and flips, 0 to 2^63 - 1.
         flip: mirror every picture with probability one half.
         workers: processes that read ahead; 0 reads in this one, best for a dataset in memory.
         start_method: "fork", "forkserver" or "spawn"; None for Python's own choice. The batches are the same.
@@ -106,10 +107,9 @@ def batches(
     """
     if len(dataset) < 1:
         raise InputError("the dataset is empty. Give one with at least one picture.")
-    if batch < 1 or start_step < 0 or seed < 0:
-        raise InputError(
-            f"batch must be 1 or more, start_step and seed 0 or more; got {batch}, {start_step} and {seed}."
-        )
+    require_seed(seed)
+    if batch < 1 or start_step < 0:
+        raise InputError(f"batch must be 1 or more, start_step 0 or more; got {batch} and {start_step}.")
     loader = DataLoader(
         _Drawn(dataset),
         batch_sampler=_Steps(len(dataset), batch, start_step, seed, flip, positions),

@@ -6,11 +6,11 @@ What the labels mean is said by the caller (``scheme``) or by a ``dataset.json``
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from semanticgan import strict_json
 from semanticgan.data import pictures
 from semanticgan.data.encoding import Source, side_of_file
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
@@ -53,7 +53,7 @@ class FolderDataset(PairDataset):
         self._storage = open_storage(path)
         self._pairs = _find_pairs(self._storage)
         self._label_order = label_order
-        self._description = _read_description(self._storage, _root(self._storage))
+        self._description = _read_description(self._storage)
         self.regions = self._choose_scheme(scheme)
         if label_order is not None and label_order not in LABEL_ORDERS:
             raise unknown_name("label order", label_order, LABEL_ORDERS)
@@ -95,7 +95,7 @@ class FolderDataset(PairDataset):
             if described is None:
                 raise InputError(
                     f"{str(self._storage.path)!r} does not say what its labels mean. Give a scheme "
-                    f"({', '.join(SCHEMES)}, or 'guess'), or put a dataset.json beside image/ and label/."
+                    f"({', '.join(SCHEMES)}, or 'guess'), or {self._advice_for_a_description()}."
                 )
             return described
         if scheme == "guess":
@@ -114,11 +114,16 @@ class FolderDataset(PairDataset):
             return None
         try:
             return RegionScheme.from_dict(self._description["regions"])
-        except (KeyError, TypeError, ValueError) as error:
+        except InputError as error:
             raise InputError(
-                f"the 'regions' in dataset.json of {str(self._storage.path)!r} are no region scheme ({error}). "
+                f"the 'regions' in dataset.json of {str(self._storage.path)!r} are no region scheme: {error} "
                 'Write {"regions": {"names": ["background", ...]}}.'
             ) from error
+
+    def _advice_for_a_description(self) -> str:
+        if _description_name(self._storage) in self._storage.sizes:
+            return 'add "regions": {"names": ["background", ...]} to its dataset.json, which has no \'regions\''
+        return "put a dataset.json beside image/ and label/"
 
     def _guess_scheme(self) -> RegionScheme:
         anything = RegionScheme(names=tuple(f"region-{label}" for label in range(255)))
@@ -131,7 +136,7 @@ class FolderDataset(PairDataset):
         if not holding:
             raise InputError(
                 f"{str(self._storage.path)!r} holds the label {top}, more than any known scheme "
-                f"({', '.join(SCHEMES)}). Put a dataset.json with its regions beside image/ and label/."
+                f"({', '.join(SCHEMES)}). To say what it means, {self._advice_for_a_description()}."
             )
         return holding[0]
 
@@ -194,14 +199,15 @@ def _by_stem(storage: Storage, prefix: str, suffixes: Sequence[str]) -> dict[str
     return found
 
 
-def _read_description(storage: Storage, root: str) -> dict[str, Any]:
-    name = f"{root}dataset.json"
+def _description_name(storage: Storage) -> str:
+    return f"{_root(storage)}dataset.json"
+
+
+def _read_description(storage: Storage) -> dict[str, Any]:
+    name = _description_name(storage)
     if name not in storage.sizes:
         return {}
-    try:
-        description = json.loads(storage.read(name))
-    except ValueError as error:
-        raise InputError(f"{storage.label(name)!r} is no JSON ({error}). Correct or remove it.") from error
+    description = strict_json.loads(storage.read(name), storage.label(name))
     if not isinstance(description, dict):
         raise InputError(f"{storage.label(name)!r} must be a JSON object with 'regions'. Correct or remove it.")
     return description

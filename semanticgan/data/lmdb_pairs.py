@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semanticgan import strict_json
 from semanticgan.data import pictures
 from semanticgan.data.encoding import Encoded, Record
 from semanticgan.data.folders import find_scheme
@@ -64,7 +65,7 @@ class LmdbDataset(PairDataset):
         self._path = _find_file(path)
         self._identity = _identity(self._path)
         self.metadata = self._read_metadata()
-        self.size, self._length = int(self.metadata["size"]), int(self.metadata["count"])
+        self.size, self._length = self.metadata["size"], self.metadata["count"]
         if size is not None and size != self.size:
             raise InputError(
                 f"{str(path)!r} holds pairs of {self.size} pixels, but {size} are asked for. Ask for {self.size}, or "
@@ -124,20 +125,27 @@ class LmdbDataset(PairDataset):
                 f"{str(self._path)!r} is unfinished. Repeat the prepare_data.py command that writes it: it continues."
             )
         try:
-            metadata = json.loads(content or b"")
-            if metadata["format"] > FORMAT:
-                raise InputError(
-                    f"{str(self._path)!r} has format {metadata['format']}, this version reads up to {FORMAT}. "
-                    "Update semanticgan, or prepare the data anew."
-                )
-            metadata["size"], metadata["count"], metadata["digest"], metadata["regions"]["names"]
-        except (ValueError, TypeError, KeyError) as error:
-            if isinstance(error, InputError):
-                raise
+            metadata = strict_json.loads(content or b"", str(self._path))
+            ours = type(metadata["format"]) is int
+            if ours and metadata["format"] <= FORMAT:
+                ours = all(type(metadata[name]) is int for name in ("size", "count"))
+                ours = ours and isinstance(metadata["digest"], str) and "names" in metadata["regions"]
+        except (InputError, TypeError, KeyError):
+            ours = False
+        if not ours:
             raise InputError(
                 f"{str(self._path)!r} is an LMDB but was not written by prepare_data.py. Give one that was "
                 "(prepare_data.py ... --format lmdb)."
-            ) from error
+            )
+        if metadata["format"] > FORMAT:
+            raise InputError(
+                f"{str(self._path)!r} has format {metadata['format']}, this version reads up to {FORMAT}. "
+                "Update semanticgan, or prepare the data anew."
+            )
+        try:
+            RegionScheme.from_dict(metadata["regions"])
+        except InputError as error:
+            raise InputError(f"the regions of {str(self._path)!r} are no region scheme: {error} {_ANEW}") from error
         return metadata
 
 

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,6 +37,7 @@ from semanticgan.metrics.classifier import (
 from semanticgan.metrics.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, Truth, mirrored, truth_of
 from semanticgan.metrics.parser_training import rate_at
 from semanticgan.model import PRECISIONS
+from semanticgan.seeds import derived, require_seed, seed_global_stream
 
 _SHIFT, _NOISE, _BRIGHTNESS, _CONTRAST = 2, 0.05, 0.1, 0.15  # pixels, of [-1, 1] twice, of the binary logarithm
 _BLUR_CHANCE, _NOISE_CHANCE = 0.3, 0.3
@@ -69,13 +69,14 @@ class ClassifierTraining:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
+        require_seed(self.seed)
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
-        if min(self.num_steps, self.batch - 1, self.num_held_out) < 1 or self.seed < 0 or not self.learning_rate > 0:
+        if min(self.num_steps, self.batch - 1, self.num_held_out) < 1 or not self.learning_rate > 0:
             raise InputError(
                 f"a classifier cannot be trained in {self.num_steps} steps of {self.batch} portraits with "
-                f"{self.num_held_out} held out, at a rate of {self.learning_rate} and seed {self.seed}. Give numbers "
-                "above 0, portraits a step above 1 (the seed may be 0)."
+                f"{self.num_held_out} held out, at a rate of {self.learning_rate}. Give numbers above 0, "
+                "portraits a step above 1."
             )
 
 
@@ -125,7 +126,7 @@ def train_classifier(
         tuple(Number(name, mean, max(deviation, 1e-3)) for name, mean, deviation in numbers),
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
+        seed_global_stream(training.seed)
         network = ClassifierNetwork(config).to(device)
     pictures = CachedPairs(dataset, workers, progress).images
     start = time.perf_counter()
@@ -297,12 +298,11 @@ def _sometimes(uniform: Tensor, chance: float) -> Tensor:
 
 def _random_numbers(seed: int, step: int, shape: torch.Size) -> dict[str, Tensor]:
     """What :func:`vary` needs of images [N, 3, S, S]: normal, but for whole pixels, and blur and noisy in [0, 1)."""
-    state = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    stream = torch.Generator().manual_seed(state)
+    random = torch.Generator().manual_seed(derived(seed, step))
     num_images = shape[0]
-    numbers = {name: torch.randint(-_SHIFT, _SHIFT + 1, (num_images,), generator=stream) for name in ("x", "y")}
-    numbers |= {name: torch.randn(num_images, generator=stream) for name in ("brightness", "contrast")}
-    numbers["tint"] = torch.randn(num_images, 3, generator=stream)
-    numbers |= {name: torch.rand(num_images, generator=stream) for name in ("blur", "noisy")}
-    numbers["noise"] = torch.randn(shape, generator=stream)
+    numbers = {name: torch.randint(-_SHIFT, _SHIFT + 1, (num_images,), generator=random) for name in ("x", "y")}
+    numbers |= {name: torch.randn(num_images, generator=random) for name in ("brightness", "contrast")}
+    numbers["tint"] = torch.randn(num_images, 3, generator=random)
+    numbers |= {name: torch.rand(num_images, generator=random) for name in ("blur", "noisy")}
+    numbers["noise"] = torch.randn(shape, generator=random)
     return numbers

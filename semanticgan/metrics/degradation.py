@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.seeds import stream
 from semanticgan.torchvision_import import import_torchvision
 
 
@@ -49,7 +50,7 @@ def noisy(pictures: Tensor, deviation: float, first: int = 0, seed: int = 0) -> 
     """
     _require_not_negative("deviation", deviation)
     noise = torch.stack(
-        [torch.randn(pictures.shape[1:], generator=_stream(seed, first + i)) for i in range(len(pictures))]
+        [torch.randn(pictures.shape[1:], generator=stream(seed, first + i)) for i in range(len(pictures))]
     )
     return (pictures + 255 * deviation * noise).round().clamp(0, 255).to(torch.uint8)
 
@@ -77,18 +78,13 @@ def with_shuffled_regions(pictures: Tensor, labels: Tensor, share: float, seed: 
     num_regions = int(labels.max()) + 1
     result = pictures.clone()
     for index, (picture, own) in enumerate(zip(result, labels.long(), strict=True)):
-        stream = _stream(seed, index)
-        chosen = torch.rand(num_regions, generator=stream) < share
-        lenders = (index + torch.randint(1, num, (num_regions,), generator=stream)) % num  # never itself
+        drawn = stream(seed, index)
+        chosen = torch.rand(num_regions, generator=drawn) < share
+        lenders = (index + torch.randint(1, num, (num_regions,), generator=drawn)) % num  # never itself
         for region in chosen.nonzero().flatten().tolist():
             here = own == region
             picture[:, here] = pictures[lenders[region]][:, here]
     return result
-
-
-def _stream(seed: int, index: int) -> torch.Generator:
-    """Random numbers of picture ``index``."""
-    return torch.Generator().manual_seed((seed << 32) + index)
 
 
 def _require_not_negative(name: str, value: float) -> None:

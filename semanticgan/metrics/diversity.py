@@ -21,6 +21,7 @@ from torch import Tensor
 from semanticgan.editing.regions import vary_regions
 from semanticgan.errors import InputError
 from semanticgan.metrics.masked import PictureDistance, apart, laid_over, mean_absolute_difference
+from semanticgan.seeds import derived
 
 if TYPE_CHECKING:
     from semanticgan.model import Model
@@ -105,7 +106,8 @@ def measure_diversity(
     truncation: float = 1.0,
     progress: bool = False,
 ) -> Diversity:
-    """Vary a region of sampled pictures. Variation j of seed s has the region of seed 20,000 + 1,000 s + j.
+    """Vary a region of sampled pictures. Variation j of seed s has the region of seed 20,000 + 1,000 s + j,
+    from s = 2^32 on that of a hashed seed.
 
     Args:
         model: whose pictures.
@@ -131,8 +133,7 @@ def measure_diversity(
     found = []
     for seed in tqdm(seeds, unit="picture", desc="diversity", disable=None if progress else True):
         source = model.sample(seed=seed, truncation=truncation)
-        first = _OFFSET + _SPACING * seed
-        edit = vary_regions(model, source, [region], range(first, first + num_variations), what, truncation)
+        edit = vary_regions(model, source, [region], _variations(seed, num_variations), what, truncation)
         found.append(distance_among(edit.source_pictures()[:1], edit.pictures(), edit.mask, distance))
     values = np.array([value for value in found if value is not None])
     return Diversity(
@@ -143,3 +144,10 @@ def measure_diversity(
         num_images=len(values),
         num_variations=num_variations,
     )
+
+
+def _variations(seed: int, num: int) -> list[int]:
+    """Seeds of a picture's variations; large ones are hashed, because 1,000 times as much is no seed any more."""
+    if seed < 2**32:
+        return [_OFFSET + _SPACING * seed + number for number in range(num)]
+    return [derived(seed, _OFFSET, number) for number in range(num)]

@@ -32,6 +32,7 @@ from semanticgan.metrics.reconstruction import Reconstruction, measure_reconstru
 from semanticgan.metrics.samples import dataset_pictures
 from semanticgan.metrics.scores import Score
 from semanticgan.metrics.sharing import all_of, share
+from semanticgan.seeds import MAX_SEED, require_seed
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,9 @@ def require_measurable(evaluation: Evaluation, names: Sequence[str], options: Ma
         InputError: an unknown metric, one that needs what was not given, too few pictures, or what does not fit.
     """
     require_known(names)
+    last = require_seed(evaluation.seeds_from) + max(evaluation.num_generated, evaluation.num_paths or 0) - 1
+    if last > MAX_SEED:
+        raise InputError(f"the seeds {evaluation.seeds_from} to {last} go beyond 2^63-1. Begin with a smaller seed.")
     for name in names:
         for need in METRICS[name].needs:
             if need == "classes" and evaluation.extractor is not None and evaluation.extractor.stand_in:

@@ -11,6 +11,7 @@ from semanticgan.errors import InputError
 from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.scores import Score
 from semanticgan.metrics.statistics import FeatureSet
+from semanticgan.seeds import random_state
 
 NUM_SPLITS = 10
 
@@ -43,7 +44,7 @@ def inception_score(generated: FeatureSet, *, num_splits: int = NUM_SPLITS, seed
     if not 1 <= num_splits <= len(generated):
         raise InputError(f"{len(generated)} pictures cannot be divided into {num_splits} parts. Give more pictures.")
     metric = import_fidelity("metric_isc")
-    found = metric.isc_features_to_metric(generated.logits, num_splits, True, seed)
+    found = metric.isc_features_to_metric(generated.logits, num_splits, True, random_state(seed))
     return InceptionScore(
         value=found[metric.KEY_METRIC_ISC_MEAN],
         deviation=found[metric.KEY_METRIC_ISC_STD],

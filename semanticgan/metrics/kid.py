@@ -8,6 +8,7 @@ from semanticgan.errors import InputError
 from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.scores import Score, require_alike
 from semanticgan.metrics.statistics import FeatureSet
+from semanticgan.seeds import random_state
 
 NUM_SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -60,7 +61,12 @@ def kernel_distance(
         )
     metric = import_fidelity("metric_kid")
     found = metric.kid_features_to_metric(
-        generated.values, real.values, kid_subsets=num_subsets, kid_subset_size=size, rng_seed=seed, verbose=False
+        generated.values,
+        real.values,
+        kid_subsets=num_subsets,
+        kid_subset_size=size,
+        rng_seed=random_state(seed),
+        verbose=False,
     )
     return KernelDistance(
         value=found[metric.KEY_METRIC_KID_MEAN],

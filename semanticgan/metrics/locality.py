@@ -27,6 +27,7 @@ from semanticgan.latents import swap
 from semanticgan.metrics.masked import PictureDistance, apart, laid_over
 from semanticgan.metrics.miou import Overlap, overlap
 from semanticgan.metrics.miou import cat as cat_overlaps
+from semanticgan.seeds import following
 
 if TYPE_CHECKING:
     from semanticgan.model import Model
@@ -230,7 +231,7 @@ def measure_locality(
         for start in range(0, len(seeds), batch_size):
             batch = list(seeds[start : start + batch_size])
             source = model.sample(seeds=batch, truncation=truncation)
-            other = model.sample(seeds=[seed + offset for seed in batch], truncation=truncation)
+            other = model.sample(seeds=[following(seed, offset) for seed in batch], truncation=truncation)
             before = model.render(source)
             for (label, what), measured in parts.items():
                 after = model.render(swap(source, other, [names[label]], what))

@@ -16,7 +16,6 @@ import math
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,6 +27,7 @@ from semanticgan.errors import InputError, TrainingDiverged, unknown_name
 from semanticgan.metrics.miou import Overlap, cat, overlap
 from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.model import PRECISIONS
+from semanticgan.seeds import derived, require_seed, seed_global_stream
 
 _SCORED_AT_A_TIME = 8
 # Standard deviations: of the binary logarithm, degrees, sides of the picture, of [-1, 1], of the binary logarithm.
@@ -60,13 +60,13 @@ class ParserTraining:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
+        require_seed(self.seed)
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
-        if min(self.num_steps, self.batch, self.num_held_out) < 1 or self.seed < 0 or not self.learning_rate > 0:
+        if min(self.num_steps, self.batch, self.num_held_out) < 1 or not self.learning_rate > 0:
             raise InputError(
                 f"a parser cannot be trained in {self.num_steps} steps of {self.batch} pairs with {self.num_held_out} "
-                f"held out, at a rate of {self.learning_rate} and seed {self.seed}. Give numbers above 0 "
-                "(the seed may be 0)."
+                f"held out, at a rate of {self.learning_rate}. Give numbers above 0."
             )
 
 
@@ -131,7 +131,7 @@ def train_parser(
         )
     config = ParserConfig(dataset.size, len(dataset.regions))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
+        seed_global_stream(training.seed)
         network = ParserNetwork(config)
     start = time.perf_counter()
     _fit(network.to(device), FirstPairs(dataset, num_trained), training, progress)
@@ -259,12 +259,11 @@ def vary(image: Tensor, labels: Tensor, numbers: dict[str, Tensor]) -> tuple[Ten
 
 def _random_numbers(seed: int, step: int, num_images: int) -> dict[str, Tensor]:
     """What :func:`vary` needs: standard normal numbers, tint [N, 3], and blur uniform in [0, 1)."""
-    state = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    stream = torch.Generator().manual_seed(state)
+    random = torch.Generator().manual_seed(derived(seed, step))
     numbers = {
-        name: torch.randn(num_images, generator=stream)
+        name: torch.randn(num_images, generator=random)
         for name in ("scale", "turn", "x", "y", "brightness", "contrast")
     }
-    numbers["tint"] = torch.randn(num_images, 3, generator=stream)
-    numbers["blur"] = torch.rand(num_images, generator=stream)
+    numbers["tint"] = torch.randn(num_images, 3, generator=random)
+    numbers["blur"] = torch.rand(num_images, generator=random)
     return numbers

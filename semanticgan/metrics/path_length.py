@@ -25,6 +25,7 @@ from semanticgan.latents import WHAT, LatentCode
 from semanticgan.metrics.perceptual import Distance
 from semanticgan.metrics.sharing import gathered, share
 from semanticgan.model import Model
+from semanticgan.seeds import stream
 from semanticgan.training.processes import ALONE, Processes
 
 SPACES = ("z", "w")
@@ -202,7 +203,7 @@ def _places(
 
 def _draw(seed: int, style_dim: int) -> tuple[Tensor, Tensor, Tensor]:
     """Both ends in z [D], the first as Model.sample draws it, and a place in [0, 1); float64, of a seed."""
-    random = torch.Generator().manual_seed(int(seed))
+    random = stream(seed)
     begin, end = (torch.randn(1, style_dim, generator=random)[0].double() for _ in range(2))
     return begin, end, torch.rand((), generator=random, dtype=torch.float64)
 

@@ -21,6 +21,7 @@ from semanticgan.networks.layers import widened
 from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.renderer import Renderer
+from semanticgan.seeds import stream
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -229,7 +230,7 @@ class Generator(nn.Module):
     @torch.no_grad()
     def estimate_mean_latent(self, num_samples: int = 4096, seed: int = 0) -> Tensor:
         """Mean of w over ``num_samples`` draws of z, [D]; also stored in ``mean_latent``."""
-        z = torch.randn(num_samples, self.config.style_dim, generator=torch.Generator().manual_seed(seed))
+        z = torch.randn(num_samples, self.config.style_dim, generator=stream(seed))
         self.mean_latent.copy_(self.map(z.to(self.mean_latent.device)).mean(0))
         return self.mean_latent
 

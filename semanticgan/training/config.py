@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -20,6 +19,8 @@ from semanticgan.model import PRECISIONS
 from semanticgan.networks.discriminator import DiscriminatorConfig
 from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
+from semanticgan.seeds import MAX_SEED, require_seed
+from semanticgan.training import typed_yaml
 from semanticgan.training.sections import (
     AugmentationSection,
     DataSection,
@@ -107,8 +108,12 @@ class TrainingConfig:
                 if value not in allowed:
                     raise unknown_name(name, value, allowed)
         for section, name in _CHANNELS:
-            if any(width < 1 for width in getattr(getattr(self, section), name).values()):
+            widths: dict[int, int] = getattr(getattr(self, section), name)
+            if any(width < 1 for width in widths.values()):
                 raise InputError(f"{section}.{name} must be 1 or more at every side.")
+            for side in widths:
+                if side < 4 or side & (side - 1):
+                    raise InputError(f"{section}.{name} has the side {side}. Give powers of two from 4 on.")
         for key, weights in (("owned", self.loss.owned), ("added", self.loss.added)):
             for name, weight in weights.items():
                 if not 0 <= weight < math.inf:
@@ -131,6 +136,8 @@ class TrainingConfig:
                 raise InputError(f"{name} must be more than 0 images and finite, got {half_life}.")
         if self.batch % self.loss.path_length_batch_shrink:
             raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
+        _require_no_larger(self)
+        require_seed(self.seed)
 
     def require_teacher(self) -> None:
         """Raises: InputError: a training in which nothing would be learnt, or a discriminator would not."""
@@ -167,9 +174,7 @@ class TrainingConfig:
 
     def to_yaml(self) -> str:
         """The whole configuration as YAML, read back by :func:`load_config`."""
-        from omegaconf import OmegaConf
-
-        return OmegaConf.to_yaml(OmegaConf.structured(self))
+        return typed_yaml.dump(self)
 
 
 ON_ERROR = ("stop", "skip")
@@ -211,6 +216,42 @@ _SMALLEST = {
     ),
 }
 
+# Largest allowed value -> keys; what is not here may be _LARGEST_NUMBER.
+_LARGEST = {
+    MAX_SEED: ("seed",),
+    4096: ("size", "generator.coarse_size", "generator.min_feature_size", "data.workers", "schedule.sheet_images"),
+    1000: ("generator.num_mapping_layers", "generator.num_local_layers"),
+    2**16: (
+        *("generator.style_dim", "generator.local_channels", "generator.feature_channels", "generator.label_channels"),
+        *("features.channels", *(f"{section}.{name}" for section, name in _CHANNELS)),
+    ),
+    2**20: ("batch", "accumulate", "metrics.batch", "loss.path_length_batch_shrink"),
+    10**8: ("data.length", "metrics.num_generated", "metrics.num_real", "metrics.num_edits"),
+}
+_LARGEST_NUMBER = 10**15
+
+
+def _require_no_larger(config: TrainingConfig) -> None:
+    """Raises: InputError: a number that is too large for its use."""
+    largest = {key: value for value, keys in _LARGEST.items() for key in keys}
+    for key, value in flat(config).items():
+        allowed = largest.get(key, largest.get(key.rpartition(".")[0], _LARGEST_NUMBER))
+        if isinstance(value, (int, float)) and not key.startswith("expected.") and not abs(value) <= allowed:
+            raise InputError(f"{key} must be a number of at most {allowed}, got {str(value)[:60]}.")
+
+
+def flat(config: TrainingConfig) -> dict[str, Any]:
+    """Every value by its key, such as ``data.path`` or ``generator.channels.64``."""
+
+    def values(given: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for name, value in given.items():
+            if isinstance(value, dict):
+                yield from values(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", value
+
+    return dict(values(dataclasses.asdict(config), ""))
+
 
 def recipes() -> list[str]:
     """Names of the recipes that come with the package."""
@@ -233,7 +274,7 @@ def recipe_text(recipe: str | Path) -> str:
     """
     if Path(recipe).suffix in (".yaml", ".yml"):
         try:
-            return require_file(recipe, "recipe").read_text(encoding="utf-8")
+            return require_file(recipe, "recipe").read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise InputError(f"recipe {str(recipe)!r} is no text. Give a YAML file.") from error
     if str(recipe) not in recipes():
@@ -244,71 +285,18 @@ def recipe_text(recipe: str | Path) -> str:
 def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     """Read a recipe and apply overrides such as ``batch=8`` or ``loss.r1_image=5``.
 
+    A value takes the type of its key: a text stays as it was typed, ``null`` and nothing are none where the key may
+    have none. Of an override that is given twice the last counts.
+
     Raises:
         InputError: unknown recipe, unknown key (the nearest known is named), or a value of the wrong type.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
+    text = recipe_text(recipe)
+    try:
+        given = typed_yaml.read(text, TrainingConfig)
+    except InputError as error:
+        raise InputError(f"recipe {str(recipe)!r} cannot be read: {str(error).rstrip('.')}.") from error
     for override in overrides:
-        if "=" not in override:
-            raise InputError(f"override {override!r} is no key=value pair, such as batch=8 or data.path=data/faces.")
-    schema, text = OmegaConf.structured(TrainingConfig), recipe_text(recipe)
-    try:
-        parts = OmegaConf.create(text), OmegaConf.from_dotlist(list(overrides))
-        for part in parts:
-            _require_pairs(OmegaConf.to_container(part))
-        given = OmegaConf.merge(*parts)
-    except InputError:
-        raise
-    except Exception as error:  # YAML errors have no common base in OmegaConf
-        raise InputError(f"recipe {str(recipe)!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    known = _known_keys(TrainingConfig)
-    for key in _given_keys(OmegaConf.to_container(given)):
-        if key not in known and not any(key.startswith(f"{free}.") for free in _FREE_KEYS):
-            raise unknown_name("configuration key", key, known)
-    try:
-        config: TrainingConfig = OmegaConf.to_object(OmegaConf.merge(schema, given))  # type: ignore[assignment]
-    except OmegaConfBaseException as error:
-        key = f" key {error.full_key!r}" if error.full_key else ""
-        raise InputError(f"configuration{key}: {str(error).splitlines()[0]}") from error
+        given = typed_yaml.merged(given, typed_yaml.read_override(override, TrainingConfig))
+    config: TrainingConfig = typed_yaml.build(TrainingConfig, given)
     return config
-
-
-_FREE_KEYS = (
-    "expected",
-    "loss.added",
-    "loss.owned",
-    "generator.channels",
-    "discriminator.channels",
-    "discriminator.segmentation_channels",
-)
-
-
-def _known_keys(section: type, prefix: str = "") -> list[str]:
-    known = []
-    hints = typing.get_type_hints(section)
-    for item in dataclasses.fields(section):
-        known.append(prefix + item.name)
-        if dataclasses.is_dataclass(hints[item.name]):
-            known += _known_keys(hints[item.name], f"{prefix}{item.name}.")
-    return known
-
-
-def _require_pairs(given: Any) -> None:
-    """Raises: InputError: a list or a value where names of one's own have values."""
-    for key in _FREE_KEYS:
-        value = given
-        for name in key.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        if value is not None and not isinstance(value, dict):
-            raise InputError(f"configuration key {key!r} takes pairs such as {key}.NAME=VALUE, got {value!r}.")
-
-
-def _given_keys(given: Any, prefix: str = "") -> list[str]:
-    keys = []
-    for name, value in given.items():
-        keys.append(f"{prefix}{name}")
-        if isinstance(value, dict):
-            keys += _given_keys(value, f"{prefix}{name}.")
-    return keys

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.networks.generator import Generator
+from semanticgan.seeds import sequence
 
 
 class Phase(IntEnum):
@@ -82,7 +83,7 @@ class Draws:
 
     def hidden(self, num_regions: int) -> Tensor:
         """Which of some regions each picture is drawn without, one half of them: bool [N, num_regions]."""
-        words = np.random.SeedSequence([self.seed, self.step, self.phase, _Purpose.HIDDEN])
+        words = sequence(self.seed, self.step, self.phase, _Purpose.HIDDEN)
         flips = words.generate_state(self.batch * num_regions).reshape(self.batch, num_regions) % 2
         return torch.from_numpy(flips[list(self.positions)] == 1).to(self.device)
 
@@ -97,7 +98,7 @@ class Draws:
 
     def _mixing(self, probability: float, num_regions: int) -> tuple[bool, Tensor]:
         """Whether codes of this step are mixed, and what each region takes from the second, int64 [N, K] of 0, 1, 2."""
-        state = np.random.SeedSequence([self.seed, self.step, self.phase, _Purpose.MIXING])
+        state = sequence(self.seed, self.step, self.phase, _Purpose.MIXING)
         words = state.generate_state(1 + self.batch * num_regions)
         choices = words[1:].reshape(self.batch, num_regions)[list(self.positions)] % 3
         return bool(words[0] < probability * 2**32), torch.from_numpy(choices.astype(np.int64))
@@ -112,7 +113,7 @@ class Draws:
         return torch.stack(drawn).to(self.device)
 
     def _seeds(self, purpose: _Purpose) -> list[int]:
-        words = np.random.SeedSequence([self.seed, self.step, self.phase, purpose])
+        words = sequence(self.seed, self.step, self.phase, purpose)
         seeds = words.generate_state(self.batch, np.uint64) >> np.uint64(1)
         return [int(seeds[position]) for position in self.positions]
 

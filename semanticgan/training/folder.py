@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_free
-from semanticgan.training.config import TrainingConfig, load_config
+from semanticgan.training.config import TrainingConfig, flat, load_config
 from semanticgan.training.hold import LOCK_FILE
 from semanticgan.training.logs import require_sinks
 
@@ -60,10 +59,8 @@ def require_usable(config: TrainingConfig) -> Path:
 
 def _difference(old: TrainingConfig, new: TrainingConfig) -> list[str]:
     """Keys whose values differ, of those that decide a run's numbers."""
-    from omegaconf import OmegaConf
-
     changed = []
-    before, after = (_flat(OmegaConf.to_container(OmegaConf.structured(config))) for config in (old, new))
+    before, after = flat(old), flat(new)
     for key in sorted(before.keys() | after.keys()):
         section, _, name = key.partition(".")
         if section in _FREE_ON_RESUME:
@@ -74,13 +71,3 @@ def _difference(old: TrainingConfig, new: TrainingConfig) -> list[str]:
         if before.get(key) != after.get(key):
             changed.append(f"{key} ({json.dumps(before.get(key))} there, {json.dumps(after.get(key))} given)")
     return changed
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat

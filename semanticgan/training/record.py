@@ -20,6 +20,7 @@ from semanticgan.training.curves import Curve
 from semanticgan.training.folder import CONFIG_FILE
 from semanticgan.training.logs import STATS_FILE, TENSORBOARD_FOLDER
 from semanticgan.training.state import MODEL_FILE, state_folders
+from semanticgan.training.typed_yaml import read_plain
 
 _SHEET = re.compile(r"step-(\d{7,})\.png")
 
@@ -118,17 +119,15 @@ def read_record(run_dir: str | Path) -> RunRecord:
 
 
 def _read_config(run_dir: Path) -> tuple[dict[str, Any], str]:
-    from omegaconf import OmegaConf
-
     path = run_dir / CONFIG_FILE
     if not path.is_file():
         raise InputError(f"{str(run_dir)!r} is no run folder: it has no {CONFIG_FILE}. Give the run_dir of a training.")
     try:
         text = path.read_text(encoding="utf-8")
         # Not load_config: a run of an older or newer version can still be looked at.
-        config = OmegaConf.to_container(OmegaConf.create(text))
-    except Exception as error:  # YAML errors have no common base in OmegaConf
-        reason = " ".join(str(error).split())[:200]
+        config = read_plain(text)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(f"{str(path)!r} cannot be read: {reason}. Give the run_dir of a training.") from error
     if not isinstance(config, dict):
         raise InputError(f"{str(path)!r} is no configuration. Give the run_dir of a training.")

@@ -12,6 +12,7 @@ from PIL import Image
 from semanticgan.files import written_aside
 from semanticgan.networks.generator import Generator, Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.seeds import following, stream
 
 _BATCH = 4  # samples rendered at a time: beside a training there is little memory left
 
@@ -19,8 +20,7 @@ _BATCH = 4  # samples rendered at a time: beside a training there is little memo
 def sheet_latents(generator: Generator, num_images: int, seed: int) -> torch.Tensor:
     """z [num_images, D] from fixed seeds, the same at every step of a run."""
     draws = [
-        torch.randn(generator.config.style_dim, generator=torch.Generator().manual_seed(seed + index))
-        for index in range(num_images)
+        torch.randn(generator.config.style_dim, generator=stream(following(seed, index))) for index in range(num_images)
     ]
     return torch.stack(draws).to(generator.mean_latent.device)
 

@@ -13,7 +13,6 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -21,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator, Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.seeds import derived
 from semanticgan.training.added_losses import added_losses, require_registered
 from semanticgan.training.augmentation import AdaptiveProbability, augment
 from semanticgan.training.config import TrainingConfig
@@ -409,4 +409,4 @@ class Trainer:
 
 
 def _weights_seed(seed: int) -> int:
-    return int(np.random.SeedSequence([seed, 0, Phase.WEIGHTS]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return derived(seed, 0, Phase.WEIGHTS)

@@ -92,7 +92,7 @@ def test_overrides() -> None:
         ("data.workers=-1", "data.workers must be 0 or more"),
         ("generator.style_dim=0", "generator.style_dim must be 1 or more"),
         ("discriminator.channels={4: 0, 8: 8, 16: 8}", "discriminator.channels must be 1 or more"),
-        ("data=3", "configuration: .*DataSection"),
+        ("data=3", "'data' has keys of its own, such as data.kind, got 3"),
         ("loss.owned=[eye]", r"'loss\.owned' takes pairs such as loss\.owned\.NAME=VALUE, got \['eye'\]"),
     ],
 )

@@ -8,6 +8,7 @@ from semanticgan.data.portraits.portrait import draw_portrait, portrait_attribut
 from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
 from semanticgan.errors import InputError
 from semanticgan.regions import CELEBAMASK_13
+from semanticgan.seeds import require_seed
 
 _EDITION = 3
 """Raised whenever a change alters what is drawn, so that a cache of old portraits is not taken for the new ones."""
@@ -19,7 +20,7 @@ class PortraitDataset(PairDataset):
     Args:
         size: side of the pictures in pixels, 16 to 1024.
         length: how many; they are not stored, so a million costs nothing.
-        seed: 0 or more; another seed is another series.
+        seed: 0 to 2^63 - 1; another seed is another series.
         style: a drawing style or its name.
 
     Raises:
@@ -31,11 +32,11 @@ class PortraitDataset(PairDataset):
     ) -> None:
         if not 16 <= size <= 1024:
             raise InputError(f"portrait size {size}: give a side of 16 to 1024 pixels.")
-        if length < 1 or seed < 0:
-            raise InputError(f"{length} portraits of seed {seed}: give a length of 1 or more and a seed of 0 or more.")
+        if length < 1:
+            raise InputError(f"{length} portraits of seed {seed}: give a length of 1 or more.")
         self.regions = CELEBAMASK_13
         self.size = size
-        self.seed = seed
+        self.seed = require_seed(seed)
         self.style = drawing_style(style)
         self._length = length
 

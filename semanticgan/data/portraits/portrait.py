@@ -23,6 +23,7 @@ from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
 from semanticgan.data.portraits.wear import draw_earring, draw_glasses, draw_hat
 from semanticgan.data.portraits.woodcut import print_woodcut
 from semanticgan.errors import InputError
+from semanticgan.seeds import sequence
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Portrait:
 
 def _streams(seed: int, index: int) -> tuple[np.random.Generator, np.random.Generator]:
     """One generator for the record and one for where strands and leaves fall, both from (seed, index) alone."""
-    if seed < 0 or index < 0:
-        raise InputError(f"portrait seed {seed}, index {index}: both must be 0 or more.")
-    record, details = np.random.SeedSequence([seed, index]).spawn(2)
+    if index < 0:
+        raise InputError(f"portrait index {index}: give 0 or more.")
+    record, details = sequence(seed, index).spawn(2)
     return np.random.Generator(np.random.PCG64(record)), np.random.Generator(np.random.PCG64(details))
 
 

@@ -1,0 +1,55 @@
+"""JSON of other people's files, read strictly: no duplicate names, no NaN, no depth that ends Python."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+from semanticgan.errors import InputError
+
+_LARGEST = 2**24  # bytes; the region table of 255 regions has 20 kB, other tools' lists of labels some MB
+
+
+def loads(content: str | bytes, name: str) -> Any:
+    """The value of a JSON text, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Args:
+        content: the text.
+        name: of its file, for messages.
+
+    Raises:
+        InputError: no JSON, a name that comes twice in one object, a number that is not finite, a text that is nested
+            too deeply or too long.
+    """
+    if len(content) > _LARGEST:
+        raise InputError(f"{name!r} has {len(content):,} bytes; at most {_LARGEST:,} are read. Shorten it.")
+    try:
+        return json.loads(
+            content, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite_number
+        )
+    except RecursionError as error:
+        raise InputError(f"{name!r} is nested too deeply. Correct or remove it.") from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{name!r} is no JSON ({reason}). Correct or remove it.") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:60]!r} comes twice in one object")
+    return values
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:60]} is too large a number")
+    return number
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
