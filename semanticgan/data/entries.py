@@ -41,8 +41,11 @@ _SYSTEM_NAMES = frozenset(
 )
 _ICLOUD_PLACEHOLDER = re.compile(r"\.(.+)\.icloud")
 _NOTES_SUFFIXES = frozenset(
-    (".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".html", ".pdf")
-    + (".log", ".md5", ".sha1", ".sha256")
+    (
+        *(".txt", ".md", ".rst", ".html", ".pdf", ".log"),
+        *(".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml"),
+        *(".md5", ".sha1", ".sha256"),
+    )
 )
 _NOTES_NAMES = frozenset(("readme", "license", "licence", "copying", "sha256sums", "md5sums"))
 _UTF8_FLAG = 0x800

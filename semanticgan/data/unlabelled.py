@@ -19,8 +19,8 @@ class PictureDataset(PairDataset):
     """Pictures of a folder or zip, whatever folders they lie in, in order of their names.
 
     Pictures have a suffix of ``pictures.PICTURE_SUFFIXES`` and become square as :mod:`semanticgan.data.pictures` says.
-    Their labels are all 0 and mean nothing, which the attribute ``labelled`` says. Of a dataset of pairs, ``image/`` beside
-    ``label/``, only the pictures are taken.
+    Their labels are all 0 and mean nothing, which the attribute ``labelled`` says. Of a dataset of pairs, ``image/``
+    beside ``label/``, only the pictures are taken.
 
     Args:
         path: a folder or zip.
