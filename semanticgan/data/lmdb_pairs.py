@@ -186,7 +186,7 @@ class PairWriter:
             with _damage_named(self._path), _unlocked(self._path) as transaction:
                 self.records = list(_stored_records(transaction))
                 content = transaction.get(_METADATA)
-                self.metadata = None if content is None else json.loads(content)
+                self.metadata = None if content is None else json.loads(bytes(content))
 
     def append(self, encoded: Encoded) -> None:
         """Add a pair, on disk when this is the last of a commit."""
@@ -202,7 +202,7 @@ class PairWriter:
     def read(self, index: int) -> tuple[bytes, bytes]:
         """Picture and label map of a pair on disk."""
         with _damage_named(self._path), _unlocked(self._path) as transaction:
-            image, labels = (transaction.get(_key(index, kind)) or b"" for kind in ("image", "labels"))
+            image, labels = (bytes(transaction.get(_key(index, kind)) or b"") for kind in ("image", "labels"))
         return image, labels
 
     def finish(self, metadata: Mapping[str, Any]) -> None:
@@ -260,7 +260,7 @@ def _unlocked(path: Path) -> Iterator[lmdb.Transaction]:
 
 def _stored_records(transaction: lmdb.Transaction) -> Iterator[Record]:
     for index in range(transaction.stat()["entries"] // len(_KINDS)):
-        yield Record.from_dict(json.loads(transaction.get(_key(index, "record")) or b""))
+        yield Record.from_dict(json.loads(bytes(transaction.get(_key(index, "record")) or b"")))
 
 
 def _metadata_is(environment: lmdb.Environment, expected: bytes) -> bool:

@@ -184,16 +184,13 @@ def _prepare(work: _Work, skipped: Sequence[str]) -> dict[str, Any]:
     _write_json(work.folder / DESCRIPTION, summary)
     remove_files(work.folder, files_left_aside(work.folder))
     (work.folder / LOCK).unlink(missing_ok=True)
+    written = [path for path in work.folder.rglob("*") if path.is_file() and path.name not in (REPORT, JOURNAL)]
     report = {
         "count": gathered.count,
         "size": work.plan["size"],
         "output_format": work.plan["output_format"],
         "picture_format": work.plan["picture_format"],
-        "bytes": sum(
-            path.stat().st_size
-            for path in work.folder.rglob("*")
-            if path.is_file() and path.name not in (REPORT, JOURNAL)
-        ),
+        "bytes": sum(path.stat().st_size for path in written),
         "seconds": round(seconds, 2),
         "images_per_second": round((gathered.count - num_taken_up) / seconds, 2),
         "num_taken_up": num_taken_up,

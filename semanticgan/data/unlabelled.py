@@ -74,9 +74,9 @@ def _find_pictures(storage: Storage) -> list[str]:
         found = [name for name in found if not name.startswith(f"{root}label/")]
     suffixes = ", ".join(suffix[1:] for suffix in pictures.PICTURE_SUFFIXES)
     if not found:
-        others = f"it has {len(storage.sizes)} other files" if storage.sizes else "it is empty"
+        content = f"it has {len(storage.sizes)} other files" if storage.sizes else "it is empty"
         raise InputError(
-            f"no pictures in {str(storage.path)!r} ({others}). Give a folder or zip of pictures ({suffixes})."
+            f"no pictures in {str(storage.path)!r} ({content}). Give a folder or zip of pictures ({suffixes})."
         )
     others = [name for name in storage.sizes if not has_picture_suffix(name)]
     if beside_labels:
