@@ -127,6 +127,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.files import require_free
     from semanticgan.metrics.evaluate import require_known
     from semanticgan.model import choose_device, load
+    from semanticgan.places import require_outside
     from semanticgan.training.processes import device_of_process, joined
 
     require_known(args.metrics)
@@ -141,6 +142,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--out, --sheet and --plot name one file twice. Give each its own.")
     for path in paths:
         require_free(path, args.overwrite)
+        for source in filter(None, (args.data, args.reconstructions)):
+            require_outside(path, source)
     device = device_of_process(choose_device(args.device))
     with joined(device) as processes:
         return _run(args, load(args.model, device=device), processes)

@@ -9,6 +9,7 @@ stopped continues when it is repeated; an existing folder is never replaced.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from semanticgan.data.prepare import prepare, require_outside
+    from semanticgan.data.prepare import prepare
     from semanticgan.errors import ExistingFileError
     from semanticgan.metrics.labelling import ParsedPictures
     from semanticgan.metrics.parser import load_parser
     from semanticgan.model import choose_device
+    from semanticgan.places import require_no_source_inside, require_outside
 
     require_outside(args.out, args.pictures)
-    if args.out.exists():
+    require_no_source_inside(args.out, args.pictures)
+    if os.path.lexists(args.out):
         raise ExistingFileError(f"output {str(args.out)!r} exists already and is not replaced. Choose a new folder.")
     parser = load_parser(args.parser, choose_device(args.device))
     pictures = ParsedPictures(args.pictures, parser, args.size)
@@ -49,5 +52,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "num_images": prepared.count,
         "size": prepared.size,
         "shares": dict(prepared.shares),
+        "num_blank": prepared.report["num_blank"],
+        "regions_without_pictures": prepared.report["regions_without_pictures"],
         "parser_held_out": parser.training.get("held_out"),
     }

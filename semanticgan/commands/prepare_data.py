@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from semanticgan.commands.arguments import add_overwrite_argument, add_seed_argument, at_least, picture_side
 from semanticgan.data import KINDS, SPLITS, open_dataset
 from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, HasSources
-from semanticgan.data.pairs import FirstPairs
+from semanticgan.data.pairs import first_pairs
 from semanticgan.data.prepare import FORMATS
 from semanticgan.errors import InputError
 
@@ -94,12 +94,14 @@ def _verify(args: argparse.Namespace) -> dict[str, Any]:
 def _prepare(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.data.celebamask import CelebAMaskDataset
     from semanticgan.data.portraits import PortraitDataset
-    from semanticgan.data.prepare import prepare, require_outside
+    from semanticgan.data.prepare import prepare
+    from semanticgan.places import require_no_source_inside, require_outside
 
     if args.out is None:
         raise InputError("no output given. Add --out FOLDER.")
     if args.path is not None:
         require_outside(args.out, args.path)
+        require_no_source_inside(args.out, args.path)
     source = open_dataset(
         args.kind,
         args.path,
@@ -113,7 +115,7 @@ def _prepare(args: argparse.Namespace) -> dict[str, Any]:
         style=args.style,
     )
     prepared = prepare(
-        FirstPairs(source, args.count) if args.count and args.count < len(source) else source,
+        first_pairs(source, args.count),
         args.out,
         output_format=args.format,
         picture_format=args.picture_format,

@@ -10,7 +10,7 @@ from semanticgan.data.batches import Batch, batch_flips, batch_indices, batches,
 from semanticgan.data.cache import CachedPairs, cached_if_small
 from semanticgan.data.celebamask import SPLITS
 from semanticgan.data.lmdb_pairs import is_lmdb
-from semanticgan.data.pairs import FirstPairs, Pair, PairDataset
+from semanticgan.data.pairs import Pair, PairDataset, first_pairs
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
 from semanticgan.seeds import require_seed
@@ -79,7 +79,7 @@ def open_dataset(
             CelebAMask-HQ is painted in it, by default in the 13 regions; portraits have 13. Pictures without label
             maps need that of the model.
         split: "train", "val" or "all". Only CelebAMask-HQ has a validation part; of others "train" is all.
-        length: use the first so many only; for portraits, how many there are.
+        length: use only the first N, with a DataWarning where there are fewer; for portraits, how many there are.
         seed: of the portraits.
         label_order: the order of a folder's label ids, if it is not the scheme's ("celebamask-19", "bisenet-19").
         missing: "error" or "skip" a CelebAMask-HQ picture that has no mask at all.
@@ -149,4 +149,4 @@ def open_dataset(
 
         options: dict[str, Any] = {"length": length, "style": style}
         return PortraitDataset(size, seed=seed, **{key: value for key, value in options.items() if value is not None})
-    return dataset if length is None or length >= len(dataset) else FirstPairs(dataset, length)
+    return first_pairs(dataset, length)

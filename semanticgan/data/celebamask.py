@@ -114,6 +114,12 @@ class CelebAMaskDataset(PairDataset):
         ]
         return content_key(["celebamask-hq", self.size, self.regions.to_dict(), files])
 
+    def fingerprint(self, index: int) -> str:
+        """Digest of names and stamps of a picture and its masks."""
+        number, picture = self._pictures[index]
+        names = [picture, *self._masks[number].values()]
+        return content_key(["celebamask-hq", *((name[len(self._root) :], self._storage.stamp(name)) for name in names)])
+
     def _paint(self, number: int) -> np.ndarray:
         """uint8 [H, W]: the parts one over the other, in the order of ``CELEBAMASK_PARTS``."""
         labels: np.ndarray | None = None

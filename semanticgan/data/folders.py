@@ -15,6 +15,7 @@ from semanticgan.data import pictures
 from semanticgan.data.encoding import Source, side_of_file
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
+from semanticgan.data.unread import has_picture_suffix, warn, warn_of_unread
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.regions import BISENET_19_ORDER, CELEBAMASK_19_ORDER, SCHEMES, RegionScheme, relabel_table
 
@@ -28,7 +29,9 @@ class FolderDataset(PairDataset):
     """Pictures and label maps of equal names in ``image/`` and ``label/`` of a folder or zip.
 
     The two folders may lie in one further folder, and may have folders of their own: a picture and its map have equal
-    paths but for the suffix. Pictures are .jpg, .jpeg, .png or .webp, maps .png; everything is in order of the names.
+    paths but for the suffix (``PICTURE_SUFFIXES`` and ``LABEL_SUFFIXES`` of :mod:`semanticgan.data.pictures`).
+    Everything is in order of the names. Names are compared in composed Unicode (NFC).
+    Pictures that links give a second name are left out with their maps.
 
     Args:
         path: a folder or zip.
@@ -53,7 +56,8 @@ class FolderDataset(PairDataset):
         self._storage = open_storage(path)
         self._pairs = _find_pairs(self._storage)
         self._label_order = label_order
-        self._description = _read_description(self._storage)
+        self._root = _root(self._storage)
+        self._description = _read_description(self._storage, self._root)
         self.regions = self._choose_scheme(scheme)
         if label_order is not None and label_order not in LABEL_ORDERS:
             raise unknown_name("label order", label_order, LABEL_ORDERS)
@@ -83,11 +87,17 @@ class FolderDataset(PairDataset):
 
     def key(self) -> str:
         """Digest of names and byte counts of the files, side, regions and label order; a folder and its zip agree."""
-        root = len(_root(self._storage))
+        root = len(self._root)
         files = [(name[root:], self._storage.sizes[name]) for pair in self._pairs for name in pair]
         return content_key(
             ["folder", self.size, self.regions.to_dict(), self._label_order, self._description.get("digest"), files]
         )
+
+    def fingerprint(self, index: int) -> str:
+        """Digest of names and stamps of a pair's files and of the label order."""
+        root = len(self._root)
+        files = [(name[root:], self._storage.stamp(name)) for name in self._pairs[index]]
+        return content_key(["folder", self._label_order, files])
 
     def _choose_scheme(self, scheme: RegionScheme | str | None) -> RegionScheme:
         described = self._described_scheme()
@@ -121,7 +131,7 @@ class FolderDataset(PairDataset):
             ) from error
 
     def _advice_for_a_description(self) -> str:
-        if _description_name(self._storage) in self._storage.sizes:
+        if f"{self._root}dataset.json" in self._storage.sizes:
             return 'add "regions": {"names": ["background", ...]} to its dataset.json, which has no \'regions\''
         return "put a dataset.json beside image/ and label/"
 
@@ -161,26 +171,65 @@ def _root(storage: Storage) -> str:
 
 
 def _find_pairs(storage: Storage) -> list[tuple[str, str]]:
-    """(picture, label map) names, sorted by the path that they share."""
+    """(picture, label map) names, sorted by the path that they share; what is not read is named in a warning."""
     root = _root(storage)
     images = _by_stem(storage, f"{root}image/", pictures.PICTURE_SUFFIXES)
     labels = _by_stem(storage, f"{root}label/", pictures.LABEL_SUFFIXES)
-    where = repr(str(storage.path))
     if not images and not labels:
         found = f"it has {len(storage.sizes)} other files" if storage.sizes else "it is empty"
         raise InputError(
-            f"no pictures in {where} ({found}). "
-            "Put pictures (jpg, png, webp) into image/ and label maps (png) of the same names into label/."
+            f"no pictures in {str(storage.path)!r} ({found}). "
+            f"Put pictures ({_suffixes(pictures.PICTURE_SUFFIXES)}) into image/ and label maps (png) of the same names "
+            "into label/."
         )
-    for some, others, missing in ((images, labels, "without label map"), (labels, images, "without picture")):
-        alone = [some[stem] for stem in some if stem not in others]
+    repeated = storage.repeated(images.values())
+    for stem in [stem for stem, name in images.items() if name in repeated]:
+        images.pop(stem)
+        labels.pop(stem, None)
+    unread = _unread(storage, root)
+    _require_partners(storage, images, labels, unread)
+    if repeated:
+        warn(storage, f"{len(repeated)} links to pictures of the same data are left out: {first_names([*repeated])}.")
+    warn_of_unread(
+        storage,
+        unread,
+        f"Pictures are read from image/ ({_suffixes(pictures.PICTURE_SUFFIXES)}), label maps from label/ "
+        f"({_suffixes(pictures.LABEL_SUFFIXES)}). Convert others to use them.",
+    )
+    return [(images[stem], labels[stem]) for stem in sorted(images)]
+
+
+def _unread(storage: Storage, root: str) -> list[str]:
+    """Names of files that are in image/ or label/ and not read, and of pictures outside of both."""
+    places = {f"{root}image/": pictures.PICTURE_SUFFIXES, f"{root}label/": pictures.LABEL_SUFFIXES}
+    unread = []
+    for name in storage.sizes:
+        suffixes = next((read for place, read in places.items() if name.startswith(place)), ())
+        inside, suffix = bool(suffixes), PurePosixPath(name).suffix.lower()
+        if suffix not in suffixes and (inside or has_picture_suffix(name)):
+            unread.append(name)
+    return unread
+
+
+def _require_partners(
+    storage: Storage, images: Mapping[str, str], labels: Mapping[str, str], unread: Sequence[str]
+) -> None:
+    """Check that every picture has a label map and the reverse; ``unread`` may tell why one has not."""
+    root = _root(storage)
+    for some, others, missing, place in (
+        (images, labels, "without label map", f"{root}label/"),
+        (labels, images, "without picture", f"{root}image/"),
+    ):
+        alone = {stem: name for stem, name in some.items() if stem not in others}
         if alone:
             what = "picture" if some is images else "label map"
+            partners = [name for name in unread if name.startswith(place) and _stem(name, place) in alone]
+            reason = f" Not read are {first_names(partners)}: convert them to png." if partners else ""
             raise InputError(
-                f"{len(alone)} {what}{'s' * (len(alone) > 1)} {missing} in {where}: {first_names(alone)}. "
+                f"{len(alone)} {what}{'s' * (len(alone) > 1)} {missing} in {str(storage.path)!r}: "
+                f"{first_names([*alone.values()])}.{reason} "
                 "Every picture image/NAME.jpg needs its label/NAME.png, and the reverse; add or remove what is missing."
             )
-    return [(images[stem], labels[stem]) for stem in sorted(images)]
 
 
 def _by_stem(storage: Storage, prefix: str, suffixes: Sequence[str]) -> dict[str, str]:
@@ -190,7 +239,7 @@ def _by_stem(storage: Storage, prefix: str, suffixes: Sequence[str]) -> dict[str
         path = PurePosixPath(name)
         if not name.startswith(prefix) or path.suffix.lower() not in suffixes:
             continue
-        stem = str(path.with_suffix(""))[len(prefix) :]
+        stem = _stem(name, prefix)
         if stem in found:
             raise InputError(
                 f"{found[stem]} and {name} in {str(storage.path)!r} share a name. Remove or rename one of them."
@@ -199,12 +248,16 @@ def _by_stem(storage: Storage, prefix: str, suffixes: Sequence[str]) -> dict[str
     return found
 
 
-def _description_name(storage: Storage) -> str:
-    return f"{_root(storage)}dataset.json"
+def _stem(name: str, prefix: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))[len(prefix) :]
 
 
-def _read_description(storage: Storage) -> dict[str, Any]:
-    name = _description_name(storage)
+def _suffixes(suffixes: Sequence[str]) -> str:
+    return ", ".join(suffix[1:] for suffix in suffixes)
+
+
+def _read_description(storage: Storage, root: str) -> dict[str, Any]:
+    name = f"{root}dataset.json"
     if name not in storage.sizes:
         return {}
     description = strict_json.loads(storage.read(name), storage.label(name))

@@ -155,6 +155,21 @@ def is_lmdb(path: str | Path) -> bool:
     return (path / FILE).is_file() or (path.name == FILE and path.is_file())
 
 
+def digest_of(path: Path) -> str:
+    """The digest of a finished LMDB, which is not left open: it may be renamed and removed.
+
+    Raises:
+        InputError: there is none.
+    """
+    identity = _identity(_find_file(path))
+    was_open = identity in _opened
+    try:
+        return str(LmdbDataset(path).metadata["digest"])
+    finally:
+        if not was_open and identity in _opened:
+            _opened.pop(identity)[1].close()
+
+
 class PairWriter:
     """Pairs appended to a ``data.mdb`` in commits of :data:`PAIRS_A_COMMIT`; a later writer continues.
 
@@ -167,21 +182,36 @@ class PairWriter:
 
     Attributes:
         records: what is known of the pairs written so far, in order.
+        metadata: of a finished file, None of an unfinished one.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self.records: list[Record] = []
+        self.metadata: dict[str, Any] | None = None
         self._waiting: list[Encoded] = []
         if self._path.exists() and self._path.stat().st_size:
-            with _damage_named(self._path):
-                self.records = list(_stored_records(self._path))
+            with _damage_named(self._path), _unlocked(self._path) as transaction:
+                self.records = list(_stored_records(transaction))
+                content = transaction.get(_METADATA)
+                self.metadata = None if content is None else json.loads(bytes(content))
 
     def append(self, encoded: Encoded) -> None:
         """Add a pair, on disk when this is the last of a commit."""
         self._waiting.append(encoded)
         if len(self._waiting) == PAIRS_A_COMMIT:
             self._commit_pairs()
+
+    def take_waiting(self) -> list[Encoded]:
+        """Pairs that were added and are not on disk; they are forgotten here."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def read(self, index: int) -> tuple[bytes, bytes]:
+        """Picture and label map of a pair on disk."""
+        with _damage_named(self._path), _unlocked(self._path) as transaction:
+            image, labels = (bytes(transaction.get(_key(index, kind)) or b"") for kind in ("image", "labels"))
+        return image, labels
 
     def finish(self, metadata: Mapping[str, Any]) -> None:
         """Write what is waiting and the metadata, if they are not there."""
@@ -227,13 +257,18 @@ def _key(index: int, kind: str) -> bytes:
     return f"{index:08d}/{kind}".encode()
 
 
-def _stored_records(path: Path) -> Iterator[Record]:
-    """Records of an unfinished file, without the lock's table of readers, where a killed one would stay for ever."""
+@contextmanager
+def _unlocked(path: Path) -> Iterator[lmdb.Transaction]:
+    """A file that this process alone writes, without the table of readers, where a killed one would stay for ever."""
     import lmdb
 
     with lmdb.open(str(path.parent), readonly=True, lock=False) as environment, environment.begin() as transaction:
-        for index in range(environment.stat()["entries"] // len(_KINDS)):
-            yield Record.from_dict(json.loads(transaction.get(_key(index, "record")) or b""))
+        yield transaction
+
+
+def _stored_records(transaction: lmdb.Transaction) -> Iterator[Record]:
+    for index in range(transaction.stat()["entries"] // len(_KINDS)):
+        yield Record.from_dict(json.loads(bytes(transaction.get(_key(index, "record")) or b"")))
 
 
 def _metadata_is(environment: lmdb.Environment, expected: bytes) -> bool:

@@ -7,6 +7,7 @@ of float32 and the device does the conversion (:func:`semanticgan.data.batches.t
 from __future__ import annotations
 
 import hashlib
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from semanticgan.errors import DataWarning
 from semanticgan.regions import RegionScheme
 
 
@@ -57,6 +59,17 @@ class PairDataset(Dataset[Pair], ABC):
     def key(self) -> str:
         """A short digest of what the dataset contains: equal keys mean equal pairs in equal order."""
 
+    def fingerprint(self, index: int) -> str:
+        """A short digest of where pair ``index`` comes from, made without reading it.
+
+        Of datasets with equal sides and regions, equal fingerprints at one index mean equal pairs. A file that is
+        replaced changes it. By default it is the whole dataset's :meth:`key`.
+
+        Raises:
+            InputError: the pair's files are gone.
+        """
+        return self.key()
+
 
 def to_pair(image: np.ndarray, labels: np.ndarray) -> Pair:
     """A picture uint8 [S, S, 3] and its labels uint8 [S, S] as a :class:`Pair` that owns its memory."""
@@ -98,3 +111,20 @@ class FirstPairs(PairDataset):
 
     def key(self) -> str:
         return content_key([self._dataset.key(), self._length])
+
+    def fingerprint(self, index: int) -> str:
+        return self._dataset.fingerprint(index)
+
+
+def first_pairs(dataset: PairDataset, length: int | None) -> PairDataset:
+    """The first ``length`` pairs of a dataset, all for None; where it has fewer, a :class:`DataWarning` says so."""
+    if length is None or length == len(dataset):
+        return dataset
+    if length < len(dataset):
+        return FirstPairs(dataset, length)
+    warnings.warn(
+        f"the data have only {len(dataset)} of {length} pictures that were asked for. All {len(dataset)} are used.",
+        DataWarning,
+        stacklevel=2,
+    )
+    return dataset

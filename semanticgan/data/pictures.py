@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.regions import RegionScheme
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 LABEL_SUFFIXES = (".png",)
 
 # Only decoders that run no other program.

@@ -14,37 +14,45 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import Dataset
-
 from semanticgan.data import lmdb_pairs
-from semanticgan.data.encoding import (
-    LARGEST_PNG,
-    PICTURE_FORMATS,
-    PICTURE_SUFFIX,
-    Attributes,
-    Encoder,
-    HasSources,
-    Record,
-)
+from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, Attributes, Encoder, HasSources
+from semanticgan.data.kept import Done, Journal, PairFiles, Preparing, Refused, write
 from semanticgan.data.pairs import PairDataset
-from semanticgan.data.pictures import read_labels
+from semanticgan.data.prepared_files import (
+    ATTRIBUTES,
+    DESCRIPTION,
+    JOURNAL,
+    LOCK,
+    REPORT,
+    SUMS,
+    belongs_to_unfinished,
+    files_left_aside,
+    files_of_set,
+    read_json,
+    remove_files,
+    remove_pairs,
+    remove_set,
+    require_only,
+)
 from semanticgan.data.reading import num_processors, read_all
-from semanticgan.data.report import Gathered
-from semanticgan.errors import ExistingFileError, InputError, UnwritableError, unknown_name
-from semanticgan.files import require_free, sync_folder, written_aside
+from semanticgan.data.report import Gathered, warnings_of
+from semanticgan.data.storage import first_names
+from semanticgan.errors import DataWarning, ExistingFileError, InputError, UnwritableError, unknown_name
+from semanticgan.files import require_free, sync_folder
+from semanticgan.places import held
 
 FORMATS = ("folder", "lmdb")
-SUMS = "SHA256SUMS"
 
-_OWN_NAMES = ("image", "label", "dataset.json", "report.json", "attributes.jsonl", SUMS, lmdb_pairs.FILE)
-_LOCK = "lock.mdb"
+# Of a plan what all files depend on; whether the file of a pair can be kept depends on its source, too.
+_DECIDE_THE_FILES = ("format", "size", "regions", "output_format", "picture_format")
+_MOST_COMPLAINTS = 100
 
 
 @dataclass(frozen=True)
@@ -110,9 +118,10 @@ def prepare(
         picture_format = "jpeg" if output_format == "lmdb" and dataset.size > LARGEST_PNG else "png"
     if picture_format not in PICTURE_FORMATS:
         raise unknown_name("picture format", picture_format, PICTURE_FORMATS)
-    out = require_free(out, overwrite)
-    _require_replaceable(out)
-    workers = num_processors() if workers is None else workers
+    out = Path(out).expanduser()
+    if out.name in ("", ".."):  # such as "."
+        out = out.resolve()
+    _require_replaceable(out, overwrite)
     plan = {
         "format": 1,
         "size": dataset.size,
@@ -122,47 +131,25 @@ def prepare(
         "output_format": output_format,
         "picture_format": picture_format,
     }
-    partial = out.with_name(f".{out.name}.preparing")
-    _open_partial(partial, plan, output_format)
-    work = _Work(Encoder(dataset, picture_format, attributes, sources), partial, plan, workers, progress)
-    start = time.perf_counter()
-    gathered, num_taken_up = (_write_lmdb if output_format == "lmdb" else _write_folder)(work)
-    seconds = time.perf_counter() - start
-    summary = {**plan, "digest": gathered.digest, "shares": gathered.shares}
-    _write_json(partial / "dataset.json", summary)
-    report = {
-        "count": len(dataset),
-        "size": dataset.size,
-        "output_format": output_format,
-        "picture_format": picture_format,
-        "bytes": sum(path.stat().st_size for path in partial.rglob("*") if path.is_file() and path.name != _LOCK),
-        "seconds": round(seconds, 2),
-        "images_per_second": round((len(dataset) - num_taken_up) / seconds, 2),
-        "num_taken_up": num_taken_up,
-        "workers": workers,
-        "digest": gathered.digest,
-        "shares": gathered.shares,
-        **gathered.findings(skipped),
-    }
-    _write_json(partial / "report.json", report)
-    _publish(partial, out)
-    return Prepared(out, len(dataset), dataset.size, gathered.digest, gathered.shares, report)
-
-
-def require_outside(out: str | Path, source: str | Path) -> None:
-    """Check that an output is neither its source nor lies in it, where it would be read as part of it next time.
-
-    Raises:
-        InputError: it is or does.
-    """
-    out, source = Path(out), Path(source)
-    resolved, inner = source.expanduser().resolve(), out.resolve()
-    if inner == resolved or resolved in inner.parents:
-        where = "is" if inner == resolved else "lies inside"
-        raise InputError(
-            f"output {str(out)!r} {where} the source {str(source)!r}. Choose an output outside of it, such as "
-            f"{str(source.with_name(source.name + '-prepared'))!r}."
-        )
+    refusal = f"another process is preparing {str(out)!r}. Wait until it ends, or choose another output."
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(
+            f"cannot create the folder {str(out.parent)!r} ({error.strerror}). Choose another output."
+        ) from error
+    with held(out.with_name(f".{out.name}.lock"), refusal, keep=False):
+        _finish_replacing(out)
+        replaceable = _require_replaceable(out, overwrite)
+        partial = out.with_name(f".{out.name}.preparing")
+        _open_partial(partial, plan)
+        encoder = Encoder(dataset, picture_format, attributes, sources)
+        work = _Work(encoder, partial, plan, num_processors() if workers is None else workers, progress)
+        report = _prepare(work, skipped)
+        _publish(partial, out, replaceable)
+    for warning in warnings_of(report, len(dataset)):
+        warnings.warn(warning, DataWarning, stacklevel=2)
+    return Prepared(out, len(dataset), dataset.size, report["digest"], report["shares"], report)
 
 
 @dataclass(frozen=True)
@@ -175,136 +162,218 @@ class _Work:
     workers: int
     progress: bool
 
-    def read(self, items: Dataset[Any], first: int = 0) -> Iterator[Any]:
+    def files(self) -> PairFiles:
+        return PairFiles(self.folder, self.plan["count"], self.plan["picture_format"])
+
+    def read(self, items: Preparing, first: int = 0) -> Iterator[Done | Refused]:
         bar = "preparing pictures" if self.progress else None
         return read_all(items, self.workers if self.workers > 1 else 0, bar, first)
 
 
-def _write_lmdb(work: _Work) -> tuple[Gathered, int]:
-    """All pairs in one LMDB, encoded by many processes and written by this one, in order."""
+def _prepare(work: _Work, skipped: Sequence[str]) -> dict[str, Any]:
+    """Write all files of the set into the hidden folder; the report is returned, too."""
+    start = time.perf_counter()
+    journal = Journal(work.folder)
+    try:
+        write_pairs = _write_lmdb if work.plan["output_format"] == "lmdb" else _write_folder
+        gathered, num_taken_up = write_pairs(work, journal)
+    finally:
+        journal.close()
+    seconds = time.perf_counter() - start
+    summary = {**work.plan, "digest": gathered.digest, "shares": gathered.shares}
+    _write_json(work.folder / DESCRIPTION, summary)
+    remove_files(work.folder, files_left_aside(work.folder))
+    (work.folder / LOCK).unlink(missing_ok=True)
+    written = [path for path in work.folder.rglob("*") if path.is_file() and path.name not in (REPORT, JOURNAL)]
+    report = {
+        "count": gathered.count,
+        "size": work.plan["size"],
+        "output_format": work.plan["output_format"],
+        "picture_format": work.plan["picture_format"],
+        "bytes": sum(path.stat().st_size for path in written),
+        "seconds": round(seconds, 2),
+        "images_per_second": round((gathered.count - num_taken_up) / seconds, 2),
+        "num_taken_up": num_taken_up,
+        "workers": work.workers,
+        "digest": gathered.digest,
+        "shares": gathered.shares,
+        **gathered.findings(skipped),
+    }
+    _write_json(work.folder / REPORT, report)
+    return report
+
+
+def _write_folder(work: _Work, journal: Journal) -> tuple[Gathered, int]:
+    """All pairs as files, each written by the process that encodes it."""
+    gathered, num_taken_up = Gathered(work.encoder.dataset.regions), 0
+    files, complaints, lines, sums = work.files(), _Complaints(work), list[str](), list[str]()
+    for index, item in enumerate(work.read(Preparing(work.encoder, files, journal.entries, write=True))):
+        if isinstance(item, Refused):
+            complaints.add(item)
+            continue
+        record, names = item.encoded.record, files.names(index)
+        gathered.add(Path(names[0]).name, record)
+        if item.taken_up:
+            num_taken_up += 1
+        else:
+            journal.add(index, item.fingerprint, record)
+        sums += [f"{record.image}  {names[0]}\n", f"{record.labels}  {names[1]}\n"]
+        if record.attributes is not None:
+            lines.append(json.dumps(record.attributes) + "\n")
+    complaints.raise_if_any()
+    remove_pairs(work.folder, keep={name for index in range(gathered.count) for name in files.names(index)})
+    if lines:
+        write(work.folder / ATTRIBUTES, "".join(lines).encode())
+    write(work.folder / SUMS, "".join(sums).encode())
+    return gathered, num_taken_up
+
+
+def _write_lmdb(work: _Work, journal: Journal) -> tuple[Gathered, int]:
+    """All pairs in one LMDB, encoded by many processes and written by this one, in order.
+
+    After a pair that cannot be used nothing can be appended: the pairs that follow are kept as files until the command
+    is repeated.
+    """
+    files, complaints = work.files(), _Complaints(work)
+    _keep_as_files_where_changed(work, journal, files)
     writer, gathered = lmdb_pairs.PairWriter(work.folder), Gathered(work.encoder.dataset.regions)
     for index, record in enumerate(writer.records):
         gathered.add(f"{index:08d}", record)
-    num_taken_up = len(writer.records)
-    for index, encoded in enumerate(work.read(work.encoder, num_taken_up), num_taken_up):
-        gathered.add(f"{index:08d}", encoded.record)
-        writer.append(encoded)
+    first = num_taken_up = len(writer.records)
+    items = Preparing(work.encoder, files, journal.entries, write=False)
+    for index, item in enumerate(work.read(items, first), first):
+        if isinstance(item, Refused):
+            for number, encoded in enumerate(writer.take_waiting(), len(writer.records)):
+                files.write(number, encoded.image, encoded.labels)
+            complaints.add(item)
+            continue
+        if not item.taken_up:
+            journal.add(index, item.fingerprint, item.encoded.record)
+        num_taken_up += item.taken_up
+        if complaints:
+            if not item.taken_up:
+                files.write(index, item.encoded.image, item.encoded.labels)
+        else:
+            gathered.add(f"{index:08d}", item.encoded.record)
+            writer.append(item.encoded)
+    complaints.raise_if_any()
     writer.finish({**work.plan, "digest": gathered.digest, "shares": gathered.shares})
+    remove_pairs(work.folder, keep=set())
     return gathered, num_taken_up
 
 
-def _write_folder(work: _Work) -> tuple[Gathered, int]:
-    """All pairs as files, each written by the process that encodes it."""
-    gathered, num_taken_up = Gathered(work.encoder.dataset.regions), 0
-    writer, lines, sums = _FileWriter(work.encoder, work.folder), [], []
-    for index, (record, taken_up) in enumerate(work.read(writer)):
-        image_path, label_path = writer.paths(index)
-        gathered.add(image_path.name, record)
-        num_taken_up += taken_up
-        sums += [f"{record.image}  image/{image_path.name}\n", f"{record.labels}  label/{label_path.name}\n"]
-        if record.attributes is not None:
-            lines.append(json.dumps(record.attributes) + "\n")
-    if lines:
-        _write(work.folder / "attributes.jsonl", "".join(lines).encode())
-    _write(work.folder / SUMS, "".join(sums).encode())
-    return gathered, num_taken_up
+def _keep_as_files_where_changed(work: _Work, journal: Journal, files: PairFiles) -> None:
+    """Begin the LMDB anew where a source of its pairs has changed; the other pairs are kept as files.
+
+    An LMDB is only appended to, so that its bytes do not depend on how often the work was cut off.
+    """
+    writer, dataset = lmdb_pairs.PairWriter(work.folder), work.encoder.dataset
+    if not writer.records:
+        return
+    unchanged = [
+        index
+        for index, record in enumerate(writer.records)
+        if index < len(dataset)
+        and (entry := journal.entries.get(index)) is not None
+        and entry == (dataset.fingerprint(index), record.image, record.labels)
+    ]
+    plan = {key: writer.metadata.get(key) for key in work.plan} if writer.metadata else work.plan
+    if len(unchanged) == len(writer.records) and plan == json.loads(json.dumps(work.plan)):
+        return
+    for index in unchanged:
+        files.write(index, *writer.read(index))
+    remove_files(work.folder, [lmdb_pairs.FILE, LOCK])
 
 
-class _FileWriter(Dataset[tuple[Record, bool]]):
-    """Reading item i writes pair i, unless it is written already; the second value says whether it was."""
+class _Complaints:
+    """Pairs that cannot be prepared, gathered so that one run names them all and prepares the rest."""
 
-    def __init__(self, encoder: Encoder, folder: Path) -> None:
-        self._encoder, self._folder = encoder, folder
-        self._digits = max(5, len(str(len(encoder) - 1)))
+    def __init__(self, work: _Work) -> None:
+        self._count = work.plan["count"]
+        self._complaints: list[str] = []
 
-    def __len__(self) -> int:
-        return len(self._encoder)
+    def __bool__(self) -> bool:
+        return bool(self._complaints)
 
-    def paths(self, index: int) -> tuple[Path, Path]:
-        """Where the picture and the label map of a pair are."""
-        name = f"{index:0{self._digits}}"
-        suffix = PICTURE_SUFFIX[self._encoder.picture_format]
-        return self._folder / "image" / f"{name}{suffix}", self._folder / "label" / f"{name}.png"
+    def add(self, refused: Refused) -> None:
+        """Take in a pair.
 
-    def __getitem__(self, index: int) -> tuple[Record, bool]:
-        image_path, label_path = self.paths(index)
-        try:
-            image, encoded = image_path.read_bytes(), label_path.read_bytes()
-            labels = read_labels(encoded, str(label_path), self._encoder.dataset.regions)
-        except (OSError, InputError):  # not there yet, or cut short by a power failure
-            pair = self._encoder[index]
-            _write(image_path, pair.image)
-            _write(label_path, pair.labels)
-            return pair.record, False
-        return self._encoder.record(index, image, encoded, labels), True
+        Raises:
+            InputError: there are so many that the data as a whole are wrong.
+        """
+        self._complaints.append(refused.complaint)
+        if len(self._complaints) >= _MOST_COMPLAINTS:
+            self.raise_if_any()
 
+    def raise_if_any(self) -> None:
+        """Name the pairs.
 
-def _write(path: Path, content: bytes) -> None:
-    try:
-        with written_aside(path, overwrite=True) as aside:
-            aside.write_bytes(content)
-    except InputError:
-        raise
-    except OSError as error:
-        raise UnwritableError(
-            f"cannot write {str(path)!r} ({error.strerror}). Make room, then repeat the command: it continues."
-        ) from error
+        Raises:
+            InputError: there are any.
+        """
+        if len(self._complaints) == 1:
+            raise InputError(f"{self._complaints[0]} Then repeat the command: what is prepared is kept.")
+        if self._complaints:
+            named = first_names([complaint.rstrip(".") for complaint in self._complaints])
+            more = "at least " if len(self._complaints) >= _MOST_COMPLAINTS else ""
+            raise InputError(
+                f"{more}{len(self._complaints)} of {self._count} pairs cannot be used: {named}. Correct or replace "
+                "them, then repeat the command: what is prepared is kept."
+            )
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    _write(path, (json.dumps(content, indent=1) + "\n").encode())
+    write(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _open_partial(partial: Path, plan: Mapping[str, Any], output_format: str) -> None:
-    """Make the hidden folder ready: keep one of the same plan, begin anew where another was meant."""
-    if partial.exists():
-        begun = _read_json(partial / "dataset.json")
-        if {key: begun.get(key) for key in plan} == json.loads(json.dumps(plan)):
-            return
-        if not begun and any(path.is_file() and not path.name.startswith(".") for path in partial.rglob("*")):
+def _open_partial(partial: Path, plan: Mapping[str, Any]) -> None:
+    """Make the hidden folder ready: what an earlier run left aside goes, and its pairs where they cannot be used."""
+    if os.path.lexists(partial):
+        begun = read_json(partial / DESCRIPTION) if partial.is_dir() and not partial.is_symlink() else {}
+        if not begun and (not partial.is_dir() or partial.is_symlink() or any(partial.iterdir())):
             raise ExistingFileError(
                 f"{str(partial)!r} is in the way and was not written by this command. "
                 "Move it, or choose another output."
             )
-        shutil.rmtree(partial)
-    for name in ("image", "label") if output_format == "folder" else (".",):
+        require_only(partial, belongs_to_unfinished, "what this command was writing")
+        remove_files(partial, files_left_aside(partial))
+        if begun and any(begun.get(key) != json.loads(json.dumps(plan[key])) for key in _DECIDE_THE_FILES):
+            remove_pairs(partial, keep=set())
+            remove_files(partial, [lmdb_pairs.FILE, LOCK, JOURNAL, ATTRIBUTES, SUMS, REPORT])
+    for name in ("image", "label"):
         (partial / name).mkdir(parents=True, exist_ok=True)
-    _write_json(partial / "dataset.json", plan)
+    _write_json(partial / DESCRIPTION, plan)
 
 
-def _publish(partial: Path, out: Path) -> None:
-    """Give the finished folder its name; an earlier output stays until the new one is complete."""
-    for leftover in partial.glob("**/.*"):  # files that a killed process was writing aside
-        leftover.unlink()
-    (partial / _LOCK).unlink(missing_ok=True)
+def _publish(partial: Path, out: Path, replaceable: Sequence[str]) -> None:
+    """Give the finished folder its name; an earlier output, of these files, stays until the new one is complete."""
+    (partial / JOURNAL).unlink()
     replaced = out.with_name(f".{out.name}.replaced")
-    if out.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
+    if os.path.lexists(out):
         os.rename(out, replaced)
     os.rename(partial, out)
     sync_folder(out.absolute().parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    remove_files(replaced, replaceable)
 
 
-def _require_replaceable(out: Path) -> None:
-    """Nothing but an earlier output, known by its digest and holding nothing else, is ever replaced."""
-    if not out.exists():
+def _finish_replacing(out: Path) -> None:
+    """After a kill while an earlier output was being replaced: it comes back, or what is left of it goes."""
+    replaced = out.with_name(f".{out.name}.replaced")
+    if not os.path.lexists(replaced):
         return
-    if "digest" not in _read_json(out / "dataset.json"):
-        raise ExistingFileError(
-            f"{str(out)!r} exists and is no prepared dataset, so it is not replaced. Choose another output, or move it."
-        )
-    others = sorted(path.name for path in out.iterdir() if path.name not in _OWN_NAMES and path.name[0] != ".")
-    if others:
-        raise ExistingFileError(
-            f"{str(out)!r} holds more than a prepared dataset ({', '.join(others[:3])}), so it is not replaced. "
-            "Choose another output, or move these files."
-        )
+    if os.path.lexists(out):
+        remove_set(replaced)
+    else:
+        os.rename(replaced, out)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def _require_replaceable(out: Path, overwrite: bool) -> list[str]:
+    """Names of the files of an earlier output, which is replaced when asked for, and only if it holds nothing else."""
+    if not os.path.lexists(out):
+        require_free(out)
+        return []
+    if not overwrite:
+        raise ExistingFileError(
+            f"output {str(out)!r} exists already. Choose another name, or add --overwrite to replace it."
+        )
+    return files_of_set(require_free(out, overwrite))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from semanticgan.data.encoding import Record, Source, pair_digest
+from semanticgan.data.storage import first_names
 from semanticgan.regions import CELEBAMASK_PARTS, RegionScheme
 
 _NAMED = 20
@@ -31,6 +32,7 @@ class Gathered:
         self._pairs_with = np.zeros(len(regions), dtype=np.int64)
         self._digest = hashlib.sha256()
         self._sources: list[Source] = []
+        self._blank: list[str] = []
         self.count = 0
 
     def add(self, name: str, record: Record) -> None:
@@ -39,6 +41,8 @@ class Gathered:
         pixels = np.array(record.pixels)
         self._pixels += pixels
         self._pairs_with += pixels > 0
+        if not pixels[1:].any():
+            self._blank.append(name if record.source is None else record.source.name)
         self._digest.update(pair_digest(name, record).encode())
         if record.source is not None:
             self._sources.append(record.source)
@@ -61,13 +65,41 @@ class Gathered:
             skipped: names of the pictures that were left out because they have no mask.
         """
         seen = {name: int(n) for name, n in zip(self._regions.names, self._pairs_with, strict=True)}
-        findings: dict[str, Any] = {"pairs_with_region": seen, "skipped": list(skipped)}
+        findings: dict[str, Any] = {
+            "pairs_with_region": seen,
+            "regions_without_pictures": [name for name, count in seen.items() if not count],
+            "num_blank": len(self._blank),
+            "blank": self._blank[:_NAMED],
+            "skipped": list(skipped),
+        }
         if self._sources:
             findings |= _sides(self._sources)
         if any(source.parts for source in self._sources):
             counts = Counter(part for source in self._sources for part in source.parts)
             findings["pairs_with_part"] = {part: counts[part] for part in CELEBAMASK_PARTS}
         return findings
+
+
+def warnings_of(findings: Mapping[str, Any], count: int) -> list[str]:
+    """What of the findings may be a mistake in the data, one sentence each.
+
+    Args:
+        findings: of :meth:`Gathered.findings`.
+        count: pairs in all.
+    """
+    background, found = next(iter(findings["pairs_with_region"])), []
+    if findings["num_blank"]:
+        found.append(
+            f"{findings['num_blank']} of {count} label maps are blank, nothing but {background!r}: "
+            f"{first_names(findings['blank'])}. Check the masks of these pictures, or leave them out."
+        )
+    missing = findings["regions_without_pictures"]
+    if missing:
+        found.append(
+            f"no picture of {count} has the region{'s' * (len(missing) > 1)} {', '.join(missing[:_NAMED])}"
+            f"{', ...' * (len(missing) > _NAMED)}. Check the masks, or choose a region scheme without them."
+        )
+    return found
 
 
 def _sides(sources: Sequence[Source]) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from semanticgan.data import pictures
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
-from semanticgan.data.storage import Storage, open_storage
+from semanticgan.data.storage import Storage, first_names, open_storage
+from semanticgan.data.unread import has_picture_suffix, warn, warn_of_unread
 from semanticgan.errors import InputError
 from semanticgan.regions import RegionScheme
 
@@ -16,9 +18,9 @@ from semanticgan.regions import RegionScheme
 class PictureDataset(PairDataset):
     """Pictures of a folder or zip, whatever folders they lie in, in order of their names.
 
-    Pictures are .jpg, .jpeg, .png or .webp and become square as :mod:`semanticgan.data.pictures` says. Their labels
-    are all 0 and mean nothing, which the attribute ``labelled`` says. Of a dataset of pairs, ``image/`` beside
-    ``label/``, only the pictures are taken.
+    Pictures have a suffix of ``pictures.PICTURE_SUFFIXES`` and become square as :mod:`semanticgan.data.pictures` says.
+    Their labels are all 0 and mean nothing, which the attribute ``labelled`` says. Of a dataset of pairs, ``image/``
+    beside ``label/``, only the pictures are taken.
 
     Args:
         path: a folder or zip.
@@ -56,21 +58,47 @@ class PictureDataset(PairDataset):
         files = [(name[len(root) :], self._storage.sizes[name]) for name in self._names]
         return content_key(["unlabelled", self.size, self.regions.to_dict(), files])
 
+    def fingerprint(self, index: int) -> str:
+        """Digest of a picture's name and stamp."""
+        name = self._names[index]
+        return content_key(["unlabelled", name, self._storage.stamp(name)])
+
 
 def _find_pictures(storage: Storage) -> list[str]:
-    """Names of the pictures, in sorted order."""
-    found = [name for name in storage.sizes if PurePosixPath(name).suffix.lower() in pictures.PICTURE_SUFFIXES]
+    """Names of the pictures, in sorted order; what is not read is named in a warning."""
+    found = [name for name in storage.sizes if has_picture_suffix(name)]
     root = _common_folder(found)
-    if any(name.startswith(f"{root}image/") for name in found):
+    beside_labels = any(name.startswith(f"{root}image/") for name in found)
+    if beside_labels:
         # Label maps are .png too: beside image/ they are told by their folder.
         found = [name for name in found if not name.startswith(f"{root}label/")]
+    suffixes = ", ".join(suffix[1:] for suffix in pictures.PICTURE_SUFFIXES)
     if not found:
-        others = f"it has {len(storage.sizes)} other files" if storage.sizes else "it is empty"
+        content = f"it has {len(storage.sizes)} other files" if storage.sizes else "it is empty"
         raise InputError(
-            f"no pictures in {str(storage.path)!r} ({others}). Give a folder or zip of pictures "
-            f"({', '.join(suffix[1:] for suffix in pictures.PICTURE_SUFFIXES)})."
+            f"no pictures in {str(storage.path)!r} ({content}). Give a folder or zip of pictures ({suffixes})."
         )
+    others = [name for name in storage.sizes if not has_picture_suffix(name)]
+    if beside_labels:
+        others = [name for name in others if not name.startswith(f"{root}label/")]
+    warn_of_unread(storage, others, f"Pictures are read from {suffixes}. Convert others to use them.")
+    repeated = storage.repeated(found)
+    if repeated:
+        warn(storage, f"{len(repeated)} links to pictures of the same data are left out: {first_names([*repeated])}.")
+    found = [name for name in found if name not in repeated]
+    _warn_of_shared_names(storage, found)
     return found
+
+
+def _warn_of_shared_names(storage: Storage, found: list[str]) -> None:
+    counts = Counter(str(PurePosixPath(name).with_suffix("")) for name in found)
+    shared = [name for name in found if counts[str(PurePosixPath(name).with_suffix(""))] > 1]
+    if shared:
+        warn(
+            storage,
+            f"{len(shared)} pictures differ only in the suffix: {first_names(shared)}. Each counts as a picture of its "
+            "own; remove those that show the same.",
+        )
 
 
 def _common_folder(names: list[str]) -> str:

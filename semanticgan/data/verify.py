@@ -16,7 +16,7 @@ from semanticgan.data.encoding import PICTURE_SUFFIX, Record
 from semanticgan.data.folders import FolderDataset
 from semanticgan.data.lmdb_pairs import LmdbDataset, is_lmdb
 from semanticgan.data.pairs import PairDataset
-from semanticgan.data.prepare import SUMS
+from semanticgan.data.prepared_files import SUMS
 from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered
 from semanticgan.data.storage import first_names

@@ -33,6 +33,7 @@ class ParsedPictures(PictureDataset):
             raise InputError(f"size {size} is no side of a picture. Give 1 to 4096 pixels.")
         super().__init__(path, size, parser.regions)
         self._parser = parser
+        self._digest: str | None = None
 
     def __getitem__(self, index: int) -> Pair:
         """Picture ``index`` as image uint8 [3, S, S] and labels uint8 [S, S]."""
@@ -51,7 +52,16 @@ class ParsedPictures(PictureDataset):
 
     def key(self) -> str:
         """Digest of the pictures and of the parser's weights."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self._parser.network.state_dict().items()):
-            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-        return content_key(["parsed", super().key(), digest.hexdigest()])
+        return content_key(["parsed", super().key(), self._digest_of_weights()])
+
+    def fingerprint(self, index: int) -> str:
+        """Digest of a picture's name and stamp and of the parser's weights."""
+        return content_key(["parsed", super().fingerprint(index), self._digest_of_weights()])
+
+    def _digest_of_weights(self) -> str:
+        if self._digest is None:
+            digest = hashlib.sha256()
+            for name, tensor in sorted(self._parser.network.state_dict().items()):
+                digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+            self._digest = digest.hexdigest()
+        return self._digest

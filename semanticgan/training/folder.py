@@ -7,6 +7,7 @@ from pathlib import Path
 
 from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_free
+from semanticgan.places import require_outside
 from semanticgan.training.config import TrainingConfig, flat, load_config
 from semanticgan.training.hold import LOCK_FILE
 from semanticgan.training.logs import require_sinks
@@ -36,12 +37,14 @@ def require_usable(config: TrainingConfig) -> Path:
     """The run's folder, checked without writing anything: data may still turn out to be unusable.
 
     Raises:
-        InputError: no run_dir, one that cannot be written, or one that holds another configuration.
+        InputError: no run_dir, one that cannot be written, lies in the data, or holds another configuration.
     """
     if not config.run_dir:
         raise InputError("no run folder given. Add run_dir=runs/NAME.")
     require_sinks(config.log_to)
     run_dir = Path(config.run_dir)
+    if config.data.path is not None:
+        require_outside(run_dir, config.data.path, "run_dir")  # its sheets would be pictures of the data
     if run_dir.exists() and not run_dir.is_dir():
         raise ExistingFileError(f"run_dir {str(run_dir)!r} is a file. Choose another.")
     path = require_free(run_dir / CONFIG_FILE, overwrite=True)

@@ -75,7 +75,7 @@ def test_stopped_by_a_bad_file_and_continued(make_folder: Make, tmp_path: Path) 
     with pytest.raises(InputError, match=r"0004\.png' is a web page"):
         prepare(opened(folder), tmp_path / "out", workers=0)
     partial = tmp_path / ".out.preparing"
-    assert not (tmp_path / "out").exists() and len(list((partial / "image").iterdir())) == 4
+    assert not (tmp_path / "out").exists() and len(list((partial / "image").iterdir())) == 5
     picture.write_bytes(good)
     first = (partial / "image" / "00000.png").stat().st_mtime_ns
     (partial / "label" / "00001.png").write_bytes(b"")  # as after a power failure
