@@ -33,8 +33,8 @@ from semanticgan.data.encoding import (
     HasSources,
     Record,
 )
+from semanticgan.data.label_maps import read_labels
 from semanticgan.data.pairs import PairDataset
-from semanticgan.data.pictures import read_labels
 from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered
 from semanticgan.errors import ExistingFileError, InputError, UnwritableError, unknown_name

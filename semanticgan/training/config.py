@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file
 from semanticgan.model import PRECISIONS
@@ -58,6 +59,8 @@ class DataSection:
     style: str | None = None  # of portraits
     soft_edges: bool = False  # of the segmentations, as those in pictures are
     flip: bool = True  # mirror every picture with probability one half
+    missing: str = "error"  # at a CelebAMask-HQ picture without masks: "error", or "skip" it
+    max_megapixels: float = MAX_MEGAPIXELS  # limit on the size of a picture, mask or label map
     workers: int = 2  # processes that decode
     on_error: str = "stop"  # at a picture that cannot be used: "stop", or "skip" it, say so and take another
     cache_gigabytes: float = 2.0  # a dataset that fits is decoded once and held in memory
