@@ -89,6 +89,9 @@ def _require_exact(decoded: Decoded) -> None:
 def _table_of_palette(image: Image.Image, name: str, scheme: RegionScheme) -> np.ndarray | None:
     """uint8 [256], index -> label, 255 where unused; None where the indices are the labels."""
     palette = image.getpalette("RGB") or []
+    own = [value for colour in scheme.colours for value in colour]
+    if palette[: len(own)] == own[: len(palette)]:
+        return None
     colours = list(zip(palette[::3], palette[1::3], palette[2::3], strict=True))
     owners: dict[tuple[int, int, int], list[int]] = {}
     for label, colour in enumerate(scheme.colours):
@@ -116,6 +119,8 @@ def _relabelled(values: np.ndarray, table: np.ndarray | None, name: str, scheme:
     """Whole numbers or booleans [H, W] -> uint8 [H, W] by a table of 256, or as they are."""
     known = np.arange(len(scheme)) if table is None else np.flatnonzero(table != _UNKNOWN)
     small = values.dtype in (np.uint8, np.bool_)
+    if small and table is None and values.max() < len(scheme):
+        return np.array(values, dtype=np.uint8)
     labels = np.array(values, dtype=np.uint8) if small else np.empty(0, dtype=np.uint8)
     found = np.flatnonzero(value_counts(labels)) if small else np.unique(values)
     wrong = found[~np.isin(found, known)]

@@ -10,14 +10,14 @@ near the middle; any other is refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from PIL import Image
 
 from semanticgan.data.decoding import MAX_MEGAPIXELS, decode
-from semanticgan.data.pictures import value_counts
 from semanticgan.errors import InputError
 
 _TWO_VALUES = "A mask has two values, of which the larger is the part: save it as PNG with 0 and 255."
@@ -104,42 +104,47 @@ def _one_brightness(image: Image.Image) -> bool:
     return len(used) > 1 and len({_brightness_of(palette[3 * index : 3 * index + 3]) for index in used}) == 1
 
 
-def _brightness_of(colour: list[int]) -> int:
+def _brightness_of(colour: Sequence[int]) -> int:
     return sum(weight * value for weight, value in zip(_LUMINANCE, colour, strict=False))
 
 
 def _by_value(image: Image.Image, name: str) -> Mask:
     """The part by the values of an image without transparency."""
-    values, full = _brightness(image)
-    found = np.unique(values) if values.dtype.itemsize > 1 else np.flatnonzero(value_counts(values))
-    if not np.isfinite(found).all():
+    if image.mode == "RGB":
+        image = _one_channel(image)
+    values = np.asarray(image)
+    if image.mode == "1":
+        values = values.view(np.uint8)
+    low, high = values.min(), values.max()
+    if not np.isfinite(float(low) + float(high)):  # a value that is no number makes both no number
         raise InputError(f"mask {name!r} holds values that are no finite numbers. {_TWO_VALUES}")
-    low, high = found[0], found[-1]
-    if len(found) == 1:
+    if low == high:
         return Mask(np.full(values.shape, bool(high > 0)), 1)
-    if len(found) == 2:
-        return Mask(values == high, 2)
+    part = values == high
+    if (part | (values == low)).all():
+        return Mask(part, 2)
+    found = np.unique(values)
     spread = float(high) - float(low)
     centre = float(low) + spread / 2
     between = (values > centre - spread / 4) & (values < centre + spread / 4)
-    if spread < _LEAST_RANGE * full or between.mean() > _MOST_BETWEEN:
+    if spread < _LEAST_RANGE * _largest(image.mode, high) or between.mean() > _MOST_BETWEEN:
         few = ", ".join(f"{value:g}" for value in found[:5]) + (", ..." if len(found) > 5 else "")
         raise InputError(f"mask {name!r} holds {len(found)} values ({few}). {_TWO_VALUES}")
     return Mask(values > centre, len(found))
 
 
-def _brightness(image: Image.Image) -> tuple[np.ndarray, float]:
-    """Numbers [H, W], the larger the brighter, different for different colours of two; and the largest they can be."""
-    values = np.asarray(image)
-    if image.mode == "1":
-        return values.astype(np.uint8), 1.0
-    if image.mode != "RGB":
-        full = {"L": 255.0, "F": float(values.max())}.get(image.mode, 65535.0)
-        return values, full
-    red, green, blue = (values[..., channel] for channel in range(3))
-    if np.array_equal(red, green) and np.array_equal(red, blue):
-        return np.ascontiguousarray(red), 255.0
-    bright = values @ np.array(_LUMINANCE, dtype=np.int32)
-    if bright.min() == bright.max():  # different colours, equally bright
-        bright = values @ np.array((2**16, 2**8, 1), dtype=np.int32)
-    return bright, 255_000.0
+def _largest(mode: str, high: float) -> float:
+    """The largest value of a mode; that which occurs for numbers without a range."""
+    return {"L": 255.0, "F": float(high)}.get(mode, 65535.0)
+
+
+def _one_channel(image: Image.Image) -> Image.Image:
+    """RGB -> L, the larger the brighter; of two colours, two values."""
+    colours = cast("list[tuple[int, tuple[int, int, int]]] | None", image.getcolors(2))
+    if colours is None:
+        return image.convert("L")
+    if len(colours) == 1:
+        return Image.new("L", image.size, max(colours[0][1]))
+    dark, bright = sorted((colour for _, colour in colours), key=lambda colour: (_brightness_of(colour), colour))
+    channel = next(k for k in range(3) if dark[k] != bright[k])
+    return image.getchannel(channel).point([255 if value == bright[channel] else 0 for value in range(256)])
