@@ -186,3 +186,16 @@ def finite(text: str) -> float:
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
     return number
+
+
+def add_megapixels_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """``--max-megapixels``, for verbs that read a user's pictures."""
+    from semanticgan.data.decoding import MAX_MEGAPIXELS
+
+    parser.add_argument(
+        "--max-megapixels",
+        type=finite,
+        default=MAX_MEGAPIXELS,
+        metavar="N",
+        help="limit on the size of a picture, mask or label map (default: %(default)g)",
+    )

@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--workers", type=arguments.at_least(0, 64), default=0, help="processes that read (default: %(default)s)"
     )
+    arguments.add_megapixels_argument(data)
     data.add_argument(
         "--reconstructions", type=Path, metavar="PATH", help="pictures that are to be those of the data, name by name"
     )
@@ -203,10 +204,13 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
             args.split,
             (args.num_real or args.num_generated) if kind == "portraits" else None,
             args.data_seed,
+            max_megapixels=args.max_megapixels,
         )
     reconstructions = None
     if args.reconstructions:
-        reconstructions = open_dataset("pictures", args.reconstructions, model.size, model.regions)
+        reconstructions = open_dataset(
+            "pictures", args.reconstructions, model.size, model.regions, max_megapixels=args.max_megapixels
+        )
     distance = args.distance or ("lpips-vgg" if "distance" in needs else None)
     for option, given, used in (
         ("--extractor-weights", args.extractor_weights, "extractor" in needs),

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=arguments.picture_side, help="side of pictures and label maps (default: the parser's)"
     )
+    arguments.add_megapixels_argument(parser)
     parser.add_argument("--device", choices=arguments.DEVICES, default="auto", help="where to compute")
 
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if os.path.lexists(args.out):
         raise ExistingFileError(f"output {str(args.out)!r} exists already and is not replaced. Choose a new folder.")
     parser = load_parser(args.parser, choose_device(args.device))
-    pictures = ParsedPictures(args.pictures, parser, args.size)
+    pictures = ParsedPictures(args.pictures, parser, args.size, args.max_megapixels)
     # One process: the parser's own threads use the processors, and an accelerator cannot be shared by forking.
     prepared = prepare(pictures, args.out, attributes=pictures.attributes, sources=pictures, workers=0, progress=True)
     return {

@@ -9,7 +9,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands.arguments import add_overwrite_argument, add_seed_argument, at_least, picture_side
+from semanticgan.commands.arguments import (
+    add_megapixels_argument,
+    add_overwrite_argument,
+    add_seed_argument,
+    at_least,
+    picture_side,
+)
 from semanticgan.data import KINDS, SPLITS, open_dataset
 from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, HasSources
 from semanticgan.data.pairs import first_pairs
@@ -75,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--style", metavar="NAME", help="how portraits are drawn")
     parser.add_argument("--workers", type=at_least(0, 256), help="processes (default: one a processor)")
+    add_megapixels_argument(parser)
     add_seed_argument(parser)
     add_overwrite_argument(parser)
 
@@ -113,6 +120,7 @@ def _prepare(args: argparse.Namespace) -> dict[str, Any]:
         label_order=args.label_order,
         missing=args.missing,
         style=args.style,
+        max_megapixels=args.max_megapixels,
     )
     prepared = prepare(
         first_pairs(source, args.count),

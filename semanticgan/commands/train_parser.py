@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-seed", type=arguments.seed, default=0, help="of portraits that are drawn (default: %(default)s)"
     )
+    arguments.add_megapixels_argument(parser)
     arguments.add_learning_arguments(parser, ParserTraining, "pairs")
 
 
@@ -93,6 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         length=args.count or (DEFAULT_NUM_PORTRAITS if args.kind == "portraits" else None),
         label_order=args.label_order,
         seed=args.data_seed,
+        max_megapixels=args.max_megapixels,
     )
     parser = train_parser(
         dataset,

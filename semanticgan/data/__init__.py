@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from semanticgan.data.batches import Batch, batch_flips, batch_indices, batches, flip, to_network
 from semanticgan.data.cache import CachedPairs, cached_if_small
 from semanticgan.data.celebamask import SPLITS
+from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.data.lmdb_pairs import is_lmdb
 from semanticgan.data.pairs import Pair, PairDataset, first_pairs
 from semanticgan.errors import InputError, unknown_name
@@ -66,6 +68,7 @@ def open_dataset(
     label_order: str | None = None,
     missing: str = "error",
     style: str | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> PairDataset:
     """A dataset by the kind of its source.
 
@@ -84,6 +87,7 @@ def open_dataset(
         label_order: the order of a folder's label ids, if it is not the scheme's ("celebamask-19", "bisenet-19").
         missing: "error" or "skip" a CelebAMask-HQ picture that has no mask at all.
         style: how portraits are drawn; their own default if not given.
+        max_megapixels: the limit on the size of a picture, mask or label map in a file, checked before it is decoded.
 
     Raises:
         MissingFileError: there is nothing at ``path``.
@@ -98,6 +102,8 @@ def open_dataset(
         raise InputError(f"size {size} is no side of a picture. Give 1 to 4096 pixels.")
     if length is not None and length < 1:
         raise InputError(f"a dataset of {length} pictures was asked for. Give 1 or more, or none for all.")
+    if not 0 < max_megapixels < math.inf:
+        raise InputError(f"a limit of {max_megapixels} megapixels was asked for. Give a number above 0, such as 64.")
     if kind not in ("portraits", *_REGISTERED) and path is None:
         raise InputError(f"a dataset of kind {kind!r} needs the path of its folder or zip. Give path=...")
     if kind == "portraits" and (path is not None or scheme not in (None, "celebamask-13", CELEBAMASK_13)):
@@ -128,12 +134,12 @@ def open_dataset(
         from semanticgan.data.folders import FolderDataset
 
         assert path is not None
-        dataset = FolderDataset(path, size, scheme, label_order)
+        dataset = FolderDataset(path, size, scheme, label_order, max_megapixels)
     elif kind == "celebamask-hq":
         from semanticgan.data.celebamask import CelebAMaskDataset
 
         assert path is not None
-        dataset = CelebAMaskDataset(path, size, scheme, split, missing)
+        dataset = CelebAMaskDataset(path, size, scheme, split, missing, max_megapixels)
     elif kind == "pictures":
         from semanticgan.data.folders import find_scheme
         from semanticgan.data.unlabelled import PictureDataset
@@ -143,7 +149,8 @@ def open_dataset(
             raise InputError(
                 "pictures without label maps do not say their regions. Give the scheme, or in a training start=MODEL."
             )
-        dataset = PictureDataset(path, size, scheme if isinstance(scheme, RegionScheme) else find_scheme(scheme))
+        regions = scheme if isinstance(scheme, RegionScheme) else find_scheme(scheme)
+        dataset = PictureDataset(path, size, regions, max_megapixels)
     else:
         from semanticgan.data.portraits import PortraitDataset
 

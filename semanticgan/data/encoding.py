@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
+from semanticgan.data.decoding import read_header
 from semanticgan.data.pairs import PairDataset
-from semanticgan.errors import InputError
 from semanticgan.regions import RegionScheme
 
 PICTURE_FORMATS = ("png", "jpeg")
@@ -147,11 +147,7 @@ def side_of_file(content: bytes, name: str) -> tuple[int, int]:
     Raises:
         InputError: it is damaged or no picture.
     """
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            return opened.size
-    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
-        raise InputError(f"picture {name!r} cannot be decoded ({error}). Replace it by an intact file.") from error
+    return read_header(content, name).size
 
 
 def pair_digest(name: str, record: Record) -> str:

@@ -12,7 +12,10 @@ from typing import Any
 
 from semanticgan import strict_json
 from semanticgan.data import pictures
+from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_beside
 from semanticgan.data.encoding import Source, side_of_file
+from semanticgan.data.label_maps import read_labels
+from semanticgan.data.once import Once, doubtful_turning
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
 from semanticgan.data.unread import has_picture_suffix, warn, warn_of_unread
@@ -39,6 +42,7 @@ class FolderDataset(PairDataset):
         scheme: what the labels mean: a scheme, its name in ``regions.SCHEMES``, "guess" for the smallest of these
             that holds the labels found, or None for what ``dataset.json`` says.
         label_order: name of the order that the maps come in (:data:`LABEL_ORDERS`), if it is not the scheme's own.
+        max_megapixels: the limit on the size of a picture or map.
 
     Raises:
         MissingFileError: there is nothing at ``path``.
@@ -51,8 +55,11 @@ class FolderDataset(PairDataset):
         size: int,
         scheme: RegionScheme | str | None = None,
         label_order: str | None = None,
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
         self.size = size
+        self._max_megapixels = max_megapixels
+        self._doubt = Once()
         self._storage = open_storage(path)
         self._pairs = _find_pairs(self._storage)
         self._label_order = label_order
@@ -68,11 +75,21 @@ class FolderDataset(PairDataset):
 
     def __getitem__(self, index: int) -> Pair:
         image_name, label_name = self._pairs[index]
-        picture = pictures.read_picture(self._storage.read(image_name), self._storage.label(image_name))
-        labels = pictures.read_labels(
-            self._storage.read(label_name), self._storage.label(label_name), self.regions, self._table
+        image_content, label_content = self._storage.read(image_name), self._storage.read(label_name)
+        image_name, label_name = self._storage.label(image_name), self._storage.label(label_name)
+        picture = pictures.read_picture(image_content, image_name, self._max_megapixels)
+        turning = turning_beside(read_header(image_content, image_name), label_content, label_name)
+        if turning and turning.doubtful:
+            self._doubt.warn(doubtful_turning(image_name, label_name))
+        labels = read_labels(
+            label_content,
+            label_name,
+            self.regions,
+            self._table,
+            max_megapixels=self._max_megapixels,
+            orientation=turning and turning.orientation,
         )
-        pictures.require_same_shape(picture, labels, self._storage.label(image_name))
+        pictures.require_same_shape(picture, labels, image_name)
         return to_pair(pictures.resize_picture(picture, self.size), pictures.resize_labels(labels, self.size))
 
     def stem(self, index: int) -> str:
@@ -139,9 +156,10 @@ class FolderDataset(PairDataset):
         anything = RegionScheme(names=tuple(f"region-{label}" for label in range(255)))
         top = 0
         for _, name in self._pairs[:_MAPS_READ_FOR_A_GUESS]:
-            top = max(
-                top, int(pictures.read_labels(self._storage.read(name), self._storage.label(name), anything).max())
+            labels = read_labels(
+                self._storage.read(name), self._storage.label(name), anything, max_megapixels=self._max_megapixels
             )
+            top = max(top, int(labels.max()))
         holding = [known for known in sorted(SCHEMES.values(), key=len) if len(known) > top]
         if not holding:
             raise InputError(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from torch.utils.data import Dataset
 
 from semanticgan.data.encoding import PICTURE_SUFFIX, Encoded, Encoder, Record
-from semanticgan.data.pictures import read_labels
+from semanticgan.data.label_maps import read_labels
 from semanticgan.data.prepared_files import JOURNAL
 from semanticgan.errors import InputError, UnwritableError
 from semanticgan.files import written_aside

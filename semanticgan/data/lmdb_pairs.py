@@ -19,6 +19,7 @@ from semanticgan import strict_json
 from semanticgan.data import pictures
 from semanticgan.data.encoding import Encoded, Record
 from semanticgan.data.folders import find_scheme
+from semanticgan.data.label_maps import read_labels
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.errors import InputError, MissingFileError, UnwritableError
 from semanticgan.regions import RegionScheme
@@ -81,7 +82,7 @@ class LmdbDataset(PairDataset):
             raise IndexError(f"pair {index} of {self._length}")
         image, encoded = (self.read(index, kind) for kind in ("image", "labels"))
         picture = pictures.read_picture(image, self.label(index, "image"))
-        labels = pictures.read_labels(encoded, self.label(index, "labels"), self.regions)
+        labels = read_labels(encoded, self.label(index, "labels"), self.regions)
         for found, kind in ((picture, "image"), (labels, "labels")):
             if found.shape[:2] != (self.size, self.size):
                 raise InputError(

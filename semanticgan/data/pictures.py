@@ -1,7 +1,8 @@
-"""Pictures and label maps as arrays: read safely, made square, resized.
+"""Pictures as arrays, and pictures and label maps made square and resized.
 
-Whatever is read, the result is uint8: pictures [H, W, 3] RGB 0..255, labels [H, W] ids of a region scheme.
-A file that cannot be used is an :class:`~semanticgan.errors.InputError` that names it.
+Pictures are uint8 [H, W, 3] RGB 0..255, labels uint8 [H, W] ids of a region scheme. How a label map is read is in
+:mod:`semanticgan.data.label_maps`, a mask of one part in :mod:`semanticgan.data.masks`, and what all files have in
+common in :mod:`semanticgan.data.decoding`.
 
 Every picture becomes square by a centre crop to its shorter side (an odd pixel more is cut at the right or bottom),
 then is resized: pictures by Lanczos with antialiasing, labels by the region that covers most of each new pixel.
@@ -9,95 +10,52 @@ then is resized: pictures by Lanczos with antialiasing, labels by the region tha
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from semanticgan.errors import InputError, MissingFileError
-from semanticgan.regions import RegionScheme
+from semanticgan.data.decoding import MAX_MEGAPIXELS, decode
+from semanticgan.data.orientation import same_proportions
+from semanticgan.errors import InputError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 LABEL_SUFFIXES = (".png",)
 
-# Only decoders that run no other program.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+_PIXELS_AT_A_TIME = 2**20  # bounds the memory that a large picture or map takes beside itself
 
 
-def read_picture(source: str | Path | bytes, name: str | None = None) -> np.ndarray:
+def read_picture(
+    source: str | Path | bytes, name: str | None = None, max_megapixels: float = MAX_MEGAPIXELS
+) -> np.ndarray:
     """A picture as it is meant to be seen.
 
     The EXIF orientation is applied, transparency is laid over white; grey, palette, CMYK and 16-bit values become
-    8-bit RGB (colour profiles are not applied).
+    8-bit RGB (colour profiles are not applied). Of an animation the first frame is read.
 
     Args:
         source: a path, or the bytes of a file.
         name: what to call the picture in messages; the path if not given.
+        max_megapixels: the limit on its size.
 
     Returns:
         uint8 [H, W, 3], RGB.
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is damaged or no picture.
+        InputError: it is damaged, too large, or no picture.
     """
-    picture, _ = _decode(source, name)
-    return np.array(_to_rgb(picture), dtype=np.uint8)
+    return np.array(_to_rgb(decode(source, name, max_megapixels).image), dtype=np.uint8)
 
 
-def read_labels(
-    source: str | Path | bytes, name: str | None, scheme: RegionScheme, table: np.ndarray | None = None
-) -> np.ndarray:
-    """A label map: a palette, grey or 16-bit file whose values are ids, or an RGB file in the scheme's colours.
-
-    Args:
-        source: a path, or the bytes of a file.
-        name: what to call the map in messages; the path if not given.
-        scheme: what the ids mean.
-        table: uint8 [256] from the file's ids to the scheme's, 255 where there is none (``regions.relabel_table``).
-
-    Returns:
-        uint8 [H, W], ids below ``len(scheme)``.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: it is damaged, no label map, or holds a value outside the scheme.
-    """
-    picture, name = _decode(source, name)
-    if picture.mode in ("RGB", "RGBA"):
-        if table is not None:
-            raise InputError(
-                f"label map {name!r} is a colour picture, but labels to be reordered must be ids. {_ONE_CHANNEL}"
-            )
-        return _ids_of_colours(np.asarray(picture.convert("RGB")), name, scheme)
-    if picture.mode == "LA":
-        picture = picture.getchannel(0)
-    if picture.mode not in ("P", "L", "1") and not picture.mode.startswith("I"):
-        raise InputError(f"label map {name!r} has pixels of mode {picture.mode!r}. {_ONE_CHANNEL}")
-    values = np.asarray(picture).astype(np.int64)
-    known = np.flatnonzero(table != 255) if table is not None else np.arange(len(scheme))
-    wrong = values[~np.isin(values, known)]
-    if wrong.size:
-        raise InputError(
-            f"label map {name!r} holds the value {wrong[0]}, but its labels are {_span(known)} "
-            f"({len(scheme)} regions: {', '.join(scheme.names)}). "
-            "Choose the scheme or label order of this data, or correct the map."
-        )
-    labels = values.astype(np.uint8)
-    return labels if table is None else table[labels]
+def value_counts(values: np.ndarray) -> np.ndarray:
+    """uint8 [H, W] -> int64 [256], how often each value occurs; ``numpy.bincount`` takes eight times the memory."""
+    return np.array(Image.fromarray(values).histogram(), dtype=np.int64)
 
 
-def read_mask(source: str | Path | bytes, name: str | None = None) -> np.ndarray:
-    """A mask of one part, bool [H, W]: true where the file, grey or RGB, is brighter than half.
-
-    Raises:
-        MissingFileError, InputError: as :func:`read_picture`.
-    """
-    picture, _ = _decode(source, name)
-    if picture.mode != "L" or "transparency" in picture.info:
-        picture = _to_rgb(picture)
-    return np.asarray(picture.getchannel(0)) > 127
+def replaced(values: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """uint8 [H, W], each value replaced by its entry in a table uint8 [256]; with as little memory."""
+    return np.array(Image.fromarray(values).point(table.tolist()))
 
 
 def require_same_shape(picture: np.ndarray, labels: np.ndarray, name: str) -> None:
@@ -107,8 +65,7 @@ def require_same_shape(picture: np.ndarray, labels: np.ndarray, name: str) -> No
         InputError: they are not.
     """
     (height, width), (label_height, label_width) = picture.shape[:2], labels.shape
-    scale = height / label_height
-    if abs(label_width * scale - width) > max(1.0, scale):
+    if not same_proportions((width, height), (label_width, label_height)):
         raise InputError(
             f"picture {name!r} is {width}x{height} but its label map is {label_width}x{label_height}. "
             "Both must show the same field: give them the same proportions."
@@ -144,18 +101,19 @@ def resize_labels(labels: np.ndarray, size: int) -> np.ndarray:
         return labels
     if side < size:
         return np.array(Image.fromarray(np.ascontiguousarray(labels)).resize((size, size), Image.Resampling.NEAREST))
-    counts = np.bincount(labels.ravel(), minlength=256)
+    labels = np.ascontiguousarray(labels)
+    counts = value_counts(labels)
     by_rarity = np.argsort(np.where(counts, counts, side * side + 1), kind="stable")[: np.count_nonzero(counts)].astype(
         np.uint8
     )
-    ranks = np.zeros(256, dtype=np.int64)
+    ranks = np.zeros(256, dtype=np.uint8)
     ranks[by_rarity] = np.arange(len(by_rarity))
-    covered = _covered_areas(ranks[labels], len(by_rarity), size)
+    covered = _covered_areas(replaced(labels, ranks), len(by_rarity), size)
     return by_rarity[covered.argmax(axis=-1)]  # argmax takes the first of equals: the rarest
 
 
 def _covered_areas(ids: np.ndarray, num_ids: int, size: int) -> np.ndarray:
-    """int64 [s, s] below num_ids -> float64 [size, size, num_ids], size < s: what each id covers.
+    """uint8 [s, s] below num_ids -> float64 [size, size, num_ids], size < s: what each id covers.
 
     Measured in 1/s of a larger pixel's side, where a smaller pixel is ``size`` wide: all areas are whole numbers,
     so equals are exactly equal.
@@ -164,61 +122,20 @@ def _covered_areas(ids: np.ndarray, num_ids: int, size: int) -> np.ndarray:
     starts = np.arange(side) * size
     cells = starts // side  # the larger pixel in which a smaller one begins, and how much of its width lies there
     within = np.minimum((cells + 1) * side - starts, size)
-    beyond = np.minimum(cells + 1, size - 1), size - within
-    covered = np.zeros(size * size * num_ids)
-    for rows, heights in ((cells, within), beyond):
-        for columns, widths in ((cells, within), beyond):
-            if heights.any() and widths.any():
-                places = (rows[:, None] * size + columns) * num_ids + ids
-                areas = (heights[:, None] * widths).ravel()
-                covered += np.bincount(places.ravel(), weights=areas, minlength=len(covered))
+    parts = (cells, within), (np.minimum(cells + 1, size - 1), size - within)
+    covered = np.zeros((size, size * num_ids))
+    step = max(1, _PIXELS_AT_A_TIME // side)
+    for top in range(0, side, step):
+        block = slice(top, top + step)
+        for rows, heights in parts:
+            first, last = rows[block][0], rows[block][-1] + 1
+            for columns, widths in parts:
+                if heights[block].any() and widths.any():
+                    places = ((rows[block, None] - first) * size + columns) * num_ids + ids[block]
+                    areas = (heights[block, None] * widths).ravel()
+                    found = np.bincount(places.ravel(), weights=areas, minlength=(last - first) * size * num_ids)
+                    covered[first:last] += found.reshape(last - first, -1)
     return covered.reshape(size, size, num_ids)
-
-
-_ONE_CHANNEL = "Save label maps as palette or grey PNG whose values are the region ids."
-
-
-def _decode(source: str | Path | bytes, name: str | None) -> tuple[Image.Image, str]:
-    """The decoded, upright picture in its own mode, and its name for messages."""
-    if isinstance(source, bytes):
-        content, name = source, name or "picture"
-    else:
-        name = name or str(source)
-        try:
-            content = Path(source).read_bytes()
-        except FileNotFoundError as error:
-            raise MissingFileError(f"picture {name!r} does not exist. Give the path of an existing file.") from error
-        except OSError as error:
-            raise InputError(f"picture {name!r} cannot be read ({error.strerror}). Give a readable file.") from error
-    _refuse_substitutes(content, name)
-    Image.init()  # or Pillow knows only some of the formats
-    try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
-            opened.load()
-            ImageOps.exif_transpose(opened, in_place=True)
-            return opened, name
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
-        reason = (
-            "no JPEG, PNG, WebP or similar"
-            if isinstance(error, Image.UnidentifiedImageError)
-            else str(error) or type(error).__name__
-        )
-        raise InputError(f"picture {name!r} cannot be decoded ({reason}). Replace it by an intact file.") from error
-
-
-def _refuse_substitutes(content: bytes, name: str) -> None:
-    """Name what often lies where a picture should: nothing, a git-lfs pointer, a web page."""
-    start = content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not content:
-        raise InputError(f"picture {name!r} is an empty file. Replace it by an intact file.")
-    if start.startswith(b"version https://git-lfs"):
-        raise InputError(
-            f"picture {name!r} is a git-lfs pointer, not the picture itself. Run `git lfs pull` where it came from."
-        )
-    if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<svg")):
-        raise InputError(f"picture {name!r} is a web page or other text, not a picture. Download the picture itself.")
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -226,32 +143,21 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "RGB":
         return picture
     if picture.mode.startswith("I") or picture.mode == "F":  # Pillow's own conversion would clip instead of scale
-        values = np.asarray(picture).astype(np.float64)
-        top = 65535.0 if picture.mode != "F" else max(float(values.max()), 1e-12)
-        return Image.fromarray(np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_to_bytes(np.asarray(picture))).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         above = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert("RGB")
+        seen = Image.new("RGBA", above.size, "white")
+        seen.alpha_composite(above)
+        return seen.convert("RGB")
     return picture.convert("RGB")
 
 
-def _ids_of_colours(colours: np.ndarray, name: str, scheme: RegionScheme) -> np.ndarray:
-    """uint8 [H, W, 3] in the scheme's colours -> uint8 [H, W] ids."""
-    packed = colours.astype(np.int64) @ np.array([65536, 256, 1])
-    palette = np.array(scheme.colours, dtype=np.int64) @ np.array([65536, 256, 1])
-    order = np.argsort(palette, kind="stable")  # of regions that share a colour the first is meant
-    found = order[np.minimum(np.searchsorted(palette[order], packed), len(order) - 1)]
-    foreign = colours[palette[found] != packed]
-    if len(foreign):
-        raise InputError(
-            f"label map {name!r} is a colour picture with the colour {tuple(int(value) for value in foreign[0])}, "
-            f"which is none of the scheme's {len(scheme)} colours. {_ONE_CHANNEL}"
-        )
-    return found.astype(np.uint8)
-
-
-def _span(labels: np.ndarray) -> str:
-    """Sorted ids in words: "0 to 12", or all of them where there are gaps."""
-    if len(labels) == labels[-1] - labels[0] + 1:
-        return f"{labels[0]} to {labels[-1]}"
-    return ", ".join(str(label) for label in labels)
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """Whole numbers 0..65535, or floats up to their largest, [H, W] -> uint8 [H, W]."""
+    top = max(float(values.max()), 1e-12) if values.dtype.kind == "f" else 65535.0
+    found = np.empty(values.shape, dtype=np.uint8)
+    step = max(1, _PIXELS_AT_A_TIME // values.shape[1])
+    for first in range(0, len(values), step):
+        block = slice(first, first + step)
+        found[block] = np.clip(np.rint(values[block] * (255.0 / top)), 0, 255)
+    return found

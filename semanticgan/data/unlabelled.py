@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from semanticgan.data import pictures
+from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
 from semanticgan.data.unread import has_picture_suffix, warn, warn_of_unread
@@ -26,6 +27,7 @@ class PictureDataset(PairDataset):
         path: a folder or zip.
         size: side of the pictures in pixels.
         regions: the regions of the model that is to be adapted.
+        max_megapixels: the limit on the size of a picture.
 
     Raises:
         MissingFileError: there is nothing at ``path``.
@@ -34,8 +36,11 @@ class PictureDataset(PairDataset):
 
     labelled = False
 
-    def __init__(self, path: str | Path, size: int, regions: RegionScheme) -> None:
+    def __init__(
+        self, path: str | Path, size: int, regions: RegionScheme, max_megapixels: float = MAX_MEGAPIXELS
+    ) -> None:
         self.size = size
+        self._max_megapixels = max_megapixels
         self.regions = regions
         self._storage = open_storage(path)
         self._names = _find_pictures(self._storage)
@@ -46,7 +51,7 @@ class PictureDataset(PairDataset):
     def __getitem__(self, index: int) -> Pair:
         """Picture ``index`` as image uint8 [3, S, S] and labels uint8 [S, S], all 0."""
         name = self._names[index]
-        picture = pictures.read_picture(self._storage.read(name), self._storage.label(name))
+        picture = pictures.read_picture(self._storage.read(name), self._storage.label(name), self._max_megapixels)
         return to_pair(pictures.resize_picture(picture, self.size), np.zeros((self.size, self.size), dtype=np.uint8))
 
     def stem(self, index: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.data.encoding import Source, side_of_file
 from semanticgan.data.pairs import Pair, content_key
 from semanticgan.data.unlabelled import PictureDataset
@@ -19,6 +20,7 @@ class ParsedPictures(PictureDataset):
         path: a folder or zip of aligned face pictures, as :class:`semanticgan.data.unlabelled.PictureDataset`.
         parser: reads the pictures at its own side.
         size: side of the pairs in pixels; None is the parser's.
+        max_megapixels: the limit on the size of a picture.
 
     Raises:
         MissingFileError: there is nothing at ``path``.
@@ -27,11 +29,17 @@ class ParsedPictures(PictureDataset):
 
     labelled = True
 
-    def __init__(self, path: str | Path, parser: FaceParser, size: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        parser: FaceParser,
+        size: int | None = None,
+        max_megapixels: float = MAX_MEGAPIXELS,
+    ) -> None:
         size = parser.size if size is None else size
         if not 1 <= size <= 4096:
             raise InputError(f"size {size} is no side of a picture. Give 1 to 4096 pixels.")
-        super().__init__(path, size, parser.regions)
+        super().__init__(path, size, parser.regions, max_megapixels)
         self._parser = parser
         self._digest: str | None = None
 

@@ -29,7 +29,7 @@ _FREE_ON_RESUME = (
 _FREE_SECTIONS_ON_RESUME = {
     "schedule": None,
     "metrics": None,
-    "data": ("path", "workers", "cache_gigabytes", "on_error"),
+    "data": ("path", "workers", "cache_gigabytes", "on_error", "max_megapixels"),
 }
 
 

@@ -320,7 +320,9 @@ def _open_data(config: TrainingConfig, start: Start | None, progress: bool) -> P
         length=data.length,
         seed=config.seed,
         label_order=data.label_order,
+        missing=data.missing,
         style=data.style,
+        max_megapixels=data.max_megapixels,
     )
     if data.on_error == "skip":
         dataset = ForgivingPairs(dataset)

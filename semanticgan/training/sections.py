@@ -10,6 +10,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 
+from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.networks.discriminator import DiscriminatorConfig
 from semanticgan.networks.generator import GeneratorConfig
 
@@ -49,6 +50,8 @@ class DataSection:
         style: drawing style of portraits: storybook or woodcut.
         soft_edges: blur the real segmentations by one pixel, so that their edges are as soft as those in the pictures.
         flip: mirror each picture with probability 0.5.
+        missing: what to do with a CelebAMask-HQ picture without masks: error or skip.
+        max_megapixels: largest picture, mask or label map that is read, in millions of pixels.
         workers: reader processes.
         on_error: what to do with a picture that cannot be read: stop, or skip it with a message and take another.
         cache_gigabytes: decode a data set of up to this size once and keep it in memory.
@@ -63,6 +66,8 @@ class DataSection:
     style: str | None = None
     soft_edges: bool = False
     flip: bool = True
+    missing: str = "error"
+    max_megapixels: float = MAX_MEGAPIXELS
     workers: int = 2
     on_error: str = "stop"
     cache_gigabytes: float = 2.0

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from semanticgan.data.label_maps import read_labels
 from semanticgan.data.pictures import (
-    read_labels,
-    read_mask,
     read_picture,
     require_same_shape,
     resize_labels,
@@ -155,12 +154,6 @@ def test_labels_in_another_order() -> None:
     assert [CELEBAMASK_13.names[label] for label in read[0, [4, 5, 13, 17]]] == ["eye", "eye", "mouth", "hair"]
     with pytest.raises(InputError, match="holds the value 19, but its labels are 0 to 18"):
         read_labels(encoded(Image.fromarray(ids + 1)), "map.png", CELEBAMASK_13, table)
-
-
-def test_mask_may_be_rgb() -> None:
-    mask = ramp() > 127
-    for picture in (Image.fromarray(mask), Image.fromarray(ramp()), Image.fromarray(ramp()).convert("RGB")):
-        assert np.array_equal(read_mask(encoded(picture)), mask)
 
 
 def test_pictures_are_cropped_to_the_centre_and_antialiased() -> None:
