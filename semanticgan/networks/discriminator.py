@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.networks import limits
 from semanticgan.networks.generator import paper_channels
 from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, run_block, widened
 
@@ -36,9 +37,12 @@ class DiscriminatorConfig:
     segmentation_channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", limits.side("size of the discriminator", self.size))
+        regions = limits.whole("num_regions of the discriminator", self.num_regions, 1, limits.LARGEST_COUNT)
+        object.__setattr__(self, "num_regions", regions)
         channels = self.channels or paper_channels(self.size)
         for name, widths in (("channels", channels), ("segmentation_channels", self.segmentation_channels or channels)):
-            object.__setattr__(self, name, {int(side): int(width) for side, width in sorted(widths.items())})
+            object.__setattr__(self, name, limits.widths(f"{name} of the discriminator", widths))
             side = 4
             while side <= self.size:
                 if side not in getattr(self, name):
@@ -58,7 +62,20 @@ class DiscriminatorConfig:
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> DiscriminatorConfig:
+        """The config that :meth:`to_dict` described.
+
+        Raises:
+            InputError: an unknown key, or a value that is not allowed.
+        """
+        if not isinstance(description, Mapping):
+            raise InputError(f"a discriminator's config is a table of numbers, got {type(description).__name__}.")
+        for name in description:
+            if name not in cls.__dataclass_fields__:
+                raise unknown_name("number of a discriminator", str(name), cls.__dataclass_fields__)
         return cls(**description)
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.num_regions, *self.channels.items(), *self.segmentation_channels.items()))
 
 
 class ResidualBlock(nn.Module):

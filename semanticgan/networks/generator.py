@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.networks import limits
 from semanticgan.networks.fusion import Fusion
 from semanticgan.networks.layers import widened
 from semanticgan.networks.local import LocalGenerators, LocalOutput
@@ -78,13 +79,21 @@ class GeneratorConfig:
     channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        channels = self.channels or paper_channels(self.size)
-        object.__setattr__(self, "channels", {int(side): int(width) for side, width in sorted(channels.items())})
-        object.__setattr__(self, "transparent", tuple(self.transparent))
         for name in ("size", "coarse_size", "min_feature_size"):
-            side = getattr(self, name)
-            if side < 4 or side & (side - 1):
-                raise InputError(f"{name} must be a power of two, at least 4, got {side}.")
+            self._keep(name, limits.side(name, getattr(self, name)))
+        self._keep("num_regions", limits.whole("num_regions", self.num_regions, 2, limits.LARGEST_COUNT))
+        for name in ("num_mapping_layers", "num_local_layers"):
+            self._keep(name, limits.whole(name, getattr(self, name), 1, limits.LARGEST_COUNT))
+        for name in ("num_base_layers", "num_structure_layers"):
+            self._keep(name, limits.whole(name, getattr(self, name), 0, limits.LARGEST_COUNT))
+        for name in ("style_dim", "local_channels", "feature_channels"):
+            self._keep(name, limits.whole(name, getattr(self, name), 1, limits.LARGEST_WIDTH))
+        if isinstance(self.label_channels, int) and self.label_channels < 0:
+            raise InputError(f"label_channels must be 0 or more, got {self.label_channels}.")
+        self._keep("label_channels", limits.whole("label_channels", self.label_channels, 0, limits.LARGEST_WIDTH))
+        self._keep("residual_segmentation", limits.switch("residual_segmentation", self.residual_segmentation))
+        self._keep("transparent", limits.labels("transparent", self.transparent, self.num_regions))
+        self._keep("channels", limits.widths("channels", self.channels or paper_channels(self.size)))
         if not self.min_feature_size <= self.coarse_size <= self.size or self.min_feature_size == self.size:
             raise InputError(
                 "sides must satisfy min_feature_size <= coarse_size <= size and min_feature_size < size, got "
@@ -95,12 +104,8 @@ class GeneratorConfig:
                 "layers must satisfy num_base_layers <= num_structure_layers < num_local_layers, got "
                 f"{self.num_base_layers}, {self.num_structure_layers}, {self.num_local_layers}."
             )
-        if any(not 0 < label < self.num_regions for label in self.transparent):
-            raise InputError(f"transparent labels must lie in 1..{self.num_regions - 1}, got {list(self.transparent)}.")
-        if not 0.0 <= self.mask_floor < 1.0 / self.num_regions:
+        if not 0.0 <= limits.fraction("mask_floor", self.mask_floor) < 1.0 / self.num_regions:
             raise InputError(f"mask_floor must be 0 or more and below 1 / num_regions, got {self.mask_floor}.")
-        if self.label_channels < 0:
-            raise InputError(f"label_channels must be 0 or more, got {self.label_channels}.")
         side = self.min_feature_size * 2
         while side <= self.size:
             if side not in self.channels:
@@ -108,6 +113,9 @@ class GeneratorConfig:
             side *= 2
         if self.num_rows == self.num_expanded_rows:
             raise InputError("num_base_layers + 2 num_regions may not equal num_regions x num_local_layers.")
+
+    def _keep(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def num_rows(self) -> int:
@@ -128,10 +136,20 @@ class GeneratorConfig:
 
     @classmethod
     def from_dict(cls, description: MappingType[str, Any]) -> GeneratorConfig:
-        values = dict(description)
-        values["channels"] = {int(side): int(width) for side, width in values.get("channels", {}).items()}
-        values["transparent"] = tuple(values.get("transparent", ()))
-        return cls(**values)
+        """The config that :meth:`to_dict` described.
+
+        Raises:
+            InputError: an unknown key, or a value that is not allowed.
+        """
+        if not isinstance(description, MappingType):
+            raise InputError(f"a generator's config is a table of numbers, got {type(description).__name__}.")
+        for name in description:
+            if name not in cls.__dataclass_fields__:
+                raise unknown_name("number of a generator", str(name), cls.__dataclass_fields__)
+        return cls(**{"channels": {}, "transparent": (), **description})
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.style_dim, self.num_regions, self.transparent, *self.channels.items()))
 
 
 @dataclass(frozen=True)
