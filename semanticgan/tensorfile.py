@@ -177,4 +177,3 @@ def _require_shallow(value: Any, levels: int = _DEEPEST_JSON) -> None:
     for item in inside:
         if isinstance(item, (dict, list)):
             _require_shallow(item, levels - 1)
-
