@@ -359,7 +359,7 @@ def interpolate(
     else:
         if t is not None:
             raise InputError("after a list of codes only positions follow: interpolate([a, b, c], 1.5, regions=...).")
-        codes, positions = require_codes(a), b
+        codes, positions = require_codes(a), b  # type: ignore[assignment]
     if len(codes) < 2 or any(len(code) != 1 for code in codes):
         raise InputError(
             f"interpolation needs two or more codes of one image each, got {[len(code) for code in codes]}."
@@ -454,7 +454,7 @@ def _image_numbers(images: Any, num_images: int) -> list[int]:
     if given and all(isinstance(number, (bool, np.bool_)) for number in given) and len(given) == num_images:
         return [number for number, chosen in enumerate(given) if chosen]
     for number in given:
-        if not isinstance(number, Integral) or isinstance(number, bool) or not -num_images <= number < num_images:
+        if not isinstance(number, Integral) or isinstance(number, bool) or not -num_images <= int(number) < num_images:
             raise InputError(f"this code has {num_images} images, 0 to {num_images - 1}, got {shown(images)}.")
     return [int(number) for number in given]
 

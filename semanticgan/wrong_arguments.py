@@ -61,8 +61,8 @@ def whole_number(name: str, value: Any, smallest: int, largest: int | None = Non
     Raises:
         InputError: no whole number within the bounds.
     """
-    within = isinstance(value, Integral) and not isinstance(value, bool) and smallest <= value
-    if not within or (largest is not None and value > largest):
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or int(value) < smallest or (largest is not None and int(value) > largest):
         allowed = f"from {smallest} to {largest}" if largest is not None else f"at least {smallest}"
         raise InputError(f"{name} is a whole number, {allowed}, got {shown(value)}.")
     return int(value)
@@ -74,6 +74,8 @@ def finite_number(name: str, value: Any) -> float:
     Raises:
         InputError: no finite number.
     """
+    if getattr(value, "shape", None) == ():  # a number in a tensor or array
+        value = value.item()
     try:
         if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)

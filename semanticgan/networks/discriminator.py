@@ -17,6 +17,7 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.networks import limits
 from semanticgan.networks.generator import paper_channels
 from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, run_block, widened
+from semanticgan.wrong_arguments import require_type
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
+        require_type("a discriminator's config", config, DiscriminatorConfig, "a DiscriminatorConfig")
         self.config = config
         width = config.channels[4]
         self.image_branch = Branch(3, config.size, config.channels)
@@ -151,7 +153,13 @@ class Discriminator(nn.Module):
             image: [N, 3, S, S].
             segmentation: [N, K, S, S], or None for the picture branch alone.
             num_sets: equal sets in a row that are scored as if each came alone; one pass is faster than several.
+
+        Raises:
+            InputError: a shape that does not fit.
         """
+        self._require_shape("image", image, 3)
+        if segmentation is not None:
+            self._require_shape("segmentation", segmentation, self.config.num_regions)
         x = self.image_branch(image)
         if segmentation is not None:
             x = x + self.segmentation_branch(segmentation)
@@ -159,3 +167,10 @@ class Discriminator(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             score: Tensor = self.score(self.final_linear(widened(x).contiguous().flatten(1)))
         return score
+
+    def _require_shape(self, name: str, given: Tensor, channels: int) -> None:
+        shape = (channels, self.config.size, self.config.size)
+        axes = ", ".join(map(str, shape))
+        require_type(name, given, Tensor, f"a torch.Tensor [N, {axes}]")
+        if given.ndim != 4 or tuple(given.shape[1:]) != shape:
+            raise InputError(f"{name} has the shape [N, {axes}] here, got {list(given.shape)}.")

@@ -22,11 +22,14 @@ from semanticgan.networks.layers import widened
 from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.renderer import Renderer
+from semanticgan.wrong_arguments import require_type
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Noise = str | Sequence[Tensor] | torch.Generator
+
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
@@ -152,21 +155,49 @@ class GeneratorConfig:
         return hash((self.size, self.style_dim, self.num_regions, self.transparent, *self.channels.items()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rendering:
-    """What the generator puts out.
+    """What the generator puts out for N images. A notebook shows the pictures.
+
+    S is the side of the picture, s that of the coarse grid (``model.config.coarse_size``), K the number of regions. The
+    tensors carry gradients only where they were asked for: ``model.render(code, gradients=True)``.
 
     Attributes:
         image: [N, 3, S, S] RGB, about [-1, 1].
-        segmentation: [N, K, S, S], about [-1, 1], highest where a region is seen.
+        segmentation: [N, K, S, S], about [-1, 1], highest where a region is seen; :meth:`labels` is its argmax.
         coarse_segmentation: [N, K, s, s], 2m - 1 in [-1, 1], of the coarse masks m.
-        depth: [N, K, s, s] pseudo-depths; the background's is 0, larger is nearer.
+        depth: [N, K, s, s] pseudo-depths without unit; the background's is 0, larger is nearer.
     """
 
     image: Tensor
     segmentation: Tensor
     coarse_segmentation: Tensor
     depth: Tensor
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+    def __eq__(self, other: object) -> bool:
+        """The same numbers in all four tensors, on whatever devices they are."""
+        if not isinstance(other, Rendering):
+            return NotImplemented
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return all(torch.equal(own.detach().cpu(), given.detach().cpu()) for own, given in pairs)
+
+    def __hash__(self) -> int:
+        """Of what does not change when a tensor is changed in place: the shapes."""
+        return hash((tuple(self.image.shape), tuple(self.segmentation.shape)))
+
+    def __repr__(self) -> str:
+        num_images, num_regions, size = self.segmentation.shape[:3]
+        device = str(self.image.device)
+        return f"Rendering(num_images={num_images}, size={size}, num_regions={num_regions}, device={device!r})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the pictures, at most 16."""
+        from semanticgan.notebook import pictures_png
+
+        return pictures_png(self.to_pil())
 
     def labels(self) -> Tensor:
         """The region seen at each pixel, uint8 [N, S, S]."""
@@ -177,7 +208,7 @@ class Rendering:
         return self.image.detach().float().add(1.0).mul(127.5).round().clamp(0.0, 255.0).to(torch.uint8)
 
     def to_pil(self) -> list[Image.Image]:
-        """The pictures, one a sample."""
+        """The pictures, one per image."""
         from PIL import Image
 
         return [Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()) for picture in self.to_uint8()]
@@ -185,12 +216,21 @@ class Rendering:
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the picture; of several, one file each, numbered ``name-0.png``, ``name-1.png``, ...
 
+        Args:
+            path: a name in .png, .jpg, .jpeg or .webp; .png keeps the pixels as they are.
+            overwrite: replace existing files.
+
         Raises:
+            InputError: another suffix.
             ExistingFileError: a file exists and ``overwrite`` is false; none is written then.
         """
         from semanticgan.files import require_free, written_aside
 
         path = Path(path)
+        if path.suffix.lower() not in _PICTURE_SUFFIXES:
+            raise InputError(
+                f"output {str(path)!r} has the suffix {path.suffix!r}. Give a name in {', '.join(_PICTURE_SUFFIXES)}."
+            )
         pictures = self.to_pil()
         paths = [path] if len(pictures) == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(len(pictures))]
         for target in paths:
@@ -201,9 +241,10 @@ class Rendering:
 
 
 class Generator(nn.Module):
-    """z -> w -> latent code -> K local generators -> fusion -> renderer.
+    """w -> latent code -> K local generators -> fusion -> renderer; :meth:`map` makes w of z.
 
-    The buffer ``mean_latent`` [D] is w-bar, the mean of w, which truncation moves towards.
+    ``generator(latents)`` takes w [N, D] or codes, never z: ``generator(generator.map(z))``. The buffer ``mean_latent``
+    [D] is w-bar, the mean of w, which truncation moves towards.
     """
 
     mean_latent: Tensor
@@ -211,6 +252,7 @@ class Generator(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        require_type("a generator's config", config, GeneratorConfig, "a GeneratorConfig")
         self.config = config
         self.mapping = Mapping(config.style_dim, config.num_mapping_layers)
         self.local = LocalGenerators(
@@ -239,7 +281,14 @@ class Generator(nn.Module):
         self.register_buffer("_source_row", _source_rows(config), persistent=False)
 
     def map(self, z: Tensor) -> Tensor:
-        """z [N, D] -> w [N, D]."""
+        """z [N, D], standard normal -> w [N, D], which :meth:`forward` takes.
+
+        Raises:
+            InputError: another shape.
+        """
+        require_type("z", z, Tensor, f"a torch.Tensor [N, {self.config.style_dim}]")
+        if z.ndim != 2 or z.shape[1] != self.config.style_dim or not z.is_floating_point():
+            raise InputError(f"z is floating numbers [N, {self.config.style_dim}], got {z.dtype} {list(z.shape)}.")
         with torch.autocast(z.device.type, enabled=False):
             w: Tensor = self.mapping(widened(z))
         return w
@@ -258,9 +307,10 @@ class Generator(nn.Module):
             latents: w [N, D], a latent code [N, B + 2K, D], or already expanded [N, K L, D].
 
         Raises:
-            ValueError: another shape.
+            InputError: another shape.
         """
         config = self.config
+        require_type("latents", latents, Tensor, "a torch.Tensor, such as code.tensor")
         if latents.ndim == 2 and latents.shape[1] == config.style_dim:
             return latents.unsqueeze(1).expand(-1, config.num_expanded_rows, -1)
         if latents.ndim == 3 and latents.shape[2] == config.style_dim:
@@ -280,15 +330,24 @@ class Generator(nn.Module):
         visible: Tensor | None = None,
         coordinates: Tensor | None = None,
     ) -> Rendering:
-        """Render latent codes.
+        """Render latent codes w, not z: ``generator(generator.map(z))``.
+
+        z and w have the same shape [N, D], so z given by mistake is not noticed; it is rendered as if it were w, and
+        the pictures are wrong.
 
         Args:
-            latents: as :meth:`expand` takes them.
+            latents: w, never z, as :meth:`expand` takes them.
             noise: "fixed" (the maps stored with the weights), "random", a torch.Generator to draw from, or a list
                 of maps [1 or N, 1, h, w], one a 3x3 convolution of the renderer.
             visible: [N, K] of 0/1 keeps only some regions.
             coordinates: [N, K, s, s, 2] where each region's local generator is evaluated, -1..1 over the picture.
+
+        Raises:
+            InputError: a shape or noise that does not fit.
         """
+        num_regions, side = self.config.num_regions, self.config.coarse_size
+        _require_last_axes("visible", visible, (num_regions,))
+        _require_last_axes("coordinates", coordinates, (num_regions, side, side, 2))
         return self.compose(self.local(self.region_codes(latents), coordinates), noise, visible)
 
     def region_codes(self, latents: Tensor) -> Tensor:
@@ -302,6 +361,16 @@ class Generator(nn.Module):
         image, segmentation = self.renderer(feature, mask, maps)
         side = self.config.coarse_size
         return Rendering(image, segmentation, 2.0 * mask - 1.0, local.depth.unflatten(2, (side, side)))
+
+
+def _require_last_axes(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Compare all axes but the first, of images."""
+    if value is None:
+        return
+    axes = ", ".join(map(str, shape))
+    require_type(name, value, Tensor, f"a torch.Tensor [N, {axes}]")
+    if value.ndim != len(shape) + 1 or tuple(value.shape[1:]) != shape:
+        raise InputError(f"{name} has the shape [N, {axes}] here, got {list(value.shape)}.")
 
 
 def _source_rows(config: GeneratorConfig) -> Tensor:

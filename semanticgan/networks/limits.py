@@ -7,7 +7,6 @@ wrong number from becoming a network of terabytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import Any
 
 from semanticgan.errors import InputError
@@ -24,7 +23,7 @@ def whole(name: str, value: Any, smallest: int, largest: int) -> int:
     Raises:
         InputError: it is no whole number within the bounds.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or not smallest <= value <= largest:
+    if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
         raise InputError(f"{name} is a whole number from {smallest} to {largest}, got {_shown(value)}.")
     return int(value)
 
@@ -35,7 +34,7 @@ def side(name: str, value: Any) -> int:
     Raises:
         InputError: something else.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 4 or value & (value - 1):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 4 or value & (value - 1):
         raise InputError(f"{name} must be a power of two, at least 4, got {_shown(value)}.")
     return whole(name, value, 4, LARGEST_SIDE)
 
@@ -61,7 +60,7 @@ def fraction(name: str, value: Any) -> float:
     Raises:
         InputError: something else.
     """
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0.0 <= value <= 1.0:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 <= value <= 1.0:
         raise InputError(f"{name} is a number from 0 to 1, got {_shown(value)}.")
     return float(value)
 
@@ -85,7 +84,7 @@ def labels(name: str, value: Any, num_regions: int) -> tuple[int, ...]:
     """
     if not isinstance(value, (list, tuple)) or any(isinstance(label, bool) for label in value):
         raise InputError(f"{name} is a list of labels, got {_shown(value)}.")
-    if any(not isinstance(label, Integral) or not 0 < label < num_regions for label in value):
+    if any(not isinstance(label, int) or not 0 < label < num_regions for label in value):
         raise InputError(f"{name} labels must lie in 1..{num_regions - 1}, got {_shown(list(value))}.")
     if len(set(value)) != len(value):
         raise InputError(f"{name} labels must differ, got {_shown(list(value))}.")
