@@ -272,13 +272,15 @@ class LatentCode:
             regions = regions or written
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"the latent code {str(path)!r} holds numbers that are not finite. Use another file.")
-        code = cls(tensor, regions)
-        if num_base is not None and code.num_base != num_base:
+        if num_base is not None and (tensor.ndim != 3 or tensor.shape[1] != num_base + 2 * len(regions)):
+            num_rows = num_base + 2 * len(regions)
+            given = f"{tensor.shape[1]} rows" if tensor.ndim == 3 else f"the shape {list(tensor.shape)}"
             raise InputError(
-                f"the latent code {str(path)!r} has {tensor.shape[1]} rows; {num_base} base rows and "
-                f"{len(regions)} regions make {num_base + 2 * len(regions)}. Use a code of the same model."
+                f"the latent code {str(path)!r} has {given}; {num_base} base rows and {len(regions)} regions make "
+                f"{num_rows}: [N, {num_rows}, {tensor.shape[-1] if tensor.ndim else 'D'}] is needed. Use a code of the "
+                "same model; w [N, D] becomes a code by model.code(w)."
             )
-        return code
+        return cls(tensor, regions)
 
 
 def swap(
