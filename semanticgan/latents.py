@@ -7,17 +7,23 @@ base shared by the regions (pose, coarse outline), row B + 2k the structure and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from semanticgan.arrayfile import read_npy
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file, written_aside
 from semanticgan.regions import RegionScheme
+from semanticgan.wrong_arguments import finite_number, require_codes, require_names, require_type, shown, whole_number
+
+Positions = float | Sequence[float] | Tensor
 
 WHAT = ("structure", "texture", "both")
 """Which of a region's two rows an operation touches."""
@@ -25,12 +31,16 @@ WHAT = ("structure", "texture", "both")
 METHODS = ("linear", "cubic")
 """How :func:`interpolate` goes through several codes."""
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _FORMAT = {"format": "semanticgan-latent-code", "format_version": "1"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LatentCode:
     """The latent code of N images.
+
+    Two codes are equal when regions and numbers are. A notebook shows the numbers as a heat map: one line per row of
+    the code, the base first, then structure and texture of each region.
 
     Attributes:
         tensor: floating, [N, B + 2K, D].
@@ -44,10 +54,13 @@ class LatentCode:
     regions: RegionScheme
 
     def __post_init__(self) -> None:
+        require_type("regions", self.regions, RegionScheme, "a RegionScheme, such as model.regions")
+        require_type("the tensor of a latent code", self.tensor, Tensor, "a torch.Tensor [N, B + 2K, D]")
         shape, num_regions = list(self.tensor.shape), len(self.regions)
-        if len(shape) != 3 or not self.tensor.is_floating_point():
+        if len(shape) != 3 or self.tensor.dtype not in _FLOATS:
             raise InputError(
-                f"a latent code is a floating tensor [N, B + 2K, D], got {self.tensor.dtype} {shape}. "
+                "a latent code is a floating tensor [N, B + 2K, D] of 16, 32 or 64 bits, got "
+                f"{self.tensor.dtype} {shape}. "
                 "A code w [N, D] becomes one by LatentCode.from_w."
             )
         if shape[0] < 1 or shape[1] < 2 * num_regions:
@@ -58,9 +71,21 @@ class LatentCode:
 
     @classmethod
     def from_w(cls, w: Tensor, regions: RegionScheme, num_base: int) -> LatentCode:
-        """The plain code whose every row is w, [N, D]."""
+        """The plain code whose every row is w.
+
+        Args:
+            w: [N, D].
+            regions: the K regions.
+            num_base: the number of base rows B.
+
+        Raises:
+            InputError: another shape or type.
+        """
+        require_type("w", w, Tensor, "a torch.Tensor [N, D]")
+        require_type("regions", regions, RegionScheme, "a RegionScheme, such as model.regions")
         if w.ndim != 2:
             raise InputError(f"w has the shape [N, D], got {list(w.shape)}.")
+        num_base = whole_number("num_base", num_base, 0, 255)
         return cls(w[:, None].repeat(1, num_base + 2 * len(regions), 1), regions)
 
     @classmethod
@@ -70,6 +95,7 @@ class LatentCode:
         Raises:
             InputError: no code, or codes that do not fit each other.
         """
+        codes = require_codes(codes)
         if not codes:
             raise InputError("no latent code given. Give at least one.")
         for other in codes[1:]:
@@ -80,11 +106,43 @@ class LatentCode:
     def __len__(self) -> int:
         return self.tensor.shape[0]
 
-    def __getitem__(self, images: int | slice | Sequence[int]) -> LatentCode:
-        """The code of some of the images; an int keeps the first axis, of length 1."""
-        index = range(len(self))[images] if isinstance(images, (int, slice)) else images
-        index = [index] if isinstance(index, int) else list(index)
+    def __getitem__(self, images: int | slice | Sequence[int] | Tensor) -> LatentCode:
+        """The code of some of the images.
+
+        Args:
+            images: a number, which keeps the first axis, of length 1; a slice; numbers, or N switches.
+
+        Raises:
+            InputError: no such image, or none at all.
+        """
+        index = _image_numbers(images, len(self))
+        if not index:
+            raise InputError(f"no image is chosen. This code has {len(self)}; give numbers from 0 to {len(self) - 1}.")
         return LatentCode(self.tensor[index], self.regions)
+
+    def __iter__(self) -> Iterator[LatentCode]:
+        """The code of each image, one after another."""
+        return (self[image] for image in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        """The same regions and the same numbers, on whatever devices they are."""
+        if not isinstance(other, LatentCode):
+            return NotImplemented
+        return self.regions == other.regions and torch.equal(*(code.tensor.detach().cpu() for code in (self, other)))
+
+    def __hash__(self) -> int:
+        """Of what does not change when ``tensor`` is changed in place: shape and regions."""
+        return hash((tuple(self.tensor.shape), self.regions.names))
+
+    def __repr__(self) -> str:
+        shape, device = list(self.tensor.shape), str(self.tensor.device)
+        return f"LatentCode({shape}, num_base={self.num_base}, num_regions={len(self.regions)}, device={device!r})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the rows as a heat map. A code is no picture; ``model.render(code)`` makes one."""
+        from semanticgan.notebook import rows_png
+
+        return rows_png(self.tensor)
 
     @property
     def num_images(self) -> int:
@@ -118,10 +176,10 @@ class LatentCode:
         Raises:
             InputError: an unknown region or an unknown ``what``.
         """
-        if what not in WHAT:
-            raise unknown_name("what", what, WHAT)
+        if not isinstance(what, str) or what not in WHAT:
+            raise unknown_name("what", str(what), WHAT)
         rows = set(range(self.num_base)) if include_base else set()
-        for label in self.regions.indices(regions):
+        for label in self.regions.indices(require_names(regions)):
             if what != "texture":
                 rows.add(self.num_base + 2 * label)
             if what != "structure":
@@ -148,12 +206,25 @@ class LatentCode:
         if base is not None:
             _put(base, tensor[:, : self.num_base], "base")
         for what, given in (("structure", structure), ("texture", texture)):
+            require_type(
+                what, given or {}, Mapping, f"a dictionary from region names to rows, such as {{'hair': {what}}}"
+            )
             for name, row in (given or {}).items():
                 _put(row, tensor[:, self.rows([name], what)[0]], f"{what} of {name}")
         return LatentCode(tensor, self.regions)
 
     def to(self, device: torch.device | str) -> LatentCode:
-        return LatentCode(self.tensor.to(device), self.regions)
+        """The code on a device.
+
+        Raises:
+            InputError: no such device here.
+        """
+        try:
+            return LatentCode(self.tensor.to(torch.device(device)), self.regions)
+        except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:  # as torch says it: no line
+            raise InputError(
+                f"a code cannot be moved to {shown(device)}. Give a device that is here, such as 'cpu'."
+            ) from error
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the code: ``.safetensors`` with its regions, or ``.npy``, the bare float32 array [N, B + 2K, D].
@@ -189,9 +260,10 @@ class LatentCode:
         if suffix == ".npy":
             if regions is None:
                 raise InputError(f"{str(path)!r} does not name its regions. Give regions=, such as model.regions.")
-            tensor = _read_npy(path)
+            require_type("regions", regions, RegionScheme, "a RegionScheme, such as model.regions")
+            tensor = read_npy(Path(path))
         else:
-            tensor, written = _read_safetensors(path)
+            tensor, written = _read_safetensors(Path(path))
             if regions is not None and regions.names != written.names:
                 raise InputError(
                     f"the latent code {str(path)!r} has the regions {', '.join(written.names)}; "
@@ -200,13 +272,15 @@ class LatentCode:
             regions = regions or written
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"the latent code {str(path)!r} holds numbers that are not finite. Use another file.")
-        code = cls(tensor, regions)
-        if num_base is not None and code.num_base != num_base:
+        if num_base is not None and (tensor.ndim != 3 or tensor.shape[1] != num_base + 2 * len(regions)):
+            num_rows = num_base + 2 * len(regions)
+            given = f"{tensor.shape[1]} rows" if tensor.ndim == 3 else f"the shape {list(tensor.shape)}"
             raise InputError(
-                f"the latent code {str(path)!r} has {tensor.shape[1]} rows; {num_base} base rows and "
-                f"{len(regions)} regions make {num_base + 2 * len(regions)}. Use a code of the same model."
+                f"the latent code {str(path)!r} has {given}; {num_base} base rows and {len(regions)} regions make "
+                f"{num_rows}: [N, {num_rows}, {tensor.shape[-1] if tensor.ndim else 'D'}] is needed. Use a code of the "
+                "same model; w [N, D] becomes a code by model.code(w)."
             )
-        return code
+        return cls(tensor, regions)
 
 
 def swap(
@@ -243,6 +317,7 @@ def mix(
     Raises:
         InputError: as :func:`swap`.
     """
+    weight = finite_number("weight", weight)
     a_tensor, b_tensor = _side_by_side(a, b)
     rows = a.rows(regions, what, include_base)
     tensor = a_tensor.clone()
@@ -251,18 +326,22 @@ def mix(
 
 
 def interpolate(
-    codes: Sequence[LatentCode],
-    positions: float | Sequence[float] | Tensor,
+    a: LatentCode | Sequence[LatentCode],
+    b: LatentCode | Positions,
+    t: Positions | None = None,
+    *,
     regions: str | Iterable[str] | None = None,
     what: str = "both",
     method: str = "linear",
     include_base: bool = False,
 ) -> LatentCode:
-    """Codes on the way through several codes; position m is exactly the m-th of them.
+    """Codes on the way from one code to another, or through several: ``interpolate(a, b, 0.5)``.
 
     Args:
-        codes: M >= 2 codes of one image each.
-        positions: one or P numbers from 0 to M - 1.
+        a: the first code, of one image. Or a list of M >= 2 codes of one image each: ``interpolate(codes, positions)``.
+        b: the second code, of one image. After a list: the positions.
+        t: one or P numbers from 0, which is exactly ``a``, to 1, which is exactly ``b``. Positions among M codes run
+            from 0 to M - 1; position m is exactly the m-th.
         regions: only these regions move, the rest stays at the first code; None moves every row.
         what: "structure", "texture" or "both" of these regions.
         method: "linear", or "cubic": the natural cubic spline, whose speed does not jump at the codes.
@@ -275,16 +354,22 @@ def interpolate(
         InputError: fewer than two codes, a code of several images, codes that do not fit each other, a position
             outside the codes, an unknown region, ``what`` or method.
     """
+    if isinstance(a, LatentCode):
+        if t is None:
+            raise InputError("give two codes and a position: interpolate(a, b, 0.5), or interpolate([a, b, c], 1.5).")
+        codes, positions = require_codes([a, b]), t
+    else:
+        if t is not None:
+            raise InputError("after a list of codes only positions follow: interpolate([a, b, c], 1.5, regions=...).")
+        codes, positions = require_codes(a), b  # type: ignore[assignment]
     if len(codes) < 2 or any(len(code) != 1 for code in codes):
         raise InputError(
             f"interpolation needs two or more codes of one image each, got {[len(code) for code in codes]}."
         )
-    if method not in METHODS:
-        raise unknown_name("method", method, METHODS)
+    if not isinstance(method, str) or method not in METHODS:
+        raise unknown_name("method", str(method), METHODS)
     knots = LatentCode.cat(codes)
-    position = torch.as_tensor(positions, dtype=torch.float64).reshape(-1)
-    if not bool(((position >= 0) & (position <= len(codes) - 1)).all()):
-        raise InputError(f"positions run from 0 to {len(codes) - 1} for {len(codes)} codes, got {position.tolist()}.")
+    position = _positions(positions, len(codes))
 
     weights = _spline_weights(position, len(codes), natural=method == "cubic")  # [P, M]
     moved = torch.einsum("pm,mrd->prd", weights.to(knots.tensor), knots.tensor)
@@ -294,6 +379,21 @@ def interpolate(
     tensor = knots.tensor[:1].repeat(len(position), 1, 1)
     tensor[:, rows] = moved[:, rows]
     return LatentCode(tensor, knots.regions)
+
+
+def _positions(given: Any, num_codes: int) -> Tensor:
+    """float64 [P], from 0 to M - 1."""
+    try:
+        position = torch.as_tensor(given, dtype=torch.float64).reshape(-1).cpu()
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(
+            f"positions are a number or numbers, such as 0.5 or [0, 0.5, 1], got {shown(given)}."
+        ) from error
+    if not len(position) or not bool(((position >= 0) & (position <= num_codes - 1)).all()):
+        raise InputError(
+            f"positions run from 0 to {num_codes - 1} for {num_codes} codes, got {shown(position.tolist())}."
+        )
+    return position
 
 
 def truncate(code: LatentCode, mean: Tensor, psi: float) -> LatentCode:
@@ -307,6 +407,9 @@ def truncate(code: LatentCode, mean: Tensor, psi: float) -> LatentCode:
     Raises:
         InputError: a mean of another width.
     """
+    require_codes([code])
+    require_type("the mean", mean, Tensor, "a torch.Tensor [D], such as model.generator.mean_latent")
+    psi = finite_number("psi", psi)
     if mean.shape != code.tensor.shape[-1:]:
         raise InputError(f"the mean of this code has the shape {list(code.tensor.shape[-1:])}, got {list(mean.shape)}.")
     return LatentCode(torch.lerp(mean.to(code.tensor), code.tensor, psi), code.regions)
@@ -331,11 +434,31 @@ def _spline_weights(position: Tensor, num_knots: int, natural: bool) -> Tensor:
     return linear + from_left * curvature[left] + from_right * curvature[left + 1]
 
 
-def _put(value: Tensor, rows: Tensor, part: str) -> None:
+def _put(value: Any, rows: Tensor, part: str) -> None:
+    require_type(f"the {part}", value, Tensor, f"a torch.Tensor {list(rows.shape)}")
     try:
         rows.copy_(value)
-    except RuntimeError as error:
+    except (RuntimeError, NotImplementedError) as error:
         raise InputError(f"the {part} has the shape {list(rows.shape)}, got {list(value.shape)}.") from error
+
+
+def _image_numbers(images: Any, num_images: int) -> list[int]:
+    """Numbers of images from 0 on, of what was given in brackets."""
+    if isinstance(images, slice):
+        try:
+            return list(range(num_images))[images]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"images are numbers from 0 to {num_images - 1}, got {shown(images)}.") from error
+    given = images.tolist() if isinstance(images, (Tensor, np.ndarray)) else images
+    given = [given] if isinstance(given, Integral) else given
+    if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
+        raise InputError(f"images are numbers from 0 to {num_images - 1}, got {shown(images)}.")
+    if given and all(isinstance(number, (bool, np.bool_)) for number in given) and len(given) == num_images:
+        return [number for number, chosen in enumerate(given) if chosen]
+    for number in given:
+        if not isinstance(number, Integral) or isinstance(number, bool) or not -num_images <= int(number) < num_images:
+            raise InputError(f"this code has {num_images} images, 0 to {num_images - 1}, got {shown(images)}.")
+    return [int(number) for number in given]
 
 
 def _require_alike(a: LatentCode, b: LatentCode) -> None:
@@ -353,6 +476,7 @@ def _require_alike(a: LatentCode, b: LatentCode) -> None:
 
 def _side_by_side(a: LatentCode, b: LatentCode) -> tuple[Tensor, Tensor]:
     """Both tensors with as many images as the longer one."""
+    require_codes([a, b])
     _require_alike(a, b)
     if len(a) != len(b) and 1 not in (len(a), len(b)):
         raise InputError(f"the codes have {len(a)} and {len(b)} images. Use as many, or one image on one side.")
@@ -372,29 +496,22 @@ def require_suffix(path: str | Path) -> str:
     return suffix
 
 
-def _read_npy(path: str | Path) -> Tensor:
+def _read_safetensors(path: Path) -> tuple[Tensor, RegionScheme]:
+    from semanticgan.tensorfile import open_tensors, parse_object
+
+    what = f"the latent code {str(path)!r}"
+    file = open_tensors(path, what)
+    if any(file.metadata.get(key) != value for key, value in _FORMAT.items()):
+        raise InputError(f"{str(path)!r} is no latent code. Use a file of LatentCode.save or --save-latent.")
+    if list(file.entries) != ["latent_code"]:
+        raise InputError(f"{what} is damaged: it holds no tensor 'latent_code', or others too. Use another file.")
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        regions = RegionScheme.from_dict(parse_object(file.metadata["regions"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{what} is damaged: its regions cannot be used ({error}). Use another file.") from error
+    tensor = file.tensor("latent_code", file.read())
+    if (written := file.metadata.get("num_base", "")) and written != str(tensor.shape[1] - 2 * len(regions)):
         raise InputError(
-            f"the latent code {str(path)!r} is no readable .npy array ({error}). Use another file."
-        ) from error
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"the latent code {str(path)!r} holds no floating numbers. Use an array [N, B + 2K, D].")
-    tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-    return tensor[None] if tensor.ndim == 2 else tensor
-
-
-def _read_safetensors(path: str | Path) -> tuple[Tensor, RegionScheme]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if any(metadata.get(key) != value for key, value in _FORMAT.items()):
-                raise InputError(f"{str(path)!r} is no latent code. Use a file of LatentCode.save or --save-latent.")
-            return file.get_tensor("latent_code"), RegionScheme.from_dict(json.loads(metadata["regions"]))
-    except InputError:
-        raise
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the latent code {str(path)!r} is damaged ({error}). Use another file.") from error
+            f"{what} is damaged: {list(tensor.shape)} is not a code of {written} base rows and {len(regions)} regions."
+        )
+    return tensor.float(), regions

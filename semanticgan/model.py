@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,16 +21,19 @@ from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.generator import Generator, GeneratorConfig, Noise, Rendering
 from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
-from semanticgan.seeds import require_seed, stream
+from semanticgan.seeds import following, require_seed, stream
+from semanticgan.wrong_arguments import finite_number, require_type, shown, whole_number
 
 PRECISIONS = ("float32", "bfloat16")
 """What :meth:`Model.render` computes in."""
 
 DEFAULT_BATCH_SIZE = 4
 
+_MOST_CODES = 1_000_000
+
 
 def load(name_or_path: str | Path | None = None, device: torch.device | str = "auto") -> Model:
-    """Open a model.
+    """Open a model. Its parameters are frozen: gradients, where asked for, are those of codes.
 
     Args:
         name_or_path: a bundled or released model's name, or a ``.safetensors`` file; None is the bundled default.
@@ -39,8 +44,12 @@ def load(name_or_path: str | Path | None = None, device: torch.device | str = "a
     """
     from semanticgan.registry import resolve
 
+    if name_or_path is not None and not isinstance(name_or_path, (str, os.PathLike)):
+        raise InputError(f"a model is a name or the path of a file, got {shown(name_or_path)}.")
     chosen = choose_device(device)
-    return Model(load_model(resolve(name_or_path)), chosen)
+    model = Model(load_model(resolve(name_or_path)), chosen)
+    model.generator.requires_grad_(False)
+    return model
 
 
 def choose_device(device: torch.device | str = "auto") -> torch.device:
@@ -54,6 +63,8 @@ def choose_device(device: torch.device | str = "auto") -> torch.device:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    if not isinstance(device, (str, torch.device)):
+        raise InputError(f"a device is a name, such as 'auto', 'cpu' or 'cuda', got {shown(device)}.")
     if device == "auto":
         device = next(kind for kind, present in available.items() if present)
     try:
@@ -78,6 +89,7 @@ class Model:
     """
 
     def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu") -> None:
+        require_type("a model", loaded, LoadedModel, "made of what load_model returns; sg.load() opens one")
         self.generator: Generator = loaded.generator.eval().to(device)
         self.regions: RegionScheme = loaded.regions
         self.config: GeneratorConfig = loaded.generator.config
@@ -107,31 +119,50 @@ class Model:
         return self.code(self.generator.mean_latent[None])
 
     def code(self, w: Tensor) -> LatentCode:
-        """The plain latent code of w, [N, D] or [D]."""
+        """The plain latent code of w, in which every row is w. z is not w: ``model.generator.map(z)`` makes w of it.
+
+        Args:
+            w: [N, D] or [D].
+
+        Raises:
+            InputError: another shape.
+        """
+        width = self.config.style_dim
+        require_type("w", w, Tensor, f"a torch.Tensor [N, {width}]")
+        if w.ndim not in (1, 2) or w.shape[-1] != width:
+            raise InputError(f"w has the shape [N, {width}] or [{width}] here, got {list(w.shape)}.")
         w = w[None] if w.ndim == 1 else w
         return LatentCode.from_w(w.to(self.device), self.regions, self.config.num_base_layers)
 
     @torch.no_grad()
     def sample(
-        self, seed: int | None = None, *, seeds: Sequence[int] | None = None, truncation: float = 1.0
+        self,
+        seed: int | None = None,
+        *,
+        n: int | None = None,
+        seeds: Sequence[int] | None = None,
+        truncation: float = 1.0,
     ) -> LatentCode:
         """Random latent codes, each a function of its seed alone.
 
         Args:
-            seed: for one code, 0 to 2^63 - 1.
-            seeds: for several.
+            seed: for one code, or with ``n`` the first of several; 0 to 2^63 - 1.
+            n: that many codes, of the seeds ``seed``, ``seed + 1``, ..., ``seed + n - 1``. Without ``seed`` from 0 on.
+            seeds: for several codes, one seed each.
             truncation: psi; w-bar + psi (w - w-bar).
 
         Raises:
-            InputError: neither or both of ``seed`` and ``seeds``, or a seed that is no whole number from 0 to
-                2^63 - 1.
+            InputError: none of ``seed``, ``n`` and ``seeds``, ``seeds`` together with another, or a seed that is no
+                whole number from 0 to 2^63 - 1.
         """
-        if (seed is None) == (seeds is None):
-            raise InputError("give either seed=3 or seeds=[3, 4, ...].")
-        given = [seed] if seeds is None else list(seeds) if isinstance(seeds, Iterable) else [seeds]
-        if not given:
-            raise InputError("seeds are whole numbers, at least one, got [].")
-        chosen = [require_seed(number) for number in given]
+        if seeds is None and n is not None:
+            first = 0 if seed is None else require_seed(seed)
+            count = whole_number("n", n, 1, _MOST_CODES)
+            seeds, seed = [following(first, index) for index in range(count)], None
+        elif n is not None or (seed is None) == (seeds is None):
+            raise InputError("give either seed=3 or seeds=[3, 4, ...]; n=8 goes with seed.")
+        chosen = _seeds([seed] if seeds is None else seeds)
+        truncation = finite_number("truncation", truncation)
         # Mapped one by one: a matrix product may round differently in a larger batch.
         w = torch.cat([self.generator.map(self._draw(number).to(self.device)) for number in chosen])
         return truncate(self.code(w), self.generator.mean_latent, truncation)
@@ -150,14 +181,19 @@ class Model:
     ) -> LatentCode:
         """``code`` with regions taken from another code, or from the sample of a seed.
 
+        Args:
+            code: a code of this model.
+            regions: names or aliases, such as "hair" or ["hair", "mouth"].
+            reference: a code of this model, or a seed.
+            what: "structure", "texture" or "both" of these regions.
+            include_base: take the base rows too.
+
         Raises:
             InputError: an unknown region or ``what``, or codes that do not fit each other.
         """
-        if isinstance(reference, int):
-            reference = self.sample(seed=reference)
-        return swap(code, reference, regions, what=what, include_base=include_base)
+        source = reference if isinstance(reference, LatentCode) else self.sample(seed=reference)
+        return swap(code, source, regions, what=what, include_base=include_base)
 
-    @torch.no_grad()  # not inference_mode: what it returns could not be changed in place or enter a graph
     def render(
         self,
         code: LatentCode | Tensor,
@@ -167,28 +203,31 @@ class Model:
         visible: Tensor | None = None,
         coordinates: Tensor | None = None,
         precision: str = "float32",
+        gradients: bool = False,
     ) -> Rendering:
         """Render codes, ``batch_size`` images at a time.
 
         Args:
-            code: a latent code, or a tensor w [N, D], [N, B + 2K, D] or expanded [N, K L, D].
+            code: a latent code, or a tensor w [N, D], never z, [N, B + 2K, D] or expanded [N, K L, D].
             noise: "fixed", "random", a torch.Generator (drawn image by image, so ``batch_size`` does not matter), or
                 maps [1 or N, 1, h, w], one a 3x3 convolution of the renderer.
             batch_size: images at a time; bounds the memory, not the result.
             visible: [N, K] of 0/1 keeps only some regions.
             coordinates: [N, K, s, s, 2] where each region's local generator is evaluated.
             precision: "float32", or "bfloat16" by autocast: about twice as fast, within a few grey levels.
+            gradients: keep the graph, so that a loss on the rendering has gradients with respect to the code, where its
+                tensor requires them: ``code.tensor.requires_grad_()``.
 
         Returns:
+            ``image`` [N, 3, S, S], ``segmentation`` [N, K, S, S], ``coarse_segmentation`` and ``depth`` [N, K, s, s],
             float32 tensors on the model's device.
 
         Raises:
             InputError: a code of other regions, or a shape, precision or batch size that does not fit.
         """
-        if precision not in PRECISIONS:
-            raise unknown_name("precision", precision, PRECISIONS)
-        if batch_size < 1:
-            raise InputError(f"batch_size is at least 1, got {batch_size}.")
+        if not isinstance(precision, str) or precision not in PRECISIONS:
+            raise unknown_name("precision", str(precision), PRECISIONS)
+        batch_size = whole_number("batch_size", batch_size, 1)
         latents = self._latents(code)
         num_images, config, side = latents.shape[0], self.config, self.config.coarse_size
         visible = self._per_image("visible", visible, (num_images, config.num_regions))
@@ -199,7 +238,8 @@ class Model:
         for start in range(0, num_images, batch_size):
             batch = slice(start, start + batch_size)
             batch_noise = maps if isinstance(maps, str) else [m[batch] if len(m) > 1 else m for m in maps]
-            with self._autocast(precision):
+            # not inference_mode: what it returns could not be changed in place or enter a graph
+            with torch.set_grad_enabled(gradients), self._autocast(precision):
                 parts.append(
                     self.generator(
                         latents[batch],
@@ -225,14 +265,22 @@ class Model:
                     f"{', '.join(self.regions.names)}. Use a code of this model."
                 )
             code = code.tensor
-        if code.ndim not in (2, 3) or not code.shape[0]:
-            raise InputError(f"latents of at least one image are needed, got the shape {list(code.shape)}.")
-        return code.to(self.device, torch.float32)
+        require_type("what is rendered", code, Tensor, "a LatentCode or a torch.Tensor, such as model.sample(seed=3)")
+        if code.ndim not in (2, 3) or not code.shape[0] or code.is_complex():
+            raise InputError(f"latents of at least one image are needed, got {code.dtype} {list(code.shape)}.")
+        if not code.is_floating_point():
+            raise InputError(f"latents are floating numbers, got {code.dtype}. Convert them: code.float().")
+        latents = code.to(self.device, torch.float32)
+        self.generator.expand(latents)  # refuses what does not fit before anything is computed
+        return latents
 
     def _per_image(self, name: str, value: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
-        if value is not None and tuple(value.shape) != shape:
+        if value is None:
+            return None
+        require_type(name, value, Tensor, f"a torch.Tensor {list(shape)}")
+        if tuple(value.shape) != shape or value.is_complex():
             raise InputError(f"{name} has the shape {list(shape)} here, got {list(value.shape)}.")
-        return None if value is None else value.to(self.device, torch.float32)
+        return value.to(self.device, torch.float32)
 
     def _noise(self, noise: Noise, num_images: int) -> str | list[Tensor]:
         """Noise that can be cut into batches: "fixed", "random", or one map a convolution."""
@@ -241,6 +289,8 @@ class Model:
                 raise unknown_name("noise", noise, ("fixed", "random"))
             return noise
         sides = self.generator.renderer.noise_sides
+        if not isinstance(noise, (torch.Generator, list, tuple)):
+            raise InputError(f'noise is "fixed", "random", a torch.Generator or a list of maps, got {shown(noise)}.')
         if isinstance(noise, torch.Generator):
             drawn = [
                 [torch.randn(1, 1, side, side, generator=noise, device=noise.device) for side in sides]
@@ -250,7 +300,8 @@ class Model:
         if len(noise) != len(sides):
             raise InputError(f"noise is a list of {len(sides)} maps of the sides {sides} here, got {len(noise)}.")
         for index, (given, side) in enumerate(zip(noise, sides, strict=True)):
-            if given.shape[0] not in (1, num_images) or tuple(given.shape[1:]) != (1, side, side):
+            require_type(f"noise map {index}", given, Tensor, f"a torch.Tensor [1 or {num_images}, 1, {side}, {side}]")
+            if given.ndim != 4 or given.shape[0] not in (1, num_images) or tuple(given.shape[1:]) != (1, side, side):
                 raise InputError(
                     f"noise map {index} has the shape [1 or {num_images}, 1, {side}, {side}], got {list(given.shape)}."
                 )
@@ -262,6 +313,18 @@ class Model:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
 
+def _seeds(given: Any) -> list[int]:
+    """Seeds as a list.
+
+    Raises:
+        InputError: no seeds, or something else than seeds.
+    """
+    chosen = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes, LatentCode)) else None
+    if not chosen:
+        raise InputError(f"seeds are whole numbers from 0 to 2^63-1, at least one, got {shown(given)}.")
+    return [require_seed(number) for number in chosen]
+
+
 class EditingSession:
     """Renders codes one after another, running only the local generators whose rows differ from the last code's.
 
@@ -270,8 +333,9 @@ class EditingSession:
     """
 
     def __init__(self, model: Model, precision: str = "float32") -> None:
-        if precision not in PRECISIONS:
-            raise unknown_name("precision", precision, PRECISIONS)
+        require_type("model", model, Model, "a Model, such as sg.load()")
+        if not isinstance(precision, str) or precision not in PRECISIONS:
+            raise unknown_name("precision", str(precision), PRECISIONS)
         self.model = model
         self.precision = precision
         self.regions_run: tuple[str, ...] = ()

@@ -8,11 +8,7 @@ read from the tensors; the few numbers that tensors do not tell come from 'args'
 from __future__ import annotations
 
 import argparse
-import pickle
-import warnings
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semanticgan.checkpoint import file_kind, fill, save_model
+from semanticgan.archive import load_archive
+from semanticgan.checkpoint import file_kind, fill, require_shapes, save_model, shapes_of
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.files import require_file, require_free, sha256_of
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.pickles import plain
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
 
 TensorMap = Mapping[str, Tensor]
@@ -115,74 +113,112 @@ def read_checkpoint(source: str | Path) -> ReferenceCheckpoint:
         WeightsError: not a checkpoint of SemanticStyleGAN, damaged, or holding more than tensors and arguments.
     """
     source = require_file(source, "checkpoint")
-    content = _restricted_load(source)
+    what = f"checkpoint {str(source)!r}"
+    content = _load(source)
     if not isinstance(content, dict) or "g_ema" not in content:
-        keys = f"holds {sorted(map(str, content))[:8]}" if isinstance(content, dict) else "is no dictionary"
-        raise WeightsError(f"checkpoint {str(source)!r} {keys}; one of SemanticStyleGAN has 'g_ema' and 'args'.")
-    arguments = content.get("args") or {}
-    arguments = arguments if isinstance(arguments, dict) else vars(arguments)
+        texts = [key[:40] for key in content if isinstance(key, str)] if isinstance(content, dict) else []
+        keys = f"holds {sorted(texts)[:8]}" if isinstance(content, dict) else "is no dictionary"
+        raise WeightsError(f"{what} {keys}; one of SemanticStyleGAN has 'g_ema' and 'args'.")
+    arguments = _arguments(content, what)
+    weights = _weights(content["g_ema"], what)
+    theirs = _weights(content["d"], f"discriminator of {str(source)!r}") if content.get("d") is not None else {}
+    claimed = sum(tensor.nbytes for tensor in (*weights.values(), *theirs.values()) if isinstance(tensor, Tensor))
+    if claimed > 2 * source.stat().st_size:  # a few tensors may be one; thousands of names for one are an attack
+        raise WeightsError(f"{what}: its tensors are parts of each other, {claimed:,} bytes together. Save them apart.")
     try:
-        config = generator_config_from_reference(content["g_ema"], arguments)
-        with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-            generator = Generator(config)
-        tensors = generator_from_reference(content["g_ema"], config)
-        fill(generator, {**tensors, "mean_latent": generator.mean_latent}, f"checkpoint {str(source)!r}")
+        config = generator_config_from_reference(weights, arguments)
+        generator = _fill_checked(Generator, config, generator_from_reference, weights, what)
         discriminator = None
-        if content.get("d"):
-            discriminator_config = discriminator_config_from_reference(content["d"])
-            with torch.random.fork_rng(devices=[]):
-                discriminator = Discriminator(discriminator_config)
-            tensors = discriminator_from_reference(content["d"], discriminator_config)
-            fill(discriminator, tensors, f"discriminator of {str(source)!r}")
+        if theirs:
+            discriminator = _fill_checked(
+                Discriminator,
+                discriminator_config_from_reference(theirs),
+                discriminator_from_reference,
+                theirs,
+                f"discriminator of {str(source)!r}",
+            )
     except WeightsError:
         raise
-    except (InputError, IndexError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"checkpoint {str(source)!r} does not have the layout of SemanticStyleGAN: {error}"
-        ) from error
+    except (
+        InputError, IndexError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError,
+        RecursionError, MemoryError, NotImplementedError,
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{what} does not have the layout of SemanticStyleGAN: {reason}") from error
     generator.eval().estimate_mean_latent()
     iteration = int(source.stem) if source.stem.isascii() and source.stem.isdigit() else None
     return ReferenceCheckpoint(generator, discriminator, iteration)
 
 
-def _restricted_load(source: Path) -> Any:
-    """Unpickle tensors, plain containers and an argparse.Namespace; anything else is refused before it is built."""
+def _load(source: Path) -> Any:
+    """What the file holds, where it is a PyTorch file."""
     kind = file_kind(source)
     if kind == "safetensors":
         raise WeightsError(f"{str(source)!r} is a safe file of weights already. Use it as it is.")
     if kind != "pickle":
         raise WeightsError(f"{str(source)!r} is {kind}, not a PyTorch checkpoint. Download the file again.")
-    _require_intact(source)
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on pickle protocols, which the user can do nothing about
-            return torch.load(source, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = next(
-            (line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line), ""
-        )
-        raise WeightsError(
-            f"checkpoint {str(source)!r} holds more than tensors and arguments, or is damaged; nothing in it was run. "
-            f"Use a file from the authors' release. {reason}".rstrip()
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WeightsError(f"checkpoint {str(source)!r} is damaged ({reason}). Download it again.") from error
+    return load_archive(source)
 
 
-def _require_intact(source: Path) -> None:
-    """Compare the checksums in a zip, which torch does not; the legacy format has none."""
-    if not zipfile.is_zipfile(source):
-        return
-    try:
-        with zipfile.ZipFile(source) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise WeightsError(f"checkpoint {str(source)!r} is damaged ({error}). Download it again.") from error
-    if damaged is not None:
+def _arguments(content: Mapping[Any, Any], what: str) -> dict[str, Any]:
+    """The training's arguments by name; none where the file has none.
+
+    Raises:
+        WeightsError: 'args' is neither a dictionary nor a Namespace.
+    """
+    given = content.get("args")
+    if given is None:
+        return {}
+    if not isinstance(given, (dict, argparse.Namespace)):
         raise WeightsError(
-            f"checkpoint {str(source)!r} is damaged ({damaged!r} in it is not what was saved). Download it again."
+            f"{what}: 'args' is of the type {type(given).__name__}; a dictionary or an argparse.Namespace is needed. "
+            "Save the file again with one, or without 'args', which stands for the layers of the released models."
         )
+    named = given if isinstance(given, dict) else vars(given)
+    return {name: plain(value) for name, value in named.items() if isinstance(name, str)}
+
+
+def _weights(given: Any, what: str) -> dict[str, Tensor]:
+    """A state dict under the names of the bare network: without what DistributedDataParallel and compile put before.
+
+    Raises:
+        WeightsError: it is no dictionary of tensors, or a tensor claims more numbers than are stored for it.
+    """
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise WeightsError(f"{what} holds no dictionary of tensors: it is not one of SemanticStyleGAN.")
+    weights: dict[str, Tensor] = {}
+    for name, tensor in given.items():
+        bare = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+        if bare in weights:
+            raise WeightsError(f"{what} holds the tensor {bare!a} twice, under different prefixes. Save it once.")
+        if isinstance(tensor, Tensor) and tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise WeightsError(f"{what}: tensor {bare!a} has more numbers than are stored. Download the file again.")
+        weights[bare] = tensor
+    return weights
+
+
+_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+
+
+def _fill_checked(
+    module: type[Generator] | type[Discriminator],
+    config: GeneratorConfig | DiscriminatorConfig,
+    translate: Callable[[TensorMap, Any], dict[str, Tensor]],
+    tensors: TensorMap,
+    what: str,
+) -> Any:
+    """The network with these weights; their shapes are compared with the config before anything is copied."""
+    on_paper = {name: tensor.to("meta") if isinstance(tensor, Tensor) else tensor for name, tensor in tensors.items()}
+    shapes = {name: tensor.shape for name, tensor in translate(on_paper, config).items()}
+    wanted = {name: shape for name, shape in shapes_of(config).items() if name != "mean_latent"}
+    require_shapes(wanted, shapes, what)
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+        network: Any = module(config)  # type: ignore[arg-type]
+    ours = translate(tensors, config)
+    if isinstance(network, Generator):
+        ours["mean_latent"] = network.mean_latent
+    fill(network, ours, what)
+    return network
 
 
 def default_regions(num_regions: int, transparent: tuple[int, ...]) -> RegionScheme:
@@ -203,10 +239,15 @@ class _Reader:
         self.unread = set(self.tensors)
 
     def __call__(self, name: str) -> Tensor:
-        if not isinstance(self.tensors.get(name), Tensor):
+        tensor = self.tensors.get(name)
+        if not isinstance(tensor, Tensor):
             raise WeightsError(f"the checkpoint lacks the tensor {name!r}: it is not one of SemanticStyleGAN.")
+        if not tensor.is_floating_point():
+            raise WeightsError(
+                f"the checkpoint's tensor {name!r} is of the type {tensor.dtype}, not of floating numbers."
+            )
         self.unread.discard(name)
-        return self.tensors[name]
+        return tensor
 
     def count(self, pattern: str, first: int = 0) -> int:
         """How many of ``pattern.format(first)``, ``pattern.format(first + 1)``, ... there are."""

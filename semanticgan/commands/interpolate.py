@@ -102,7 +102,9 @@ def _frames(
 
     for start in range(0, len(positions), _BATCH):
         batch = positions[start : start + _BATCH]
-        code = interpolate(codes, batch, regions, args.what, args.method, args.include_base)
+        code = interpolate(
+            codes, batch, regions=regions, what=args.what, method=args.method, include_base=args.include_base
+        )
         if args.composite and regions:
             yield from edit(model, codes[0], code, regions).pictures(composited=True)
         else:

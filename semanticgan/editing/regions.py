@@ -154,7 +154,7 @@ def interpolate_regions(
         raise InputError(f"an interpolation has at least 2 steps, got {num_steps}.")
     regions = _names(model, regions)
     positions = torch.linspace(0, len(codes) - 1, num_steps, dtype=torch.float64)
-    moved = interpolate(codes, positions, regions, what, method, include_base)
+    moved = interpolate(codes, positions, regions=regions, what=what, method=method, include_base=include_base)
     return edit(model, codes[0], moved, regions, codes[-1])
 
 

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.networks import limits
 from semanticgan.networks.generator import paper_channels
 from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, run_block, widened
+from semanticgan.wrong_arguments import require_type
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,12 @@ class DiscriminatorConfig:
     segmentation_channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", limits.side("size of the discriminator", self.size))
+        regions = limits.whole("num_regions of the discriminator", self.num_regions, 1, limits.LARGEST_COUNT)
+        object.__setattr__(self, "num_regions", regions)
         channels = self.channels or paper_channels(self.size)
         for name, widths in (("channels", channels), ("segmentation_channels", self.segmentation_channels or channels)):
-            object.__setattr__(self, name, {int(side): int(width) for side, width in sorted(widths.items())})
+            object.__setattr__(self, name, limits.widths(f"{name} of the discriminator", widths))
             side = 4
             while side <= self.size:
                 if side not in getattr(self, name):
@@ -58,7 +63,20 @@ class DiscriminatorConfig:
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> DiscriminatorConfig:
+        """The config that :meth:`to_dict` described.
+
+        Raises:
+            InputError: an unknown key, or a value that is not allowed.
+        """
+        if not isinstance(description, Mapping):
+            raise InputError(f"a discriminator's config is a table of numbers, got {type(description).__name__}.")
+        for name in description:
+            if name not in cls.__dataclass_fields__:
+                raise unknown_name("number of a discriminator", str(name), cls.__dataclass_fields__)
         return cls(**description)
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.num_regions, *self.channels.items(), *self.segmentation_channels.items()))
 
 
 class ResidualBlock(nn.Module):
@@ -119,6 +137,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
+        require_type("a discriminator's config", config, DiscriminatorConfig, "a DiscriminatorConfig")
         self.config = config
         width = config.channels[4]
         self.image_branch = Branch(3, config.size, config.channels)
@@ -134,7 +153,13 @@ class Discriminator(nn.Module):
             image: [N, 3, S, S].
             segmentation: [N, K, S, S], or None for the picture branch alone.
             num_sets: equal sets in a row that are scored as if each came alone; one pass is faster than several.
+
+        Raises:
+            InputError: a shape that does not fit.
         """
+        self._require_shape("image", image, 3)
+        if segmentation is not None:
+            self._require_shape("segmentation", segmentation, self.config.num_regions)
         x = self.image_branch(image)
         if segmentation is not None:
             x = x + self.segmentation_branch(segmentation)
@@ -142,3 +167,10 @@ class Discriminator(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             score: Tensor = self.score(self.final_linear(widened(x).contiguous().flatten(1)))
         return score
+
+    def _require_shape(self, name: str, given: Tensor, channels: int) -> None:
+        shape = (channels, self.config.size, self.config.size)
+        axes = ", ".join(map(str, shape))
+        require_type(name, given, Tensor, f"a torch.Tensor [N, {axes}]")
+        if given.ndim != 4 or tuple(given.shape[1:]) != shape:
+            raise InputError(f"{name} has the shape [N, {axes}] here, got {list(given.shape)}.")

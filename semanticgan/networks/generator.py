@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, unknown_name
+from semanticgan.networks import limits
 from semanticgan.networks.fusion import Fusion
 from semanticgan.networks.layers import widened
 from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.renderer import Renderer
 from semanticgan.seeds import stream
+from semanticgan.wrong_arguments import require_type
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Noise = str | Sequence[Tensor] | torch.Generator
+
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
@@ -79,13 +83,21 @@ class GeneratorConfig:
     channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        channels = self.channels or paper_channels(self.size)
-        object.__setattr__(self, "channels", {int(side): int(width) for side, width in sorted(channels.items())})
-        object.__setattr__(self, "transparent", tuple(self.transparent))
         for name in ("size", "coarse_size", "min_feature_size"):
-            side = getattr(self, name)
-            if side < 4 or side & (side - 1):
-                raise InputError(f"{name} must be a power of two, at least 4, got {side}.")
+            self._keep(name, limits.side(name, getattr(self, name)))
+        self._keep("num_regions", limits.whole("num_regions", self.num_regions, 2, limits.LARGEST_COUNT))
+        for name in ("num_mapping_layers", "num_local_layers"):
+            self._keep(name, limits.whole(name, getattr(self, name), 1, limits.LARGEST_COUNT))
+        for name in ("num_base_layers", "num_structure_layers"):
+            self._keep(name, limits.whole(name, getattr(self, name), 0, limits.LARGEST_COUNT))
+        for name in ("style_dim", "local_channels", "feature_channels"):
+            self._keep(name, limits.whole(name, getattr(self, name), 1, limits.LARGEST_WIDTH))
+        if isinstance(self.label_channels, int) and self.label_channels < 0:
+            raise InputError(f"label_channels must be 0 or more, got {self.label_channels}.")
+        self._keep("label_channels", limits.whole("label_channels", self.label_channels, 0, limits.LARGEST_WIDTH))
+        self._keep("residual_segmentation", limits.switch("residual_segmentation", self.residual_segmentation))
+        self._keep("transparent", limits.labels("transparent", self.transparent, self.num_regions))
+        self._keep("channels", limits.widths("channels", self.channels or paper_channels(self.size)))
         if not self.min_feature_size <= self.coarse_size <= self.size or self.min_feature_size == self.size:
             raise InputError(
                 "sides must satisfy min_feature_size <= coarse_size <= size and min_feature_size < size, got "
@@ -96,12 +108,8 @@ class GeneratorConfig:
                 "layers must satisfy num_base_layers <= num_structure_layers < num_local_layers, got "
                 f"{self.num_base_layers}, {self.num_structure_layers}, {self.num_local_layers}."
             )
-        if any(not 0 < label < self.num_regions for label in self.transparent):
-            raise InputError(f"transparent labels must lie in 1..{self.num_regions - 1}, got {list(self.transparent)}.")
-        if not 0.0 <= self.mask_floor < 1.0 / self.num_regions:
+        if not 0.0 <= limits.fraction("mask_floor", self.mask_floor) < 1.0 / self.num_regions:
             raise InputError(f"mask_floor must be 0 or more and below 1 / num_regions, got {self.mask_floor}.")
-        if self.label_channels < 0:
-            raise InputError(f"label_channels must be 0 or more, got {self.label_channels}.")
         side = self.min_feature_size * 2
         while side <= self.size:
             if side not in self.channels:
@@ -109,6 +117,9 @@ class GeneratorConfig:
             side *= 2
         if self.num_rows == self.num_expanded_rows:
             raise InputError("num_base_layers + 2 num_regions may not equal num_regions x num_local_layers.")
+
+    def _keep(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def num_rows(self) -> int:
@@ -129,27 +140,65 @@ class GeneratorConfig:
 
     @classmethod
     def from_dict(cls, description: MappingType[str, Any]) -> GeneratorConfig:
-        values = dict(description)
-        values["channels"] = {int(side): int(width) for side, width in values.get("channels", {}).items()}
-        values["transparent"] = tuple(values.get("transparent", ()))
-        return cls(**values)
+        """The config that :meth:`to_dict` described.
+
+        Raises:
+            InputError: an unknown key, or a value that is not allowed.
+        """
+        if not isinstance(description, MappingType):
+            raise InputError(f"a generator's config is a table of numbers, got {type(description).__name__}.")
+        for name in description:
+            if name not in cls.__dataclass_fields__:
+                raise unknown_name("number of a generator", str(name), cls.__dataclass_fields__)
+        return cls(**{"channels": {}, "transparent": (), **description})
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.style_dim, self.num_regions, self.transparent, *self.channels.items()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rendering:
-    """What the generator puts out.
+    """What the generator puts out for N images. A notebook shows the pictures.
+
+    S is the side of the picture, s that of the coarse grid (``model.config.coarse_size``), K the number of regions. The
+    tensors carry gradients only where they were asked for: ``model.render(code, gradients=True)``.
 
     Attributes:
         image: [N, 3, S, S] RGB, about [-1, 1].
-        segmentation: [N, K, S, S], about [-1, 1], highest where a region is seen.
+        segmentation: [N, K, S, S], about [-1, 1], highest where a region is seen; :meth:`labels` is its argmax.
         coarse_segmentation: [N, K, s, s], 2m - 1 in [-1, 1], of the coarse masks m.
-        depth: [N, K, s, s] pseudo-depths; the background's is 0, larger is nearer.
+        depth: [N, K, s, s] pseudo-depths without unit; the background's is 0, larger is nearer.
     """
 
     image: Tensor
     segmentation: Tensor
     coarse_segmentation: Tensor
     depth: Tensor
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+    def __eq__(self, other: object) -> bool:
+        """The same numbers in all four tensors, on whatever devices they are."""
+        if not isinstance(other, Rendering):
+            return NotImplemented
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return all(torch.equal(own.detach().cpu(), given.detach().cpu()) for own, given in pairs)
+
+    def __hash__(self) -> int:
+        """Of what does not change when a tensor is changed in place: the shapes."""
+        return hash((tuple(self.image.shape), tuple(self.segmentation.shape)))
+
+    def __repr__(self) -> str:
+        num_images, num_regions, size = self.segmentation.shape[:3]
+        device = str(self.image.device)
+        return f"Rendering(num_images={num_images}, size={size}, num_regions={num_regions}, device={device!r})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the pictures, at most 16."""
+        from semanticgan.notebook import pictures_png
+
+        return pictures_png(self.to_pil())
 
     def labels(self) -> Tensor:
         """The region seen at each pixel, uint8 [N, S, S]."""
@@ -160,7 +209,7 @@ class Rendering:
         return self.image.detach().float().add(1.0).mul(127.5).round().clamp(0.0, 255.0).to(torch.uint8)
 
     def to_pil(self) -> list[Image.Image]:
-        """The pictures, one a sample."""
+        """The pictures, one per image."""
         from PIL import Image
 
         return [Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()) for picture in self.to_uint8()]
@@ -168,12 +217,21 @@ class Rendering:
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the picture; of several, one file each, numbered ``name-0.png``, ``name-1.png``, ...
 
+        Args:
+            path: a name in .png, .jpg, .jpeg or .webp; .png keeps the pixels as they are.
+            overwrite: replace existing files.
+
         Raises:
+            InputError: another suffix.
             ExistingFileError: a file exists and ``overwrite`` is false; none is written then.
         """
         from semanticgan.files import require_free, written_aside
 
         path = Path(path)
+        if path.suffix.lower() not in _PICTURE_SUFFIXES:
+            raise InputError(
+                f"output {str(path)!r} has the suffix {path.suffix!r}. Give a name in {', '.join(_PICTURE_SUFFIXES)}."
+            )
         pictures = self.to_pil()
         paths = [path] if len(pictures) == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(len(pictures))]
         for target in paths:
@@ -184,9 +242,10 @@ class Rendering:
 
 
 class Generator(nn.Module):
-    """z -> w -> latent code -> K local generators -> fusion -> renderer.
+    """w -> latent code -> K local generators -> fusion -> renderer; :meth:`map` makes w of z.
 
-    The buffer ``mean_latent`` [D] is w-bar, the mean of w, which truncation moves towards.
+    ``generator(latents)`` takes w [N, D] or codes, never z: ``generator(generator.map(z))``. The buffer ``mean_latent``
+    [D] is w-bar, the mean of w, which truncation moves towards.
     """
 
     mean_latent: Tensor
@@ -194,6 +253,7 @@ class Generator(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        require_type("a generator's config", config, GeneratorConfig, "a GeneratorConfig")
         self.config = config
         self.mapping = Mapping(config.style_dim, config.num_mapping_layers)
         self.local = LocalGenerators(
@@ -222,7 +282,14 @@ class Generator(nn.Module):
         self.register_buffer("_source_row", _source_rows(config), persistent=False)
 
     def map(self, z: Tensor) -> Tensor:
-        """z [N, D] -> w [N, D]."""
+        """z [N, D], standard normal -> w [N, D], which :meth:`forward` takes.
+
+        Raises:
+            InputError: another shape.
+        """
+        require_type("z", z, Tensor, f"a torch.Tensor [N, {self.config.style_dim}]")
+        if z.ndim != 2 or z.shape[1] != self.config.style_dim or not z.is_floating_point():
+            raise InputError(f"z is floating numbers [N, {self.config.style_dim}], got {z.dtype} {list(z.shape)}.")
         with torch.autocast(z.device.type, enabled=False):
             w: Tensor = self.mapping(widened(z))
         return w
@@ -241,9 +308,10 @@ class Generator(nn.Module):
             latents: w [N, D], a latent code [N, B + 2K, D], or already expanded [N, K L, D].
 
         Raises:
-            ValueError: another shape.
+            InputError: another shape.
         """
         config = self.config
+        require_type("latents", latents, Tensor, "a torch.Tensor, such as code.tensor")
         if latents.ndim == 2 and latents.shape[1] == config.style_dim:
             return latents.unsqueeze(1).expand(-1, config.num_expanded_rows, -1)
         if latents.ndim == 3 and latents.shape[2] == config.style_dim:
@@ -263,15 +331,24 @@ class Generator(nn.Module):
         visible: Tensor | None = None,
         coordinates: Tensor | None = None,
     ) -> Rendering:
-        """Render latent codes.
+        """Render latent codes w, not z: ``generator(generator.map(z))``.
+
+        z and w have the same shape [N, D], so z given by mistake is not noticed; it is rendered as if it were w, and
+        the pictures are wrong.
 
         Args:
-            latents: as :meth:`expand` takes them.
+            latents: w, never z, as :meth:`expand` takes them.
             noise: "fixed" (the maps stored with the weights), "random", a torch.Generator to draw from, or a list
                 of maps [1 or N, 1, h, w], one a 3x3 convolution of the renderer.
             visible: [N, K] of 0/1 keeps only some regions.
             coordinates: [N, K, s, s, 2] where each region's local generator is evaluated, -1..1 over the picture.
+
+        Raises:
+            InputError: a shape or noise that does not fit.
         """
+        num_regions, side = self.config.num_regions, self.config.coarse_size
+        _require_last_axes("visible", visible, (num_regions,))
+        _require_last_axes("coordinates", coordinates, (num_regions, side, side, 2))
         return self.compose(self.local(self.region_codes(latents), coordinates), noise, visible)
 
     def region_codes(self, latents: Tensor) -> Tensor:
@@ -285,6 +362,16 @@ class Generator(nn.Module):
         image, segmentation = self.renderer(feature, mask, maps)
         side = self.config.coarse_size
         return Rendering(image, segmentation, 2.0 * mask - 1.0, local.depth.unflatten(2, (side, side)))
+
+
+def _require_last_axes(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Compare all axes but the first, of images."""
+    if value is None:
+        return
+    axes = ", ".join(map(str, shape))
+    require_type(name, value, Tensor, f"a torch.Tensor [N, {axes}]")
+    if value.ndim != len(shape) + 1 or tuple(value.shape[1:]) != shape:
+        raise InputError(f"{name} has the shape [N, {axes}] here, got {list(value.shape)}.")
 
 
 def _source_rows(config: GeneratorConfig) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanticgan.errors import InputError
 from semanticgan.networks.layers import (
     ACTIVATION_GAIN,
     ScaledConv,
@@ -25,6 +26,7 @@ from semanticgan.networks.layers import (
     run_block,
     widened,
 )
+from semanticgan.wrong_arguments import shown
 
 FASTER = 10.0
 """Learning rate of the label network's convolutions, times that of the rest."""
@@ -154,22 +156,27 @@ class Renderer(nn.Module):
 
     def noise_maps(self, noise: str | Sequence[Tensor] | torch.Generator, like: Tensor) -> list[Tensor]:
         """The noise of every convolution: stored maps, fresh ones, fresh ones from a generator, or the given list."""
-        if noise == "fixed":
+        if isinstance(noise, str) and noise == "fixed":
             return [self.get_buffer(f"noise_{index}") for index in range(len(self.noise_sides))]
-        if noise == "random" or isinstance(noise, torch.Generator):
+        if isinstance(noise, torch.Generator) or (isinstance(noise, str) and noise == "random"):
             generator = noise if isinstance(noise, torch.Generator) else None
             device = generator.device if generator is not None else like.device
             return [
                 torch.randn(like.shape[0], 1, side, side, generator=generator, device=device).to(like.device)
                 for side in self.noise_sides
             ]
-        if isinstance(noise, str) or len(noise) != len(self.noise_sides):
-            given = repr(noise) if isinstance(noise, str) else f"a list of {len(noise)}"
-            raise ValueError(
-                f'noise must be "fixed", "random", a torch.Generator, or a list of {len(self.noise_sides)} maps '
-                f"of sides {self.noise_sides}, got {given}."
+        sides = self.noise_sides
+        maps = list(noise) if isinstance(noise, Sequence) and not isinstance(noise, str) else []
+        fits = [
+            isinstance(given, Tensor) and given.ndim == 4 and tuple(given.shape[1:]) == (1, side, side)
+            for given, side in zip(maps, sides, strict=False)
+        ]
+        if len(maps) != len(sides) or not all(fits):
+            raise InputError(
+                f'noise must be "fixed", "random", a torch.Generator, or a list of {len(sides)} maps '
+                f"[1 or N, 1, side, side] of sides {sides}, got {shown(noise)}."
             )
-        return list(noise)
+        return maps
 
     def forward(self, feature: Tensor, mask: Tensor, noise: Sequence[Tensor]) -> RendererOutput:
         """Args: feature [N, F, s, s]; mask [N, K, s, s] coarse masks m in [0, 1]; noise one map a convolution."""
