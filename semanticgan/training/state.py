@@ -20,7 +20,7 @@ from semanticgan.files import folder_written_aside, sha256_of
 
 _FOLDER = re.compile(r"step-(\d{7,})")
 # Names that :mod:`semanticgan.files` and this module give to what is not whole yet, or no more.
-_LITTER = re.compile(r"\.step-\d{7,}-.*|\.config-\w{8}\.yaml")
+_LITTER = re.compile(r"\.step-\d{7,}-.*|\.config-\w{8}(\.partial)?\.yaml")
 _MANIFEST = "manifest.json"
 TRAINING_FILE = "training.pt"
 MODEL_FILE = "model.safetensors"
