@@ -102,7 +102,8 @@ def batches(
             each take their own.
 
     Raises:
-        InputError: an empty dataset, a batch or seed out of range; while iterating, a file that cannot be used, or a lost worker.
+        InputError: an empty dataset, a batch or seed out of range; while iterating, a file that cannot be used, or a
+            worker that died or froze.
     """
     if len(dataset) < 1:
         raise InputError("the dataset is empty. Give one with at least one picture.")
