@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from semanticgan.errors import InputError
-
-LOCK_FILE = ".lock"
+from semanticgan.training.contents import LOCK_FILE, open_plain
 
 
 @contextmanager
@@ -20,10 +20,10 @@ def held(run_dir: Path) -> Iterator[None]:
     The lock is the system's own, so that a process that was killed leaves nothing in the way.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or its lock is no file.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
-    with open(run_dir / LOCK_FILE, "a", encoding="utf-8") as file:
+    with open(open_plain(run_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8") as file:
         if not _lock(file):
             raise InputError(
                 f"another process is training in run_dir {str(run_dir)!r}. Wait until it ends, or choose another."

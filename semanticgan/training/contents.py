@@ -1,0 +1,142 @@
+"""What a run's folder may hold: files and folders of its own, which are opened without following links.
+
+A run may come from somebody else. A link in it would let a training write outside of it, and a pipe would let it wait
+for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from semanticgan.errors import InputError
+
+CONFIG_FILE = "config.yaml"
+LOCK_FILE = ".lock"
+STATS_FILE = "stats.jsonl"
+SHEETS_FOLDER = "sheets"
+TENSORBOARD_FOLDER = "tensorboard"
+WANDB_ID_FILE = ".wandb-id"
+
+_FILES = (CONFIG_FILE, LOCK_FILE, STATS_FILE, WANDB_ID_FILE)
+_FOLDERS = re.compile(rf"{SHEETS_FOLDER}|{TENSORBOARD_FOLDER}|wandb|step-\d{{7,}}")
+_LARGEST_CONFIG = 1 << 18  # bytes; what is written has a few thousand
+_LONGEST_LINE = 1 << 20  # characters of a line of the log
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFREG: "a file",
+}
+
+
+def require_plain(run_dir: Path) -> None:
+    """Check that what a run's folder holds under the run's own names is what the run put there, links excluded.
+
+    Raises:
+        InputError: something is a link, a pipe, a device, a file in place of a folder or the other way round, or the
+            configuration is too large.
+    """
+    for name in _FILES:
+        _require_kind(run_dir / name, stat.S_IFREG)
+    for entry in _entries(run_dir):
+        if _FOLDERS.fullmatch(entry.name):
+            _require_kind(entry, stat.S_IFDIR)
+            if entry.name == TENSORBOARD_FOLDER or entry.name.startswith("step-"):
+                for inner in _entries(entry):
+                    if not stat.S_ISDIR(inner.lstat().st_mode):
+                        _require_kind(inner, stat.S_IFREG)
+    _require_config_of_ours(run_dir / CONFIG_FILE)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds; nothing where it is gone meanwhile."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _require_kind(path: Path, wanted: int) -> None:
+    try:
+        found = stat.S_IFMT(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if found != wanted:
+        raise InputError(
+            f"{str(path)!r} is {_KINDS.get(found, 'no file')}, and has to be {_KINDS[wanted]} of the run itself. Move "
+            "it away, or give another run folder."
+        )
+
+
+def _require_config_of_ours(path: Path) -> None:
+    """What this package writes is small and has no YAML anchors, which can make a few lines take all memory."""
+    if not path.exists():
+        return
+    import yaml
+
+    text = read_text(path, _LARGEST_CONFIG)
+    with contextlib.suppress(yaml.YAMLError, RecursionError):  # told where it is loaded
+        if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text)):
+            raise InputError(f"{str(path)!r} has YAML anchors, which no run writes. Give the run_dir of a training.")
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether there is a file of this name, and no link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file of a run's folder: never through a link, never waiting for a pipe. Returns the handle.
+
+    Args:
+        path: the file.
+        flags: of ``os.open``.
+
+    Raises:
+        InputError: it is no file.
+    """
+    _require_kind(path, stat.S_IFREG)
+    safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags | safe | getattr(os, "O_BINARY", 0), 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InputError(f"{str(path)!r} is no file. Move it away, or give another run folder.")
+    return handle
+
+
+def read_text(path: Path, largest: int = _LARGEST_CONFIG) -> str:
+    """The text of a small file of a run's folder.
+
+    Raises:
+        InputError: no file, too large, or no text.
+    """
+    with open(open_plain(path, os.O_RDONLY), "rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise InputError(f"{str(path)!r} is larger than {largest} bytes. Give the folder of a run.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is no text. Give the folder of a run.") from error
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Lines of a log with their newlines, each as it is read; one that is too long comes in pieces.
+
+    Raises:
+        InputError: no file.
+    """
+    with open(open_plain(path, os.O_RDONLY), encoding="utf-8", errors="replace", newline="\n") as file:
+        while line := file.readline(_LONGEST_LINE):
+            yield line
