@@ -25,6 +25,7 @@ WANDB_ID_FILE = ".wandb-id"
 _FILES = (CONFIG_FILE, LOCK_FILE, STATS_FILE, WANDB_ID_FILE)
 _FOLDERS = re.compile(rf"{SHEETS_FOLDER}|{TENSORBOARD_FOLDER}|wandb|step-\d{{7,}}")
 _LARGEST_CONFIG = 1 << 18  # bytes; what is written has a few thousand
+_DEEPEST = 50
 _LONGEST_LINE = 1 << 20  # characters of a line of the log
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -83,9 +84,21 @@ def _require_config_of_ours(path: Path) -> None:
     import yaml
 
     text = read_text(path, _LARGEST_CONFIG)
+    if _depth(text) > _DEEPEST:
+        raise InputError(f"{str(path)!r} is nested more than {_DEEPEST} deep. Give the run_dir of a training.")
     with contextlib.suppress(yaml.YAMLError, RecursionError):  # told where it is loaded
         if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text)):
             raise InputError(f"{str(path)!r} has YAML anchors, which no run writes. Give the run_dir of a training.")
+
+
+def _depth(text: str) -> int:
+    """How deep brackets and lists of lists are nested at most; the time of a YAML reader grows with its square."""
+    depth = deepest = 0
+    for character in re.findall(r"[\[\]{}]", text):
+        depth += 1 if character in "[{" else -1
+        deepest = max(deepest, depth)
+    lists = re.findall(r"(?m)^[ ]*((?:[-?:] +)+)", text)
+    return max([deepest, *(len(dashes.split()) for dashes in lists)])
 
 
 def is_plain_file(path: Path) -> bool:

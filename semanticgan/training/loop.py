@@ -40,7 +40,7 @@ from semanticgan.training.interruption import (
     stop_requested,
 )
 from semanticgan.training.logs import RunLog
-from semanticgan.training.processes import Processes, device_of_process, joined
+from semanticgan.training.processes import PATIENCE_IN_STEPS, Processes, device_of_process, joined
 from semanticgan.training.scoring import Scoring
 from semanticgan.training.sheets import write_sheet
 from semanticgan.training.start import Start
@@ -88,7 +88,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         TrainingDiverged: a loss is not finite; the last state is kept.
     """
     device = device_of_process(choose_device(config.device))
-    with joined(device) as processes:
+    with joined(device, PATIENCE_IN_STEPS) as processes:
         return _train_among(processes, config, device)
 
 
