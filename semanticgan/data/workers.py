@@ -105,7 +105,9 @@ def _end(said: str) -> str:
     if code := _EXIT_CODE.search(said):
         return f"ended with exit code {code[1]}. Read without workers to see why"
     by = _BY_SIGNAL.search(said)
-    name = by[1].strip() if by else "Killed"
+    if by is None:
+        return "died: the system killed it because memory ran out, or its own code ended it. Use fewer workers"
+    name = by[1].strip()
     if name.startswith("Killed"):
         return "was killed, as the system does where memory runs out. Use fewer workers or a smaller batch"
     if name.startswith("Bus"):
