@@ -1,16 +1,33 @@
-"""Outputs that appear whole or not at all, and never replace a user's file unasked."""
+"""Outputs that appear whole or not at all, and never replace a user's file unasked.
+
+An output is written into a hidden file beside it, ``.NAME-RANDOM.partial.SUFFIX``, and renamed at the end. The writing
+process holds a lock on that file. A partial file without a lock is what a killed process left, and is removed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import hashlib
 import os
+import re
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from semanticgan.errors import ExistingFileError, MissingFileError, UnwritableError
+from semanticgan.errors import ExistingFileError, InputError, MissingFileError, UnwritableError
+
+_PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}\.partial(\..+)?", re.DOTALL)
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO)
+# What libraries say of a failed write in errors of their own: torch's zip writer and stream, safetensors, Pillow's
+# encoders and numpy's tofile.
+_SAID_OF_A_FAILED_WRITE = re.compile(
+    r"PytorchStreamWriter|unexpected pos|iostream error|I/O error|IoError|^encoder error|requested and \d+ written"
+)
 
 
 def require_file(path: str | Path, what: str) -> Path:
@@ -29,12 +46,15 @@ def require_file(path: str | Path, what: str) -> Path:
 def require_free(path: str | Path, overwrite: bool = False) -> Path:
     """Return ``path`` if it may be written, checked before long work starts.
 
+    What a killed process left of an output in its folder is removed.
+
     Raises:
         ExistingFileError: it exists and ``overwrite`` is false.
         UnwritableError: its folder cannot be written, or, where it does not exist yet, be created.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
+    remove_leftovers(path.absolute().parent)
+    if os.path.lexists(path) and not overwrite:
         raise ExistingFileError(
             f"output {str(path)!r} exists already. Choose another name, or add --overwrite to replace it."
         )
@@ -52,25 +72,26 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
     Raises:
         ExistingFileError, UnwritableError: as :func:`require_free`; a folder is never replaced.
+        UnwritableError: it could not be written, the disk is full for example; what was there stays as it was.
     """
     path = require_free(path, overwrite)
     if path.is_dir():
         raise ExistingFileError(f"output {str(path)!r} is a folder, which is not replaced. Choose another name.")
-    _make_folder(path.absolute().parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
-    os.close(handle)
-    aside = Path(name)
-    try:
-        yield aside
-        os.chmod(aside, 0o666 & ~_umask())
-        _sync_file(aside)
-        if path.exists() and not overwrite:  # appeared while we worked
-            raise ExistingFileError(
-                f"output {str(path)!r} appeared while it was being written. Choose another name, or add --overwrite."
-            )
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with _folder_made(path.absolute().parent), _failed_writes_named(path, f".{path.stem}-"):
+        aside, handle = _partial_file(path)
+        try:
+            yield aside
+            os.chmod(aside, 0o666 & ~_umask())
+            _sync_file(aside)
+            if os.path.lexists(path) and not overwrite:  # appeared while we worked
+                raise ExistingFileError(
+                    f"output {str(path)!r} appeared while it was being written. Choose another name, or add "
+                    "--overwrite."
+                )
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+            _close(handle)
 
 
 @contextlib.contextmanager
@@ -79,21 +100,147 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
 
     Raises:
         ExistingFileError, UnwritableError: as :func:`require_free`; an existing folder is never replaced.
+        UnwritableError: it could not be written.
     """
     path = require_free(path)
-    _make_folder(path.absolute().parent)
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
+    folder = path.absolute().parent
+    with _folder_made(folder), _failed_writes_named(path, f".{path.name}-"):
+        aside, handle = _partial_folder(path)
+        try:
+            yield aside
+            os.chmod(aside, 0o777 & ~_umask())
+            for written in aside.rglob("*"):
+                if written.is_file():
+                    _sync_file(written)
+            sync_folder(aside)
+            os.rename(aside, path)
+            sync_folder(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            _close(handle)
+
+
+@contextlib.contextmanager
+def _failed_writes_named(path: Path, own: str) -> Iterator[None]:
+    """Turn what the system or a library says of a failed write within the block into one line.
+
+    Args:
+        path: what is being written.
+        own: what the names of its temporary files begin with.
+
+    Raises:
+        UnwritableError: the write failed. Other errors pass, those of files that were read among them.
+    """
     try:
-        yield aside
-        os.chmod(aside, 0o777 & ~_umask())
-        for written in aside.rglob("*"):
-            if written.is_file():
-                _sync_file(written)
-        sync_folder(aside)
-        os.rename(aside, path)
-        sync_folder(path.absolute().parent)
+        yield
+    except (OSError, RuntimeError, *_library_errors()) as error:
+        if isinstance(error, InputError) or not is_failed_write(error):
+            raise
+        named = getattr(error, "filename", None)
+        if isinstance(named, str) and own not in named:
+            raise
+        raise UnwritableError(
+            f"output {str(path)!r} could not be written ({_reason(error)}). Nothing was replaced. Make room or choose "
+            "another place, then run this again."
+        ) from error
+
+
+def is_failed_write(error: BaseException) -> bool:
+    """Whether an error says that a file could not be written: no room, a quota, a limit, a broken or lost disk."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _NOT_WRITTEN
+    return bool(_SAID_OF_A_FAILED_WRITE.search(str(error)))
+
+
+def _reason(error: BaseException) -> str:
+    """Why a write failed, in the system's words where it says them."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    found = re.search(r"os error (\d+)", str(error))
+    return os.strerror(int(found[1])) if found else "the disk is full or gone"
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    """Errors of libraries that are neither OSErrors nor RuntimeErrors; of those only that are in use."""
+    safetensors = sys.modules.get("safetensors")
+    return (safetensors.SafetensorError,) if safetensors is not None else ()
+
+
+@functools.cache
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder, once in this process; what is still being written stays.
+
+    Args:
+        folder: absolute; may be missing.
+    """
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if _PARTIAL.fullmatch(entry.name) and not entry.is_symlink():
+                with contextlib.suppress(OSError):
+                    _remove_if_left(Path(entry.path))
+
+
+def _remove_if_left(path: Path) -> None:
+    """Remove a partial file or folder that nobody holds. Where the system has no locks, it stays."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    kind = path.lstat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stat.S_ISDIR(kind):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        os.close(handle)
+
+
+def _partial_file(path: Path) -> tuple[Path, int]:
+    """A new temporary file for ``path``, held by a lock, and its open handle."""
+    folder = path.absolute().parent
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".partial{path.suffix}", dir=folder)
+        if _hold(handle, name):
+            return Path(name), handle
+
+
+def _partial_folder(path: Path) -> tuple[Path, int | None]:
+    """A new temporary folder for ``path``, held by a lock, and its open handle where the system has one."""
+    while True:
+        name = tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".partial", dir=path.absolute().parent)
+        if sys.platform == "win32":
+            return Path(name), None
+        handle = os.open(name, os.O_RDONLY)
+        if _hold(handle, name):
+            return Path(name), handle
+
+
+def _hold(handle: int, name: str) -> bool:
+    """Lock an open file until it is closed or the process ends; False where another process took it for a leftover.
+
+    Without effect where the system or the file system has no locks.
+    """
+    if sys.platform == "win32":
+        os.close(handle)  # an open file cannot be renamed there
+        return True
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    if os.path.lexists(name):
+        return True
+    os.close(handle)
+    return False
+
+
+def _close(handle: int | None) -> None:
+    if sys.platform != "win32" and handle is not None:
+        os.close(handle)
 
 
 def sha256_of(path: Path) -> str:
@@ -118,6 +265,20 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextlib.contextmanager
+def _folder_made(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove what was made of it where the block fails and left it empty."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    _make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        for made in missing:
+            with contextlib.suppress(OSError):
+                made.rmdir()
+        raise
 
 
 def _make_folder(folder: Path) -> None:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from semanticgan.errors import InputError
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFREG: "a file",
+}
 
 
 def require_outside(out: str | Path, source: str | Path, what: str = "output") -> None:
@@ -41,6 +52,46 @@ def require_no_source_inside(out: str | Path, source: str | Path) -> None:
         )
 
 
+def require_kind(path: Path, wanted: int) -> None:
+    """Check what lies at a path, without following a link; nothing may lie there.
+
+    Args:
+        path: to look at.
+        wanted: ``stat.S_IFREG`` or ``stat.S_IFDIR``.
+
+    Raises:
+        InputError: something else lies there.
+    """
+    try:
+        found = stat.S_IFMT(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if found != wanted:
+        raise InputError(
+            f"{str(path)!r} is {_KINDS.get(found, 'no file')}, and must be {_KINDS[wanted]}. Move it away, or "
+            "give another folder."
+        )
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file: never through a link, never waiting for a pipe. Returns the handle.
+
+    Args:
+        path: the file.
+        flags: of ``os.open``.
+
+    Raises:
+        InputError: it is no file.
+    """
+    require_kind(path, stat.S_IFREG)
+    safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags | safe | getattr(os, "O_BINARY", 0), 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InputError(f"{str(path)!r} is no file. Move it away, or give another folder.")
+    return handle
+
+
 @contextlib.contextmanager
 def held(path: Path, refusal: str, keep: bool = True) -> Iterator[None]:
     """Hold a lock file, made where it does not exist, until the end of the block or of the process.
@@ -53,11 +104,12 @@ def held(path: Path, refusal: str, keep: bool = True) -> Iterator[None]:
         keep: leave the file there at the end.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or it is no file.
     """
     with contextlib.ExitStack() as opened:
         while True:
-            file = opened.enter_context(open(path, "a", encoding="utf-8"))
+            handle = open_plain(path, os.O_RDWR | os.O_CREAT)
+            file = opened.enter_context(open(handle, "r+", encoding="utf-8"))
             if not _lock(file):
                 raise InputError(refusal)
             if keep or _is_still(path, file):

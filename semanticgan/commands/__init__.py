@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import json
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,9 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from semanticgan.commands.memory import keep_freed_memory
+from semanticgan.commands.stopping import signals_as_interrupts
 from semanticgan.errors import DataWarning, InputError, TrainingDiverged, unknown_name
+from semanticgan.terminal import guarded_streams, json_line, say
 
 VERBS: Mapping[str, str] = MappingProxyType(
     {
@@ -75,41 +77,66 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
 
     Returns:
         The exit code, all but 0 with one line on stderr: 0, 1 after a training that diverged, 2 after a mistake of
-        the user's or where the system refuses (a full disk, a file that may not be read), 130 after Ctrl-C.
+        the user's or where the system refuses (a full disk, a file that may not be read), 128 and the number of the
+        signal after one that ends programs: 130 after Ctrl-C, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        if not words or words[0] in ("-h", "--help"):
-            sys.stdout.write(_overview())
-            return 0 if words else 2
-        if words[0] == "--version":
-            from semanticgan import __version__
-
-            sys.stdout.write(f"semanticgan {__version__}\n")
-            return 0
-        verb = words[0].replace("_", "-")
-        if verb not in VERBS:
-            raise unknown_name("verb", words[0], VERBS)
-        parser = build_parser(verb, program or f"semanticgan {verb}")
-        args = parser.parse_intermixed_args(words[1:])  # KEY=VALUE may stand before and after options
-        keep_freed_memory()
-        with _data_warnings_as_lines():
-            result = args.run(args)
-    except InputError as error:
-        return _complain(str(error), 2)
-    except TrainingDiverged as error:
-        return _complain(str(error), 1)
-    except OSError as error:
-        if error.strerror is None:  # raised by a program, not by the system
+    with guarded_streams():
+        try:
+            with signals_as_interrupts():
+                return _run(words, program)
+        except InputError as error:
+            return _complain(str(error), 2)
+        except TrainingDiverged as error:
+            return _complain(str(error), 1)
+        except OSError as error:
+            if error.strerror is None:  # raised by a program, not by the system
+                raise
+            where = f" {error.filename!r}" if error.filename is not None else ""
+            return _complain(f"the system refuses{where}: {error.strerror}. Mend that, then run this again.", 2)
+        except RuntimeError as error:
+            lost = _lost_worker(error)
+            if lost is None:
+                raise
+            return _complain(lost, 2)
+        except KeyboardInterrupt as stop:
+            sys.stderr.write("stopped.\n")
+            return 128 + getattr(stop, "number", signal.SIGINT)
+        except SystemExit:  # after --help
+            say("")
             raise
-        where = f" {error.filename!r}" if error.filename is not None else ""
-        return _complain(f"the system refuses{where}: {error.strerror}. Mend that, then run this again.", 2)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped.\n")
-        return 130
+
+
+def _run(words: list[str], program: str | None) -> int:
+    """:func:`main` without what is said of errors."""
+    if not words or words[0] in ("-h", "--help"):
+        say(_overview())
+        return 0 if words else 2
+    if words[0] == "--version":
+        from semanticgan import __version__
+
+        say(f"semanticgan {__version__}\n")
+        return 0
+    verb = words[0].replace("_", "-")
+    if verb not in VERBS:
+        raise unknown_name("verb", words[0], VERBS)
+    parser = build_parser(verb, program or f"semanticgan {verb}")
+    args = parser.parse_intermixed_args(words[1:])  # KEY=VALUE may stand before and after options
+    keep_freed_memory()
+    with _data_warnings_as_lines():
+        result = args.run(args)
     if result:
-        sys.stdout.write(json.dumps(result) + "\n")
+        say(json_line(result) + "\n")
     return 0
+
+
+def _lost_worker(error: RuntimeError) -> str | None:
+    """What is said of a data worker that died, wherever torch tells of it; None for another error."""
+    if "DataLoader" not in str(error):
+        return None
+    from semanticgan.data.workers import lost_worker
+
+    return lost_worker(error)
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from semanticgan.editing.outputs import require_video_writer, save_video
+    from semanticgan.editing.videos import require_video_writer, save_video, seconds_of
     from semanticgan.files import require_free
 
     seeds: tuple[int, ...] = args.seeds or (args.seed, following(args.seed, 1))
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "method": args.method,
         "composite": args.composite,
         "frames": num_frames,
-        "seconds": num_frames / args.fps,
+        "seconds": seconds_of(args.out, num_frames, args.fps),
         "side": model.size * enlarge,
     }
 

@@ -9,7 +9,6 @@ ends of epochs.
 from __future__ import annotations
 
 import functools
-import signal
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.data.reading import ErrorsAsItems
+from semanticgan.data.workers import loaded, worker_options
 from semanticgan.errors import InputError
 from semanticgan.regions import RegionScheme
 from semanticgan.seeds import require_seed, sequence
@@ -103,7 +103,8 @@ def batches(
             each take their own.
 
     Raises:
-        InputError: an empty dataset, a batch or seed out of range; while iterating, a file that cannot be used.
+        InputError: an empty dataset, a batch or seed out of range; while iterating, a file that cannot be used, or a
+            worker that died or froze.
     """
     if len(dataset) < 1:
         raise InputError("the dataset is empty. Give one with at least one picture.")
@@ -113,15 +114,13 @@ def batches(
     loader = DataLoader(
         _Drawn(dataset),
         batch_sampler=_Steps(len(dataset), batch, start_step, seed, flip, positions),
-        num_workers=workers,
         collate_fn=_stack,
-        multiprocessing_context=start_method if workers else None,
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # or starting the loader would draw from torch's global stream
-        worker_init_fn=_leave_signals_to_the_parent,
+        **worker_options(workers, start_method),
     )
-    return _without_errors(loader)
+    return loaded(loader)
 
 
 def to_network(
@@ -189,22 +188,9 @@ class _Drawn(Dataset[Pair | InputError]):
         return flip(pair, self._regions) if draw.flipped and isinstance(pair, Pair) else pair
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; a worker that ends of it would cost the parent its last step."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
 def _stack(pairs: list[Pair | InputError]) -> Batch | InputError:
     for pair in pairs:
         if isinstance(pair, InputError):
             return pair
     images, labels = zip(*pairs, strict=True)
     return Batch(torch.stack(images), torch.stack(labels))
-
-
-def _without_errors(loader: DataLoader[Pair | InputError]) -> Iterator[Batch]:
-    for loaded in loader:
-        if isinstance(loaded, InputError):
-            raise loaded
-        yield loaded

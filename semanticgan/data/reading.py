@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from semanticgan.data.workers import loaded, worker_options
 from semanticgan.errors import InputError
 
 Item = TypeVar("Item")
@@ -44,29 +45,30 @@ def read_all(dataset: Dataset[Item], workers: int = 0, progress: str | None = No
         first: index to begin at, the ones before being done.
 
     Raises:
-        InputError: what the dataset raised.
+        InputError: what the dataset raised, or a worker that died or froze.
     """
     count = len(dataset)  # type: ignore[arg-type]
     loader = DataLoader(
         ErrorsAsItems(dataset),
         batch_size=None,
         sampler=range(first, count),
-        num_workers=workers,
         collate_fn=_unchanged,
         prefetch_factor=8 if workers else None,
         generator=torch.Generator(),  # or starting the loader would draw from torch's global stream
+        **worker_options(workers),
     )
     from tqdm import tqdm
 
     # Without a name or a terminal there is no bar; after an error it is wiped, so that the message stands alone.
     hidden = None if progress is not None else True
     with tqdm(desc=progress, total=count, initial=first, unit="picture", disable=hidden) as bar:
-        for item in loader:
-            if isinstance(item, InputError):
-                bar.leave = False
-                raise item
-            yield item
-            bar.update()
+        try:
+            for item in loaded(loader):
+                yield item
+                bar.update()
+        except InputError:
+            bar.leave = False
+            raise
 
 
 def num_processors() -> int:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from semanticgan.data.pairs import PairDataset, content_key
-from semanticgan.errors import InputError
-from semanticgan.files import written_aside
+from semanticgan.errors import DataWarning, InputError
+from semanticgan.files import require_free, written_aside
 from semanticgan.metrics.extractors import Extractor
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures
 from semanticgan.metrics.sharing import gathered, share
@@ -168,7 +168,11 @@ class FeatureCache:
         return FeatureSet(values, tensors.get("logits"), label, stand_in, known)
 
     def write(self, path: Path, features: FeatureSet) -> None:
-        """A folder that cannot be written costs a warning: the cache saves time, nothing else."""
+        """A folder that may not be written costs a warning: the cache saves time, nothing else.
+
+        Raises:
+            UnwritableError: the disk is full or gone.
+        """
         from safetensors.torch import save_file
 
         statistics = features.statistics()
@@ -180,10 +184,12 @@ class FeatureCache:
         if features.logits is not None:
             tensors["logits"] = features.logits.contiguous()
         try:
-            with written_aside(path, overwrite=True) as aside:
-                save_file(tensors, aside, {"sha256": _digest(tensors)})
-        except (InputError, OSError) as error:
-            warnings.warn(f"the features of the data are not kept: {error}", stacklevel=2)
+            require_free(path, overwrite=True)
+        except InputError as error:
+            warnings.warn(f"the features of the data are not kept: {error}", DataWarning, stacklevel=2)
+            return
+        with written_aside(path, overwrite=True) as aside:
+            save_file(tensors, aside, {"sha256": _digest(tensors)})
 
 
 def dataset_features(

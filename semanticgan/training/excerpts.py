@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from semanticgan.training.record import RunRecord
 
@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _NUM_ROWS = 3  # of a sheet, the ones that mean something at a glance: picture, segmentation, coarse mask
 _LARGEST_CELL = 128  # pixels
+_MOST_PIXELS = 64_000_000  # of a sheet
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ def read_sheet(step: int, path: Path, side: int | None) -> Sheet | None:
         side: of one cell in pixels; where unknown or not fitting, the sheet counts as one cell.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=["PNG"]) as file:
+            if file.width * file.height > _MOST_PIXELS:
+                return None
             picture = file.convert("RGB")
-    except (OSError, UnidentifiedImageError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
-    if not side or picture.width % side or picture.height % side:
+    if not side or side < 0 or picture.width % side or picture.height % side:
         side = max(picture.size)
     return Sheet(step, picture, side)
 

@@ -9,10 +9,9 @@ from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_free
 from semanticgan.places import require_outside
 from semanticgan.training.config import TrainingConfig, flat, load_config
-from semanticgan.training.hold import LOCK_FILE
+from semanticgan.training.contents import CONFIG_FILE, LOCK_FILE, require_plain
 from semanticgan.training.logs import require_sinks
 
-CONFIG_FILE = "config.yaml"
 # A run may be continued with other values of these; every other key must be what it was.
 _FREE_ON_RESUME = (
     "run_dir",
@@ -37,7 +36,8 @@ def require_usable(config: TrainingConfig) -> Path:
     """The run's folder, checked without writing anything: data may still turn out to be unusable.
 
     Raises:
-        InputError: no run_dir, one that cannot be written, lies in the data, or holds another configuration.
+        InputError: no run_dir, one that cannot be written, lies in the data or holds another configuration, or one
+            with links, pipes or the like in place of files.
     """
     if not config.run_dir:
         raise InputError("no run folder given. Add run_dir=runs/NAME.")
@@ -48,6 +48,7 @@ def require_usable(config: TrainingConfig) -> Path:
     if run_dir.exists() and not run_dir.is_dir():
         raise ExistingFileError(f"run_dir {str(run_dir)!r} is a file. Choose another.")
     path = require_free(run_dir / CONFIG_FILE, overwrite=True)
+    require_plain(run_dir)
     if path.exists():
         changed = _difference(load_config(path), config)
         if changed:

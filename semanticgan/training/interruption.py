@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 import threading
@@ -14,11 +13,9 @@ import torch
 from safetensors import SafetensorError
 
 from semanticgan.errors import InputError, UnwritableError
+from semanticgan.files import is_failed_write
 from semanticgan.training.config import TrainingConfig
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-# How torch.save, which raises RuntimeErrors of its zip writer and its stream, and safetensors tell of a failed write.
-_NOT_WRITTEN = ("PytorchStreamWriter", "unexpected pos", "iostream error", "I/O error", "IoError")
 # Of the CPU's allocator, of CUDA and MPS, and of cuBLAS and cuDNN.
 _NO_MEMORY = ("allocate memory", "out of memory", "ALLOC_FAILED")
 
@@ -93,8 +90,8 @@ def advice_when_the_disk_is_full(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        full = isinstance(error, OSError) and error.errno in _NO_ROOM
-        if not full and not any(words in str(error) for words in _NOT_WRITTEN):
+        cause = error.__cause__ if isinstance(error, UnwritableError) else error
+        if cause is None or not is_failed_write(cause):
             raise
         raise UnwritableError(
             f"{what} could not be written, the disk is full or gone. The states already there are whole. Make room, "
@@ -116,7 +113,9 @@ def deterministic_where_possible(wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set; a second Ctrl-C interrupts at once. Signals reach the main thread only.
+    """An event that SIGTERM, SIGHUP and Ctrl-C set; a second Ctrl-C interrupts at once.
+
+    Signals reach the main thread only. A SIGHUP that is ignored (``nohup``) stays ignored.
 
     A second SIGTERM is none of a person: torchrun passes on to its processes what a scheduler has sent them already.
     """
@@ -133,7 +132,10 @@ def stop_requested() -> Iterator[threading.Event]:
         stop.set()
         sys.stderr.write("\nstopping after this step; the state is being saved.\n")
 
-    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, request) for number in numbers}
     try:
         yield stop
     finally:

@@ -6,20 +6,30 @@ chosen by name, imported only when chosen, and never decide anything: a run with
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import importlib.util
 import json
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol
 
-from semanticgan.errors import InputError, unknown_name
+from semanticgan.errors import InputError, UnwritableError, unknown_name
+from semanticgan.files import is_failed_write, written_aside
+from semanticgan.training.contents import (
+    STATS_FILE,
+    TENSORBOARD_FOLDER,
+    WANDB_ID_FILE,
+    is_plain_file,
+    open_plain,
+    read_lines,
+    read_text,
+)
 
-STATS_FILE = "stats.jsonl"
-TENSORBOARD_FOLDER = "tensorboard"
 DEFAULT_SINKS = ("tensorboard",)
 
 
@@ -50,21 +60,36 @@ class RunLog:
         require_sinks(sinks)
         self.path = run_dir / STATS_FILE
         _drop_lines_after(self.path, start_step)
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (closed by close())
-        opened = [SINKS[name](run_dir, start_images) for name in dict.fromkeys(sinks)]
+        handle = open_plain(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._file = open(handle, "ab", buffering=0)  # noqa: SIM115  (closed by close())
+        with _failed_writes_of("the files of log_to"):
+            opened = [SINKS[name](run_dir, start_images) for name in dict.fromkeys(sinks)]
         self._sinks = [sink for sink in opened if sink is not None]
 
     def write(self, step: int, images: int, values: Mapping[str, float], clock: Mapping[str, float]) -> None:
-        """``values`` follow from the configuration; ``clock`` (speed) does not and goes to the sinks alone."""
-        self._file.write(json.dumps({"step": step, "images": images, **values}) + "\n")
-        self._file.flush()
-        for sink in self._sinks:
-            sink.write(images, {**values, **clock})
+        """``values`` follow from the configuration; ``clock`` (speed) does not and goes to the sinks alone.
+
+        Raises:
+            UnwritableError: the line could not be written, and nothing of it was.
+        """
+        line = (json.dumps({"step": step, "images": images, **values}) + "\n").encode()
+        with _failed_writes_of(f"the line of step {step} in {STATS_FILE}"):
+            size = os.fstat(self._file.fileno()).st_size
+            try:
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.ftruncate(self._file.fileno(), size)
+                raise
+        with _failed_writes_of("the files of log_to"):
+            for sink in self._sinks:
+                sink.write(images, {**values, **clock})
 
     def close(self) -> None:
         self._file.close()
-        for sink in self._sinks:
-            sink.close()
+        with _failed_writes_of("the files of log_to"):
+            for sink in self._sinks:
+                sink.close()
 
     def __enter__(self) -> RunLog:
         return self
@@ -72,7 +97,11 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+            return
+        with contextlib.suppress(UnwritableError):  # what ended the training is to be said, not this
+            self.close()
 
 
 def require_sinks(names: Sequence[str]) -> None:
@@ -91,16 +120,27 @@ def require_sinks(names: Sequence[str]) -> None:
 def _drop_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except (ValueError, KeyError, TypeError):  # a line cut off by a kill
-            break
-    aside = path.with_name(f".{path.name}-kept")
-    aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    os.replace(aside, path)
+    with written_aside(path, overwrite=True) as aside, open(aside, "w", encoding="utf-8", newline="\n") as kept:
+        for line in read_lines(path):
+            try:
+                if json.loads(line)["step"] <= step and line.endswith("\n"):
+                    kept.write(line)
+            except (ValueError, KeyError, TypeError, RecursionError):  # a line cut off by a kill, or no line of ours
+                break
+
+
+@contextlib.contextmanager
+def _failed_writes_of(what: str) -> Iterator[None]:
+    """Raises: UnwritableError: a write within the block failed."""
+    try:
+        yield
+    except OSError as error:
+        if not is_failed_write(error):
+            raise
+        raise UnwritableError(
+            f"{what} could not be written ({error.strerror}). Make room, then repeat the command: it goes on from the "
+            "newest state."
+        ) from error
 
 
 class _TensorBoard:
@@ -127,8 +167,6 @@ class _TensorBoard:
 class _WeightsAndBiases:
     """One W&B run a run folder, taken up again on resume; WANDB_PROJECT, WANDB_MODE etc. hold as everywhere."""
 
-    _ID_FILE = ".wandb-id"
-
     def __init__(self, run: Any) -> None:
         self._run = run
         # A resumed run repeats the lines since its last state, to the bit: they are there already.
@@ -137,12 +175,13 @@ class _WeightsAndBiases:
     @classmethod
     def open(cls, run_dir: Path, start_images: int) -> _WeightsAndBiases:
         wandb: Any = importlib.import_module("wandb")
-        id_file = run_dir / cls._ID_FILE
-        if not id_file.exists():
-            id_file.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
+        id_file = run_dir / WANDB_ID_FILE
+        if not is_plain_file(id_file):
+            with written_aside(id_file) as aside:
+                aside.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
         run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "semanticgan"),
-            id=id_file.read_text(encoding="utf-8").strip(),
+            id=read_text(id_file).strip(),
             name=run_dir.name,
             dir=str(run_dir),
             resume="allow",

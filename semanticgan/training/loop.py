@@ -29,7 +29,8 @@ from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.files import written_aside
 from semanticgan.model import choose_device
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.folder import CONFIG_FILE, require_usable
+from semanticgan.training.contents import CONFIG_FILE, SHEETS_FOLDER
+from semanticgan.training.folder import require_usable
 from semanticgan.training.hold import held
 from semanticgan.training.interruption import (
     advice_when_a_picture_is_unusable,
@@ -39,11 +40,19 @@ from semanticgan.training.interruption import (
     stop_requested,
 )
 from semanticgan.training.logs import RunLog
-from semanticgan.training.processes import Processes, device_of_process, joined
+from semanticgan.training.processes import PATIENCE_IN_STEPS, Processes, device_of_process, joined
 from semanticgan.training.scoring import Scoring
 from semanticgan.training.sheets import write_sheet
 from semanticgan.training.start import Start
-from semanticgan.training.state import MODEL_FILE, load_state, newest_state, remove_litter, save_state
+from semanticgan.training.state import (
+    MODEL_FILE,
+    load_state,
+    misfits_named,
+    newest_state,
+    remove_litter,
+    save_state,
+    state_folder,
+)
 from semanticgan.training.trainer import Trainer
 
 _SHORT = {"D": "loss/discriminator", "G": "loss/generator", "agreement": "loss/agreement"}  # beside the bar
@@ -79,7 +88,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         TrainingDiverged: a loss is not finite; the last state is kept.
     """
     device = device_of_process(choose_device(config.device))
-    with joined(device) as processes:
+    with joined(device, PATIENCE_IN_STEPS) as processes:
         return _train_among(processes, config, device)
 
 
@@ -150,19 +159,24 @@ def _resume(trainer: Trainer, data_key: str, run_dir: Path) -> dict[str, Tensor 
     """Take up the newest state, if there is one; returns what it measured since its last line of the log.
 
     Raises:
-        InputError: it was trained on other data, or every state is damaged.
+        InputError: it was trained on other data, it does not fit, or every state is damaged.
     """
     newest = newest_state(run_dir)
     if newest is None:
         return {}
     state = load_state(newest)
-    if state["data_key"] != data_key:
+    with misfits_named(newest):
+        known = state["data_key"]
+    if known != data_key:
         raise InputError(
             f"the data at {trainer.config.data.path!r} are not those that {str(run_dir)!r} was trained on. "
             "Give the same data, or another run_dir."
         )
-    trainer.load_state(state)
-    return dict(state.get("recent", {}))
+    with misfits_named(newest):
+        trainer.load_state(state)
+        if newest != state_folder(run_dir, trainer.steps_done):
+            raise ValueError(f"it says of itself that it is of step {trainer.steps_done}")
+        return {str(name): float(value) for name, value in dict(state.get("recent", {})).items()}
 
 
 def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Event) -> None:
@@ -276,7 +290,7 @@ def _save(run: _Run) -> None:
 
 
 def _write_sheet(trainer: Trainer, run_dir: Path) -> None:
-    path = run_dir / "sheets" / f"step-{trainer.steps_done:07d}.png"
+    path = run_dir / SHEETS_FOLDER / f"step-{trainer.steps_done:07d}.png"
     write_sheet(trainer.average, trainer.regions, trainer.config.schedule.sheet_images, trainer.config.seed, path)
 
 

@@ -5,7 +5,12 @@ Started by ``torchrun``, which says in the environment how many there are; one p
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import signal
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,10 +23,16 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from semanticgan.errors import InputError
 
-_PATIENCE = timedelta(minutes=30)  # the first process may decode pictures or write a state while the others wait
+PATIENCE = timedelta(minutes=30)
+"""How long processes wait for one that measures or writes while they do not."""
+PATIENCE_IN_STEPS = timedelta(minutes=5)
+"""How long they wait in a training, where all do the same: pictures are decoded by all, and a state takes seconds."""
+_ROLL_CALL_SECONDS = 5.0
+_OF_THE_GROUP = re.compile(r"gloo|[Cc]onnection (closed|reset|refused)|NCCL|ProcessGroup|Broken pipe|Timed out waiting")
 
 
 @dataclass(frozen=True)
@@ -127,8 +138,12 @@ def shares_of(batch: int, name: str, processes: Processes, accumulate: int) -> l
     return [share_of(batch, count, index) for index in own]
 
 
+class ProcessLost(InputError):
+    """Another process of a training died, or does not answer."""
+
+
 @contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
+def joined(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Processes]:
     """Join the processes that torchrun has started, until the end of the block; alone where there are none.
 
     Nothing of the group is left after the block: a thread of it that outlives the interpreter aborts the process. What
@@ -137,6 +152,10 @@ def joined(device: torch.device) -> Iterator[Processes]:
 
     Args:
         device: where this process computes; NCCL connects processes on CUDA, gloo others.
+        patience: one that does not answer for this long counts as lost.
+
+    Raises:
+        ProcessLost: another process died or does not answer.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -145,19 +164,48 @@ def joined(device: torch.device) -> Iterator[Processes]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     # Imported later, by DistributedDataParallel, its functions have the group of that time as a default, and keep it.
     import_module("torch.distributed.nn.functional")
-    dist.init_process_group(backend, timeout=_PATIENCE)
+    store, rank, count = next(rendezvous("env://"))
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=patience)
     try:
         # Weights of convolutions lie channels-last, the buckets in order; copying between them costs little.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         # torch 2.13's new name for the argument is unknown to 2.6.
         warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
-        words = dist.new_group(backend="gloo", timeout=_PATIENCE) if backend == "nccl" else None
-        yield Processes(dist.get_rank(), count, words)
+        words = dist.new_group(backend="gloo", timeout=patience) if backend == "nccl" else None
+        yield Processes(rank, count, words)
     except BaseException as error:
         traceback.clear_frames(error.__traceback__)  # their trainer holds the group
+        if isinstance(error, RuntimeError) and _OF_THE_GROUP.search(str(error)):
+            raise ProcessLost(_who_is_lost(store, rank, count, patience)) from error
         raise
     finally:
         dist.destroy_process_group()
+
+
+def _who_is_lost(store: dist.Store, rank: int, count: int, patience: timedelta) -> str:
+    """What to say after the group broke: which processes do not answer a roll call.
+
+    The launcher ends the others, too; until the call is over its SIGTERM waits.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    missing = []
+    deadline = time.monotonic() + _ROLL_CALL_SECONDS
+    try:
+        store.set(f"here/{rank}", "")
+        for other in range(count):
+            left = timedelta(seconds=max(deadline - time.monotonic(), 0.1))
+            with contextlib.suppress(RuntimeError):
+                store.wait([f"here/{other}"], left)
+                continue
+            missing.append(str(other))
+    except RuntimeError:  # the process that keeps the store is the one that is gone
+        missing = ["0"]
+    who = f"process {' and '.join(missing)}" if missing else "another process"
+    return (
+        f"{who} of the {count} that share this training died, as where memory runs out, or did not answer within "
+        f"{patience.total_seconds():.0f} s. Repeat the command: it goes on from the newest state."
+    )
 
 
 def device_of_process(device: torch.device) -> torch.device:

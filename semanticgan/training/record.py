@@ -16,13 +16,23 @@ import torch
 
 from semanticgan.checkpoint import ModelMetadata, read_metadata
 from semanticgan.errors import InputError, MissingFileError
+from semanticgan.terminal import printable
+from semanticgan.training.contents import (
+    CONFIG_FILE,
+    SHEETS_FOLDER,
+    STATS_FILE,
+    TENSORBOARD_FOLDER,
+    is_plain_file,
+    read_lines,
+    read_text,
+    require_plain,
+)
 from semanticgan.training.curves import Curve
-from semanticgan.training.folder import CONFIG_FILE
-from semanticgan.training.logs import STATS_FILE, TENSORBOARD_FOLDER
 from semanticgan.training.state import MODEL_FILE, state_folders
 from semanticgan.training.typed_yaml import read_plain
 
-_SHEET = re.compile(r"step-(\d{7,})\.png")
+_SHEET = re.compile(r"step-(\d{7,15})\.png")
+_LARGEST = 2**53  # whole numbers up to here are exact as float64
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class RunRecord:
     def total_images(self) -> int | None:
         """Where the training ends, if the configuration says so."""
         total = self.section("schedule").get("total_images")
-        return total if isinstance(total, int) and total > 0 else None
+        return total if _is_count(total) else None
 
     def section(self, name: str) -> Mapping[str, Any]:
         """A section of the configuration, empty where there is none."""
@@ -99,6 +109,7 @@ def read_record(run_dir: str | Path) -> RunRecord:
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
         raise MissingFileError(f"run folder {str(run_dir)!r} does not exist. Give the run_dir of a training.")
+    require_plain(run_dir)
     config, text = _read_config(run_dir)
     curves, step, images, problems = _read_stats(run_dir, config)
     model = _read_model(run_dir)
@@ -123,7 +134,7 @@ def _read_config(run_dir: Path) -> tuple[dict[str, Any], str]:
     if not path.is_file():
         raise InputError(f"{str(run_dir)!r} is no run folder: it has no {CONFIG_FILE}. Give the run_dir of a training.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         # Not load_config: a run of an older or newer version can still be looked at.
         config = read_plain(text)
     except (OSError, ValueError) as error:
@@ -131,22 +142,31 @@ def _read_config(run_dir: Path) -> tuple[dict[str, Any], str]:
         raise InputError(f"{str(path)!r} cannot be read: {reason}. Give the run_dir of a training.") from error
     if not isinstance(config, dict):
         raise InputError(f"{str(path)!r} is no configuration. Give the run_dir of a training.")
-    return {str(name): value for name, value in config.items()}, text
+    return _shown(config), printable(text, keep="\n")
+
+
+def _shown(value: Any) -> Any:
+    """A configuration whose texts may be shown."""
+    if isinstance(value, dict):
+        return {printable(str(name)): _shown(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_shown(inner) for inner in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _read_stats(run_dir: Path, config: Mapping[str, Any]) -> tuple[dict[str, Curve], int, int, tuple[str, ...]]:
     """Curves by name, steps and images at the newest line, and which lines are damaged."""
     path = run_dir / STATS_FILE
-    content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     lines: list[dict[str, Any]] = []
     damaged: list[int] = []
-    for number, line in enumerate(content.split("\n"), start=1):
+    line = "\n"
+    for number, line in enumerate(read_lines(path) if is_plain_file(path) else (), start=1):
         parsed = _parse_line(line)
         if parsed is not None and (not lines or parsed["images"] > lines[-1]["images"]):
             lines.append(parsed)
         elif line.strip():
             damaged.append(number)
-    if damaged and not content.endswith("\n") and damaged[-1] == content.count("\n") + 1:
+    if damaged and not line.endswith("\n") and damaged[-1] == number:
         damaged.pop()  # being written as we read
     if not lines:
         schedule = config.get("schedule")
@@ -164,15 +184,16 @@ def _parse_line(line: str) -> dict[str, Any] | None:
     """The numbers of one line of the log, or None where it is damaged."""
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(values, dict) or not all(_is_count(values.get(name)) for name in ("step", "images")):
         return None
-    return {name: value for name, value in values.items() if type(value) in (int, float)}
+    numbers = {name: value for name, value in values.items() if type(value) in (int, float)}
+    return {printable(name): value for name, value in numbers.items() if type(value) is float or abs(value) < _LARGEST}
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and value > 0
+    return type(value) is int and 0 < value < _LARGEST
 
 
 def _curve(name: str, lines: list[dict[str, Any]]) -> Curve:
@@ -182,8 +203,8 @@ def _curve(name: str, lines: list[dict[str, Any]]) -> Curve:
 
 
 def _find_sheets(run_dir: Path) -> tuple[tuple[int, Path], ...]:
-    found = ((_SHEET.fullmatch(path.name), path) for path in (run_dir / "sheets").glob("step-*.png"))
-    return tuple(sorted((int(match[1]), path) for match, path in found if match))
+    found = ((_SHEET.fullmatch(path.name), path) for path in (run_dir / SHEETS_FOLDER).glob("step-*.png"))
+    return tuple(sorted((int(match[1]), path) for match, path in found if match and is_plain_file(path)))
 
 
 def _read_model(run_dir: Path) -> ModelMetadata | None:

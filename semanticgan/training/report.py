@@ -12,6 +12,7 @@ from pathlib import Path
 
 from semanticgan.errors import InputError
 from semanticgan.files import require_free, written_aside
+from semanticgan.terminal import printable
 from semanticgan.training import page
 from semanticgan.training.charts import chart_svg
 from semanticgan.training.excerpts import chosen_sheets
@@ -83,7 +84,7 @@ def report_page(record: RunRecord, warnings: tuple[str, ...]) -> str:
         page.folded("Every value this run is made with", page.code(record.config_text)),
         page.footer(f"semanticgan report of {record.run_dir.name}, made {datetime.now():%Y-%m-%d %H:%M}"),
     ]
-    return page.page(f"{record.name}: report of a training", parts)
+    return printable(page.page(f"{record.name}: report of a training", parts), keep="\n\t")
 
 
 def _development(record: RunRecord) -> str:

@@ -19,9 +19,9 @@ from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import resolve
 from semanticgan.training.config import TrainingConfig, load_config
-from semanticgan.training.folder import CONFIG_FILE
+from semanticgan.training.contents import CONFIG_FILE, is_plain_file, require_plain
 from semanticgan.training.readers import StartReader
-from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, newest_state
+from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, misfits_named, newest_state
 from semanticgan.training.trainer import Trainer
 
 
@@ -54,19 +54,23 @@ class Start:
         if not path.is_dir():
             loaded = load_model(resolve(path_or_name), with_discriminator=True)
             return cls(path_or_name, Model(loaded), discriminator=loaded.discriminator)
-        folder = path if (path / TRAINING_FILE).is_file() else newest_state(path)
+        require_plain(path)
+        folder = path if is_plain_file(path / TRAINING_FILE) else newest_state(path)
         if folder is None or not is_valid(folder):
             raise InputError(
                 f"start {path_or_name!r} holds no whole training state. Give a run's folder, one of its step-* "
                 "folders, a model file, or the name of a model."
             )
+        if folder == path:
+            require_plain(path.absolute().parent)
         recipe = folder.parent / CONFIG_FILE
         config = load_config(recipe) if recipe.is_file() else None
         model, state, discriminator = load(folder / MODEL_FILE, device="cpu"), load_state(folder), None
         if config is not None:
             with torch.random.fork_rng(devices=[]):
                 discriminator = Discriminator(config.discriminator_config(model.regions))
-            fill(discriminator, state["discriminator"], f"the discriminator of start {path_or_name!r}")
+            with misfits_named(folder):
+                fill(discriminator, state["discriminator"], f"the discriminator of start {path_or_name!r}")
         return cls(path_or_name, model, state, config, discriminator)
 
     @property

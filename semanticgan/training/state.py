@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import torch
 
 from semanticgan.errors import InputError
 from semanticgan.files import folder_written_aside, sha256_of
+from semanticgan.training.contents import SHEETS_FOLDER, is_plain_file, read_text
 
 _FOLDER = re.compile(r"step-(\d{7,})")
 # Names that :mod:`semanticgan.files` and this module give to what is not whole yet, or no more.
-_LITTER = re.compile(r"\.step-\d{7,}-.*|\.config-\w{8}\.yaml")
+_LITTER = re.compile(r"\.step-\d{7,}-.*|\.config-\w{8}(\.partial)?\.yaml")
 _MANIFEST = "manifest.json"
 TRAINING_FILE = "training.pt"
 MODEL_FILE = "model.safetensors"
@@ -86,23 +88,51 @@ def newest_state(run_dir: Path) -> Path | None:
 def is_valid(folder: Path) -> bool:
     """Whether all files of a state are there and unchanged."""
     try:
-        digests = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sha256"]
-        return all(sha256_of(folder / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        digests = json.loads(read_text(folder / _MANIFEST))["sha256"]
+        return all(
+            Path(name).name == name and is_plain_file(folder / name) and sha256_of(folder / name) == digest
+            for name, digest in digests.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
 def load_state(folder: Path) -> dict[str, Any]:
     """Read what :func:`save_state` saved, all tensors on the CPU, where Adam wants its counts of steps."""
-    state: dict[str, Any] = torch.load(folder / TRAINING_FILE, map_location="cpu", weights_only=True)
-    return state
+    with misfits_named(folder):
+        state = torch.load(folder / TRAINING_FILE, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            raise TypeError("no dictionary")
+        return state
+
+
+@contextmanager
+def misfits_named(folder: Path) -> Iterator[None]:
+    """Turn what torch says of a state that is not one of this package into one line.
+
+    Raises:
+        InputError: the state cannot be read or taken up within the block.
+    """
+    try:
+        yield
+    except (InputError, OSError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # what is in the file decides which
+        if "allocate memory" in str(error):
+            raise
+        said = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"the training state {str(folder)!r} is damaged or not of this run ({type(error).__name__}: {said}). Move "
+            "it away to go on from the one before."
+        ) from error
 
 
 def remove_litter(run_dir: Path) -> None:
     """Remove what a killed process left of a state, a sheet or a configuration; no other file is touched."""
-    for litter in (path for pattern in (".step-*", "*/.step-*", ".config-*") for path in run_dir.glob(pattern)):
+    patterns = (".step-*", f"{SHEETS_FOLDER}/.step-*", ".config-*")
+    for litter in (path for pattern in patterns for path in run_dir.glob(pattern)):
         if _LITTER.fullmatch(litter.name):
-            if litter.is_dir():
+            if litter.is_dir() and not litter.is_symlink():
                 shutil.rmtree(litter, ignore_errors=True)
             else:
                 litter.unlink(missing_ok=True)

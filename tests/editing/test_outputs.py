@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semanticgan.editing.outputs import label_picture, require_video_writer, save_picture, save_video, to_image
+from semanticgan.editing.outputs import label_picture, save_picture, to_image
 from semanticgan.editing.regions import swap_regions, vary_regions
 from semanticgan.editing.sheets import (
     component_sheet,
@@ -22,6 +22,7 @@ from semanticgan.editing.sheets import (
     heat_map,
     tint,
 )
+from semanticgan.editing.videos import require_video_writer, save_video
 from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.latents import LatentCode
 from semanticgan.regions import CELEBAMASK_13

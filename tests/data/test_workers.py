@@ -1,0 +1,131 @@
+"""Processes that read ahead: one that dies, freezes or fails is one line, and none outlives its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from semanticgan.data.workers import lost_worker
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+
+PROGRAM = """
+import os, signal, sys, time
+from semanticgan.data import batches, open_dataset, workers
+from semanticgan.data.reading import read_all
+from semanticgan.errors import InputError
+
+class Broken(type(open_dataset("portraits", size=16, length=8))):
+    def __getitem__(self, index):
+        if index % 4 == 3:
+            {what}
+        return super().__getitem__(index)
+
+def read(kind):
+    dataset = Broken(16, length=64)
+    return list(read_all(dataset, 2)) if kind == "all" else [next(batches(dataset, 16, workers=2, start_method=kind))]
+
+if __name__ == "__main__":
+    workers.PATIENCE_SECONDS = 10 if sys.argv[1] == 'all' else 100
+    try:
+        read(sys.argv[1])
+    except InputError as error:
+        print(error, flush=True)
+    {then}
+"""
+
+
+def start(folder: Path, what: str, kind: str = "all", then: str = "") -> subprocess.Popen[str]:
+    script = folder / "program.py"
+    script.write_text(textwrap.dedent(PROGRAM).replace("{what}", what).replace("{then}", then))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, script, kind], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "words"),
+    [
+        ("all", "os.kill(os.getpid(), signal.SIGKILL)", ("process", "killed", "memory")),
+        ("fork", "os.kill(os.getpid(), signal.SIGKILL)", ("process", "killed", "memory")),
+        ("spawn", "os.kill(os.getpid(), signal.SIGKILL)", ("process", "killed", "memory")),
+        ("all", "os._exit(7)", ("a data worker, process", "ended")),
+        ("all", "os.kill(os.getpid(), signal.SIGSTOP)", ("process", "gave nothing for 10 s")),
+        ("fork", "raise MemoryError('no room')", ("data worker", "MemoryError: no room")),
+        ("all", "raise KeyError('hair')", ("data worker", "KeyError")),
+    ],
+)
+def test_one_line_and_the_end(kind: str, what: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    process = start(tmp_path, what, kind)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert out.count("\n") == 1 and all(word in out for word in words), out
+    assert "Traceback" not in out + err
+
+
+def workers_of(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(number) for number in found]
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def soon(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_workers_die_with_a_killed_parent_even_stopped_ones(tmp_path: Path) -> None:
+    process = start(tmp_path, "time.sleep(300)", "fork")
+    try:
+        assert soon(lambda: len(workers_of(process.pid)) == 2)
+        time.sleep(1)
+        workers = workers_of(process.pid)
+        os.kill(workers[0], signal.SIGSTOP)
+        process.kill()
+        assert soon(lambda: not any(map(is_alive, workers)), 10)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("DataLoader worker (pid 12) is killed by signal: Killed. ", "process 12, was killed, as the system does"),
+        ("DataLoader worker (pid(s) 12) exited unexpectedly", "process 12, died: the system killed it"),
+        ("DataLoader worker (pid 12) exited unexpectedly with exit code 1. Details are lost", "ended with exit code 1"),
+        (
+            "DataLoader worker (pid 12) is killed by signal: Bus error. It is possible that dataloader's workers are "
+            "out of shared memory. Please try to raise your shared memory limit.",
+            "/dev/shm",
+        ),
+        ("DataLoader worker (pid 12) is killed by signal: Segmentation fault. ", "Segmentation fault"),
+    ],
+)
+def test_what_torch_says(said: str, expected: str) -> None:
+    assert expected in (lost_worker(RuntimeError(said)) or "")
+    assert lost_worker(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
