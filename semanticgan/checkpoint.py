@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError, WeightsError, unknown_name
-from semanticgan.files import require_file, require_free, written_aside
+from semanticgan.files import require_file, require_free, user_path, written_aside
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator, GeneratorConfig
 from semanticgan.regions import RegionScheme
@@ -199,7 +199,8 @@ def write_weights(
     """
     from safetensors.torch import save_file
 
-    if Path(path).suffix != ".safetensors":
+    path = user_path(path, "file of weights")
+    if path.suffix != ".safetensors":
         raise InputError(f"a file of weights ends in .safetensors, got {str(path)!r}. Choose such a name.")
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.files import require_file, written_aside
+from semanticgan.files import require_file, user_path, written_aside
 from semanticgan.regions import RegionScheme
 
 WHAT = ("structure", "texture", "both")
@@ -185,7 +185,8 @@ class LatentCode:
         Raises:
             InputError: no such file, a damaged or unsafe file, or one that does not fit ``regions`` and ``num_base``.
         """
-        suffix = require_suffix(require_file(path, "latent code"))
+        path = require_file(path, "latent code")
+        suffix = require_suffix(path)
         if suffix == ".npy":
             if regions is None:
                 raise InputError(f"{str(path)!r} does not name its regions. Give regions=, such as model.regions.")
@@ -366,7 +367,7 @@ def require_suffix(path: str | Path) -> str:
     Raises:
         InputError: it is neither .safetensors nor .npy.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = user_path(path, "latent code").suffix.lower()
     if suffix not in (".safetensors", ".npy"):
         raise InputError(f"latent code {str(path)!r} ends in {suffix or 'no suffix'!r}. Use .safetensors or .npy.")
     return suffix

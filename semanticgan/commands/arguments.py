@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.errors import InputError
+from semanticgan.files import user_path
 
 if TYPE_CHECKING:
     from semanticgan.latents import LatentCode
@@ -122,6 +123,14 @@ def load_code(path: Path, model: Model) -> LatentCode:
             f"needed is 1 image of width {config.style_dim}. Use a code of the same model, one image a file."
         )
     return code.to(model.device)
+
+
+def path(text: str) -> Path:
+    """A path, with ``~`` replaced by the home folder."""
+    try:
+        return user_path(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
 
 
 def seed(text: str) -> int:

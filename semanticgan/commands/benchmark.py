@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
@@ -59,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training", action="store_true", help="also time training steps (--size only; minutes on a CPU)"
     )
-    parser.add_argument("--out", type=Path, help="Markdown file of the tables (default: they go to stderr)")
+    parser.add_argument("--out", type=arguments.path, help="Markdown file of the tables (default: they go to stderr)")
     arguments.add_overwrite_argument(parser)
 
 

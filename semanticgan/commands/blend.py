@@ -7,7 +7,6 @@ taken from the second; its colours and lines come with them. The smaller the sid
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -50,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DOUBLINGS",
         help="pass from one renderer to the other over so many doublings of the side (default: a sharp cut)",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT.safetensors", help="file of weights to write")
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="OUT.safetensors", help="file of weights to write"
+    )
     parser.add_argument(
         "--precision", choices=arguments.STORED_PRECISIONS, help="of the stored weights (default: as the models')"
     )

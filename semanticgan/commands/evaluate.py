@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "parted by commas (default: fid,kid,pr)",
     )
     data = parser.add_argument_group("data")
-    data.add_argument("--data", type=Path, metavar="PATH", help="pictures to compare with")
+    data.add_argument("--data", type=arguments.path, metavar="PATH", help="pictures to compare with")
     data.add_argument(
         "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
     )
@@ -63,9 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=arguments.at_least(0, 64), default=0, help="processes that read (default: %(default)s)"
     )
     data.add_argument(
-        "--reconstructions", type=Path, metavar="PATH", help="pictures that are to be those of the data, name by name"
+        "--reconstructions",
+        type=arguments.path,
+        metavar="PATH",
+        help="pictures that are to be those of the data, name by name",
     )
-    data.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of the data are kept")
+    data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="where features of the data are kept")
     parser.add_argument(
         "--num-generated", type=arguments.at_least(1), default=5000, help="pictures of the model (default: %(default)s)"
     )
@@ -78,13 +81,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="inception",
         help="inception, attributes, random or discriminator:RUN_OR_MODEL; of features (default: %(default)s)",
     )
-    parser.add_argument("--extractor-weights", type=Path, metavar="FILE", help="Inception's, if not in PyTorch's cache")
+    parser.add_argument(
+        "--extractor-weights", type=arguments.path, metavar="FILE", help="Inception's, if not in PyTorch's cache"
+    )
     parser.add_argument(
         "--distance",
         help="lpips-vgg, lpips-alex, attributes, random or discriminator:RUN_OR_MODEL; path lengths take lpips-vgg "
         "unless given, other metrics do without",
     )
-    parser.add_argument("--distance-weights", type=Path, metavar="FILE", help="the trunk's, if not in PyTorch's cache")
+    parser.add_argument(
+        "--distance-weights", type=arguments.path, metavar="FILE", help="the trunk's, if not in PyTorch's cache"
+    )
     parser.add_argument(
         "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
     )
@@ -115,21 +122,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures at a time (default: %(default)s)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers: .md for a table, .json")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="also write a sheet of pictures that were scored")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw what edits change, region by region")
+    parser.add_argument(
+        "--out", type=arguments.path, metavar="FILE", help="also write the numbers: .md for a table, .json"
+    )
+    parser.add_argument(
+        "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of pictures that were scored"
+    )
+    parser.add_argument(
+        "--plot", type=arguments.path, metavar="FILE", help="also draw what edits change, region by region"
+    )
     arguments.add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan import extras
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.errors import InputError
     from semanticgan.files import require_free
-    from semanticgan.metrics.evaluate import require_known
+    from semanticgan.metrics.evaluate import extras_of, require_known
     from semanticgan.model import choose_device, load
     from semanticgan.training.processes import device_of_process, joined
 
     require_known(args.metrics)
+    extras.require(*extras_of(args.metrics), *(["lmdb"] if args.data_kind == "lmdb" else []))
     if args.out and args.out.suffix not in (".md", ".json"):
         raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
     if args.plot and "locality" not in args.metrics:

@@ -22,7 +22,9 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", help="a run's folder (its newest state), or one of its step-* folders")
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT.safetensors", help="file of weights to write")
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="OUT.safetensors", help="file of weights to write"
+    )
     parser.add_argument("--with-discriminator", action="store_true", help="keep the discriminator in the file, too")
     parser.add_argument(
         "--precision",

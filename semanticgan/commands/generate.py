@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-15,20 (default: --seed)")
     arguments.add_truncation_argument(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("samples"), help="folder of the pictures (default: %(default)s)"
+        "--out", type=arguments.path, default=Path("samples"), help="folder of the pictures (default: %(default)s)"
     )
     parser.add_argument("--labels", action="store_true", help="also the label map of each picture, an indexed PNG")
     parser.add_argument("--latents", action="store_true", help="also the latent code of each picture, .safetensors")

@@ -8,7 +8,6 @@ file. `label-regions` labels pictures with it.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -32,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "layout; portraits: drawn",
     )
     parser.add_argument("path", nargs="?", metavar="PATH", help="what to read; none for portraits, which are drawn")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the parser to write")
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="the parser to write"
+    )
     parser.add_argument(
         "--size",
         type=arguments.picture_side,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from semanticgan import extras
 from semanticgan.data.batches import Batch, batch_flips, batch_indices, batches, flip, to_network
 from semanticgan.data.cache import CachedPairs, cached_if_small
 from semanticgan.data.celebamask import SPLITS
@@ -94,6 +95,7 @@ def open_dataset(
         raise InputError(f"{str(path)!r} is an LMDB. Give the kind 'lmdb' (data.kind=lmdb in a training).")
     dataset: PairDataset
     if kind == "lmdb":
+        extras.require("lmdb")
         from semanticgan.data.lmdb_pairs import LmdbDataset
 
         assert path is not None

@@ -20,6 +20,7 @@ from semanticgan.data.encoding import Encoded, Record
 from semanticgan.data.folders import find_scheme
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.errors import InputError, MissingFileError, UnwritableError
+from semanticgan.files import user_path
 from semanticgan.regions import RegionScheme
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class LmdbDataset(PairDataset):
 
 def is_lmdb(path: str | Path) -> bool:
     """Whether there is an LMDB at ``path``: a folder with ``data.mdb``, or such a file."""
-    path = Path(path).expanduser()
+    path = user_path(path, "data")
     return (path / FILE).is_file() or (path.name == FILE and path.is_file())
 
 
@@ -234,7 +235,7 @@ def _metadata_is(environment: lmdb.Environment, expected: bytes) -> bool:
 
 
 def _find_file(path: str | Path) -> Path:
-    path = Path(path).expanduser()
+    path = user_path(path, "data")
     if not path.exists():
         raise MissingFileError(f"LMDB {str(path)!r} does not exist. Give the folder that holds its {FILE}.")
     if not is_lmdb(path):

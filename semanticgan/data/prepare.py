@@ -23,6 +23,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from semanticgan import extras
 from semanticgan.data import lmdb_pairs
 from semanticgan.data.encoding import (
     LARGEST_PNG,
@@ -38,7 +39,7 @@ from semanticgan.data.pictures import read_labels
 from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered
 from semanticgan.errors import ExistingFileError, InputError, UnwritableError, unknown_name
-from semanticgan.files import require_free, sync_folder, written_aside
+from semanticgan.files import require_free, sync_folder, user_path, written_aside
 
 FORMATS = ("folder", "lmdb")
 SUMS = "SHA256SUMS"
@@ -106,6 +107,8 @@ def prepare(
         raise InputError("these pictures have no label maps, so there are no pairs to prepare. Use them as they are.")
     if output_format not in FORMATS:
         raise unknown_name("format of a prepared dataset", output_format, FORMATS)
+    if output_format == "lmdb":
+        extras.require("lmdb")
     if picture_format is None:
         picture_format = "jpeg" if output_format == "lmdb" and dataset.size > LARGEST_PNG else "png"
     if picture_format not in PICTURE_FORMATS:
@@ -155,8 +158,8 @@ def require_outside(out: str | Path, source: str | Path) -> None:
     Raises:
         InputError: it is or does.
     """
-    out, source = Path(out), Path(source)
-    resolved, inner = source.expanduser().resolve(), out.resolve()
+    out, source = user_path(out, "output"), user_path(source, "data")
+    resolved, inner = source.resolve(), out.resolve()
     if inner == resolved or resolved in inner.parents:
         where = "is" if inner == resolved else "lies inside"
         raise InputError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from semanticgan.errors import InputError, MissingFileError
+from semanticgan.files import user_path
 
 _NAMED_IN_MESSAGES = 5
 
@@ -120,7 +121,7 @@ def open_storage(path: str | Path) -> Storage:
         MissingFileError: there is nothing at ``path``.
         InputError: it is neither a folder nor an intact zip.
     """
-    path = Path(path).expanduser()
+    path = user_path(path, "data")
     if path.is_dir():
         return FolderStorage(path)
     if path.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from semanticgan import extras
 from semanticgan.errors import InputError
-from semanticgan.files import written_aside
+from semanticgan.files import user_path, written_aside
 from semanticgan.regions import RegionScheme
 
 VIDEO_SUFFIXES = (".mp4", ".gif")
@@ -36,7 +36,7 @@ def require_suffix(path: str | Path, allowed: Sequence[str] = (".png",)) -> Path
     Raises:
         InputError: another suffix.
     """
-    path = Path(path)
+    path = user_path(path, "output")
     if path.suffix.lower() not in allowed:
         raise InputError(f"output {str(path)!r} has the suffix {path.suffix!r}. Give a name in {' or '.join(allowed)}.")
     return path
@@ -61,12 +61,7 @@ def require_video_writer(path: str | Path) -> Path:
     """
     path = require_suffix(path, VIDEO_SUFFIXES)
     if path.suffix.lower() == ".mp4":
-        for package in ("imageio", "imageio_ffmpeg"):
-            if importlib.util.find_spec(package) is None:
-                raise InputError(
-                    f"writing .mp4 needs {package}, which is not installed. "
-                    'Run `pip install "semanticgan[video]"`, or choose a name in .gif.'
-                )
+        extras.require("mp4")
     return path
 
 

@@ -170,9 +170,9 @@ class Rendering:
         Raises:
             ExistingFileError: a file exists and ``overwrite`` is false; none is written then.
         """
-        from semanticgan.files import require_free, written_aside
+        from semanticgan.files import require_free, user_path, written_aside
 
-        path = Path(path)
+        path = user_path(path, "output")
         pictures = self.to_pil()
         paths = [path] if len(pictures) == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(len(pictures))]
         for target in paths:

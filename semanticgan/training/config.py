@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.errors import InputError, unknown_name
-from semanticgan.files import require_file
+from semanticgan.errors import InputError, MissingFileError, unknown_name
+from semanticgan.files import require_file, user_path
 from semanticgan.model import PRECISIONS
 from semanticgan.networks.discriminator import DiscriminatorConfig
 from semanticgan.networks.generator import GeneratorConfig
@@ -193,7 +193,7 @@ class TrainingConfig:
     accumulate: int = 1  # parts that a process cuts its share of a batch into
     recompute: bool = False  # activations, to save memory for time
     compile: bool = False
-    log_to: list[str] = field(default_factory=lambda: ["tensorboard"])
+    log_to: list[str] | None = None  # tensorboard, wandb; null: tensorboard where it is installed
     data: DataSection = field(default_factory=DataSection)
     generator: GeneratorSection = field(default_factory=GeneratorSection)  # type: ignore[valid-type]
     discriminator: DiscriminatorSection = field(default_factory=DiscriminatorSection)  # type: ignore[valid-type]
@@ -210,6 +210,7 @@ class TrainingConfig:
     expected: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._find_paths()
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
         for smallest, keys in _SMALLEST.items():
@@ -248,6 +249,19 @@ class TrainingConfig:
                 raise InputError(f"{name} must be more than 0 images and finite, got {half_life}.")
         if self.batch % self.loss.path_length_batch_shrink:
             raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
+
+    def _find_paths(self) -> None:
+        """Replace ``~`` by the home folder where a key takes a path, or a name and a path as in attributes:PATH."""
+        for key in _PATHS:
+            name, _, attribute = key.rpartition(".")
+            section = getattr(self, name) if name else self
+            value = getattr(section, attribute)
+            if value is None:
+                continue
+            kind, colon, path = value.partition(":") if key in _PATHS_AFTER_A_KIND else ("", "", value)
+            if colon or not kind:
+                found = str(user_path(path, key))
+                setattr(section, attribute, kind + colon + (found if path.startswith(("~", "./~")) else path))
 
     def require_teacher(self) -> None:
         """Raises: InputError: a training in which nothing would be learnt, or a discriminator would not."""
@@ -289,6 +303,8 @@ class TrainingConfig:
         return OmegaConf.to_yaml(OmegaConf.structured(self))
 
 
+_PATHS_AFTER_A_KIND = ("features.extractor", "metrics.extractor", "metrics.distance")
+_PATHS = ("run_dir", "start", "data.path", "loss.parser", "loss.classifier", "metrics.parser", *_PATHS_AFTER_A_KIND)
 ON_ERROR = ("stop", "skip")
 PARTS = ("mapping", "local", "fusion", "renderer", "renderer.blocks")  # of a generator
 _SCHEDULE = ("total_images", "log_every", "sheet_every", "sheet_images", "save_every", "keep")
@@ -343,14 +359,17 @@ def _folder() -> Traversable:
 
 
 def recipe_text(recipe: str | Path) -> str:
-    """The YAML of a recipe by path (``configs/tiny.yaml``) or by name (``tiny``).
+    """The YAML of a recipe by name (``tiny``) or by path (``my/recipe.yaml``).
 
     Raises:
         InputError: neither a file nor a known name, or a file that is no text.
     """
     if Path(recipe).suffix in (".yaml", ".yml"):
+        path = user_path(recipe, "recipe")
+        if not path.exists():
+            raise MissingFileError(f"recipe {str(path)!r} does not exist: {unknown_name('name', path.stem, recipes())}")
         try:
-            return require_file(recipe, "recipe").read_text(encoding="utf-8")
+            return require_file(path, "recipe").read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"recipe {str(recipe)!r} is no text. Give a YAML file.") from error
     if str(recipe) not in recipes():

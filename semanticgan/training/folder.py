@@ -10,7 +10,6 @@ from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_free
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.hold import LOCK_FILE
-from semanticgan.training.logs import require_sinks
 
 CONFIG_FILE = "config.yaml"
 # A run may be continued with other values of these; every other key must be what it was.
@@ -41,7 +40,6 @@ def require_usable(config: TrainingConfig) -> Path:
     """
     if not config.run_dir:
         raise InputError("no run folder given. Add run_dir=runs/NAME.")
-    require_sinks(config.log_to)
     run_dir = Path(config.run_dir)
     if run_dir.exists() and not run_dir.is_dir():
         raise ExistingFileError(f"run_dir {str(run_dir)!r} is a file. Choose another.")

@@ -39,6 +39,7 @@ from semanticgan.training.interruption import (
     stop_requested,
 )
 from semanticgan.training.logs import RunLog
+from semanticgan.training.needs import require_installed
 from semanticgan.training.processes import Processes, device_of_process, joined
 from semanticgan.training.scoring import Scoring
 from semanticgan.training.sheets import write_sheet
@@ -78,6 +79,7 @@ def train(config: TrainingConfig) -> TrainingResult:
             configuration, of other data or of a process that is still training.
         TrainingDiverged: a loss is not finite; the last state is kept.
     """
+    require_installed(config)
     device = device_of_process(choose_device(config.device))
     with joined(device) as processes:
         return _train_among(processes, config, device)
