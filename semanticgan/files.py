@@ -14,6 +14,7 @@ from pathlib import Path
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, UnwritableError
 
 _LONGEST_NAME = 255  # bytes of a file's name on the usual file systems
+_LONGEST_PATH = 4095  # bytes, on Linux
 _NOT_IN_PATHS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, lone surrogates, line separators
 
 
@@ -40,6 +41,8 @@ def user_path(path: str | os.PathLike[str], what: str = "path") -> Path:
             f"{what} {text!a} has control characters or characters that are no Unicode. Rename it, or choose "
             "another name."
         )
+    if len(os.fsencode(text)) > _LONGEST_PATH:
+        raise InputError(f"{what} has {len(os.fsencode(text))} bytes. A path has at most {_LONGEST_PATH}.")
     found = _with_home(text, what) if text.startswith("~") else Path(text)
     for name in found.parts:
         if len(os.fsencode(name)) > _LONGEST_NAME:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 WHAT = ("structure", "texture", "both")
 STORED_PRECISIONS = ("float32", "float16")  # of weights in a file
+MODEL = "NAME_OR_PATH_OR_RUN"
+"""Metavar of a model: what :func:`semanticgan.registry.resolve` takes."""
+MODEL_HELP = "a model's name, a .safetensors file, or the folder of a run (its newest state) or of a state"
 PARSER_HELP = "reads a picture's regions: portraits-64, photographs-64, or what train-parser wrote"
 _MAX_SEEDS = 1_000_000
 _MAX_SEED = 2**63 - 1
@@ -28,8 +31,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--device``, read by :func:`load_model`."""
     parser.add_argument(
         "--model",
-        metavar="NAME_OR_PATH",
-        help="a released model's name or a .safetensors file (default: the bundled model)",
+        metavar=MODEL,
+        help=f"{MODEL_HELP} (default: the bundled model)",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: %(default)s)")
 

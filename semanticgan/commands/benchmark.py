@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.picture_side,
         help=f"side of the pictures, the paper's configuration for it (default: {_DEFAULT_SIZE})",
     )
-    which.add_argument("--model", metavar="NAME_OR_PATH", help="this model's configuration and weights instead")
+    which.add_argument("--model", metavar=arguments.MODEL, help="this model's configuration and weights instead")
     parser.add_argument(
         "--device", choices=arguments.DEVICES, default="auto", help="where to compute (default: %(default)s)"
     )

@@ -13,7 +13,7 @@ from semanticgan.commands import arguments
 from semanticgan.errors import InputError
 
 EXAMPLES = (
-    "--model portraits-64 --with runs/woodcut/model.safetensors --from-side 64 --out blended.safetensors",
+    "--model portraits-64 --with runs/woodcut --from-side 64 --out blended.safetensors",
     "--model faces.safetensors --with drawings.safetensors --region hair,cloth --weight 0.7 --out hair.safetensors",
 )
 
@@ -21,11 +21,11 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        metavar="NAME_OR_PATH",
+        metavar=arguments.MODEL,
         help="the first model, which gives all that is not asked of the second (default: the bundled model)",
     )
     parser.add_argument(
-        "--with", dest="second", required=True, metavar="NAME_OR_PATH", help="the second model, related to the first"
+        "--with", dest="second", required=True, metavar=arguments.MODEL, help="the second model, related to the first"
     )
     parser.add_argument(
         "--from-side",

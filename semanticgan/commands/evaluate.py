@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures at a time (default: %(default)s)"
     )
     parser.add_argument(
-        "--out", type=arguments.path, metavar="FILE", help="also write the numbers: .md for a table, .json"
+        "--out",
+        type=arguments.path,
+        metavar="FILE",
+        help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
     )
     parser.add_argument(
         "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of pictures that were scored"
@@ -173,8 +177,10 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
         return {}
     name, data = args.model or DEFAULT, _data_name(args)
     result = {"model": name, "data": data, **to_dict(evaluation, found)}
-    if args.out:
-        table = to_markdown(evaluation, found, name, data)
+    table = to_markdown(evaluation, found, name, data)
+    if args.out is None:
+        sys.stderr.write(table)
+    else:
         with written_aside(args.out, args.overwrite) as aside:
             content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
             aside.write_text(content, encoding="utf-8")

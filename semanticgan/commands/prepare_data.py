@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands.arguments import add_overwrite_argument, add_seed_argument, at_least, picture_side
+from semanticgan.commands.arguments import add_overwrite_argument, add_seed_argument, at_least, path, picture_side
 from semanticgan.data import KINDS, SPLITS, open_dataset
 from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, HasSources
 from semanticgan.data.pairs import FirstPairs
@@ -36,11 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder: image/ and label/ in a folder or zip; lmdb: what --format lmdb wrote; celebamask-hq: its "
         "original layout; portraits: drawn; verify: read the prepared set at PATH again",
     )
-    parser.add_argument("path", nargs="?", metavar="PATH", help="what to read; none for portraits, which are drawn")
+    parser.add_argument(
+        "path", nargs="?", type=path, metavar="PATH", help="what to read; none for portraits, which are drawn"
+    )
     parser.add_argument(
         "--size", type=picture_side, default=256, help="side of the pictures in pixels (default: %(default)s)"
     )
-    parser.add_argument("--out", metavar="FOLDER", help="the folder to write, outside of PATH; needed but to verify")
+    parser.add_argument(
+        "--out", type=path, metavar="FOLDER", help="the folder to write, outside of PATH; needed but to verify"
+    )
     parser.add_argument(
         "--format",
         choices=FORMATS,

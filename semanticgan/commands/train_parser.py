@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder: image/ and label/ in a folder or zip; lmdb: what prepare-data wrote; celebamask-hq: its original "
         "layout; portraits: drawn",
     )
-    parser.add_argument("path", nargs="?", metavar="PATH", help="what to read; none for portraits, which are drawn")
+    parser.add_argument(
+        "path", nargs="?", type=arguments.path, metavar="PATH", help="what to read; none for portraits, which are drawn"
+    )
     parser.add_argument(
         "--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="the parser to write"
     )

@@ -48,7 +48,7 @@ def open_dataset(
     """A dataset by the kind of its source.
 
     Args:
-        kind: "folder" (a folder or zip of image/ and label/), "lmdb" (what `prepare_data.py --format lmdb` wrote),
+        kind: "folder" (a folder or zip of image/ and label/), "lmdb" (what `prepare-data --format lmdb` wrote),
             "celebamask-hq" (the original layout), "portraits", or "pictures" (a folder or zip without label maps, for
             the adaptation of a model).
         path: where the data are; none for portraits, which are drawn.

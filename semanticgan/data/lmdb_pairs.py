@@ -69,7 +69,7 @@ class LmdbDataset(PairDataset):
         if size is not None and size != self.size:
             raise InputError(
                 f"{str(path)!r} holds pairs of {self.size} pixels, but {size} are asked for. Ask for {self.size}, or "
-                f"prepare another with `prepare_data.py ... --size {size} --format lmdb`."
+                f"prepare another with `prepare-data ... --size {size} --format lmdb`."
             )
         self.regions = _choose_scheme(RegionScheme.from_dict(self.metadata["regions"]), scheme, str(path))
 
@@ -122,7 +122,7 @@ class LmdbDataset(PairDataset):
             content, begun = transaction.get(_METADATA), transaction.get(_key(0, "record"))
         if content is None and begun is not None:
             raise InputError(
-                f"{str(self._path)!r} is unfinished. Repeat the prepare_data.py command that writes it: it continues."
+                f"{str(self._path)!r} is unfinished. Repeat the prepare-data command that writes it: it continues."
             )
         try:
             metadata = json.loads(content or b"")
@@ -136,8 +136,8 @@ class LmdbDataset(PairDataset):
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"{str(self._path)!r} is an LMDB but was not written by prepare_data.py. Give one that was "
-                "(prepare_data.py ... --format lmdb)."
+                f"{str(self._path)!r} is an LMDB but was not written by prepare-data. Give one that was "
+                "(prepare-data ... --format lmdb)."
             ) from error
         return metadata
 
@@ -242,7 +242,7 @@ def _find_file(path: str | Path) -> Path:
         others = "It is a folder of pictures: give the kind 'folder'." if (path / "image").is_dir() else ""
         raise InputError(
             f"{str(path)!r} is no LMDB: it holds no {FILE}. "
-            + (others or "Give the folder that `prepare_data.py ... --format lmdb` wrote.")
+            + (others or "Give the folder that `prepare-data ... --format lmdb` wrote.")
         )
     return (path if path.name == FILE else path / FILE).resolve()
 

@@ -167,6 +167,6 @@ def _open(path: Path) -> tuple[_Checks, dict[str, Any]]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{str(path)!r} is no prepared dataset: it has no dataset.json with a digest. "
-            "Give a folder that prepare_data.py wrote."
+            "Give a folder that prepare-data wrote."
         ) from error
     return _FolderChecks(path, described), described

@@ -6,6 +6,7 @@ Defaults are the paper's values (Section 4 of arXiv 2112.02236). A recipe in ``c
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import typing
 from collections.abc import Sequence
@@ -367,7 +368,10 @@ def recipe_text(recipe: str | Path) -> str:
     if Path(recipe).suffix in (".yaml", ".yml"):
         path = user_path(recipe, "recipe")
         if not path.exists():
-            raise MissingFileError(f"recipe {str(path)!r} does not exist: {unknown_name('name', path.stem, recipes())}")
+            near = difflib.get_close_matches(path.stem, recipes(), n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]!r}, which comes with the package? " if near else ""
+            known = ", ".join(recipes())
+            raise MissingFileError(f"recipe {str(path)!r} does not exist. {hint}Recipes known by name: {known}.")
         try:
             return require_file(path, "recipe").read_text(encoding="utf-8")
         except UnicodeDecodeError as error:

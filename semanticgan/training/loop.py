@@ -215,6 +215,8 @@ def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Even
                 _save(run)
         if trainer.steps_done < total_steps:
             _save(run)
+            if processes.is_first:  # after the state: who stops a training may not wait for a picture
+                _write_sheet(trainer, run.run_dir)
 
 
 class _Clock:
