@@ -35,6 +35,7 @@ from semanticgan.files import require_file, require_free, user_path, written_asi
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator, GeneratorConfig
 from semanticgan.regions import RegionScheme
+from semanticgan.tensor_files import save_tensors
 
 FORMAT = "semanticgan-model"
 FORMAT_VERSION = "1"
@@ -197,8 +198,6 @@ def write_weights(
     Raises:
         InputError: as :func:`save_model`, but for the regions.
     """
-    from safetensors.torch import save_file
-
     path = user_path(path, "file of weights")
     if path.suffix != ".safetensors":
         raise InputError(f"a file of weights ends in .safetensors, got {str(path)!r}. Choose such a name.")
@@ -216,7 +215,7 @@ def write_weights(
     }
     metadata["metadata_sha256"] = _metadata_sha256(metadata)
     with written_aside(path, overwrite) as aside:
-        save_file(stored, aside, metadata)
+        save_tensors(stored, aside, metadata)
 
 
 def read_weights(path: Path, file_format: str, required: Iterable[str]) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -57,6 +57,11 @@ _NO_MEMORY = (
     "not enough memory",
     "failed to map segment",
     "can't start new thread",
+    # Sizes that no machine has are refused in other words by NumPy, torch and Python.
+    "array is too big",
+    "maximum allowed dimension exceeded",
+    "storage size calculation overflowed",
+    "into an index-sized integer",
 )
 
 

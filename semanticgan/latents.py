@@ -18,6 +18,7 @@ from torch import Tensor
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file, user_path, written_aside
 from semanticgan.regions import RegionScheme
+from semanticgan.tensor_files import save_tensors
 
 WHAT = ("structure", "texture", "both")
 """Which of a region's two rows an operation touches."""
@@ -167,11 +168,9 @@ class LatentCode:
             if suffix == ".npy":
                 np.save(aside, array.numpy(), allow_pickle=False)
             else:
-                from safetensors.torch import save_file
-
                 regions = json.dumps(self.regions.to_dict())
                 metadata = {**_FORMAT, "regions": regions, "num_base": str(self.num_base)}
-                save_file({"latent_code": array}, aside, metadata)
+                save_tensors({"latent_code": array}, aside, metadata)
 
     @classmethod
     def load(cls, path: str | Path, regions: RegionScheme | None = None, num_base: int | None = None) -> LatentCode:

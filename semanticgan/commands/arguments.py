@@ -23,6 +23,9 @@ MODEL = "NAME_OR_PATH_OR_RUN"
 """Metavar of a model: what :func:`semanticgan.registry.resolve` takes."""
 MODEL_HELP = "a model's name, a .safetensors file, or the folder of a run (its newest state) or of a state"
 PARSER_HELP = "reads a picture's regions: portraits-64, photographs-64, or what train-parser wrote"
+MOST = 1_000_000_000
+"""Largest number of pictures or steps that an option takes."""
+LARGEST_BATCH = 65_536
 _MAX_SEEDS = 1_000_000
 _MAX_SEED = 2**63 - 1
 
@@ -55,9 +58,14 @@ def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, thing
         data_licence: the default of its terms.
     """
     for option, kind, default, text in (
-        ("--held-out", at_least(1), defaults.num_held_out, f"the last so many {things} are scored, not trained on"),
-        ("--steps", at_least(1), defaults.num_steps, "steps of the optimiser"),
-        ("--batch", at_least(1), defaults.batch, f"{things} a step"),
+        (
+            "--held-out",
+            at_least(1, MOST),
+            defaults.num_held_out,
+            f"the last so many {things} are scored, not trained on",
+        ),
+        ("--steps", at_least(1, MOST), defaults.num_steps, "steps of the optimiser"),
+        ("--batch", at_least(1, LARGEST_BATCH), defaults.batch, f"{things} a step"),
         ("--seed", seed, defaults.seed, "of the weights, the order and the augmentation"),
     ):
         parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)s)")

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--from-side",
-        type=arguments.at_least(1),
+        type=arguments.at_least(1, arguments.MOST),
         metavar="SIDE",
         help="take the renderer's blocks that put out this side in pixels and larger ones",
     )

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument(
         "--num-real",
-        type=arguments.at_least(2),
+        type=arguments.at_least(2, arguments.MOST),
         metavar="N",
         help="pictures of the data (default: --num-generated, or all)",
     )
@@ -71,7 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="where features of the data are kept")
     parser.add_argument(
-        "--num-generated", type=arguments.at_least(1), default=5000, help="pictures of the model (default: %(default)s)"
+        "--num-generated",
+        type=arguments.at_least(1, arguments.MOST),
+        default=5000,
+        help="pictures of the model (default: %(default)s)",
     )
     parser.add_argument(
         "--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed (default: %(default)s)"
@@ -97,7 +100,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
     )
     parser.add_argument(
-        "--num-paths", type=arguments.at_least(1), metavar="N", help="of a path length (default: --num-generated)"
+        "--num-paths",
+        type=arguments.at_least(1, arguments.MOST),
+        metavar="N",
+        help="of a path length (default: --num-generated)",
     )
     parser.add_argument(
         "--region", action="append", metavar="NAMES", help="regions to measure one by one, by commas (default: all)"
@@ -110,7 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--num-edits",
-        type=arguments.at_least(1),
+        type=arguments.at_least(1, arguments.MOST),
         default=100,
         help="pictures whose regions are edited, for locality and diversity (default: %(default)s)",
     )

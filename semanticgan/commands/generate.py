@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from tqdm import tqdm
 
     from semanticgan.editing.outputs import label_picture, save_picture
-    from semanticgan.editing.sheets import draw_grid
+    from semanticgan.editing.sheets import draw_grid, require_grid
     from semanticgan.files import require_free
 
     seeds: tuple[int, ...] = args.seeds or (args.seed,)
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         require_free(path, args.overwrite)
 
     model = arguments.load_model(args)
+    if args.sheet:
+        require_grid(len(seeds), model.size)
     shown = []
     with tqdm(total=len(seeds), unit="image", disable=None) as progress:
         for start in range(0, len(seeds), _BATCH):

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-99 (default: --seed)")
     parser.add_argument(
         "--offset",
-        type=arguments.at_least(1),
+        type=arguments.at_least(1, arguments.MOST),
         default=10_000,
         help="the region comes from the seed this much further (default: %(default)s)",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands.arguments import add_overwrite_argument, add_seed_argument, at_least, path, picture_side
+from semanticgan.commands.arguments import MOST, add_overwrite_argument, add_seed_argument, at_least, path, picture_side
 from semanticgan.data import KINDS, SPLITS, open_dataset
 from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, HasSources
 from semanticgan.data.pairs import FirstPairs
@@ -58,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"about 4 GB (default: jpeg in an LMDB above {LARGEST_PNG} pixels, else png); label maps are lossless always",
     )
     parser.add_argument(
-        "--count", type=at_least(1), help=f"the first so many only; portraits: {DEFAULT_NUM_PORTRAITS} unless given"
+        "--count",
+        type=at_least(1, MOST),
+        help=f"the first so many only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
     )
     parser.add_argument(
         "--split", choices=tuple(SPLITS), default="train", help="part of CelebAMask-HQ (default: %(default)s)"

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--count",
-        type=arguments.at_least(3),
+        type=arguments.at_least(3, 10_000_000),
         default=DEFAULT_NUM_PORTRAITS,
         help="portraits to draw, kept in memory (default: %(default)s)",
     )

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--count",
-        type=arguments.at_least(2),
+        type=arguments.at_least(2, arguments.MOST),
         help=f"the first so many pairs only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
     )
     parser.add_argument(
