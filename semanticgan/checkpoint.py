@@ -34,10 +34,11 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError, WeightsError, unknown_name
-from semanticgan.files import require_file, require_free, written_aside
+from semanticgan.files import require_file, require_free, user_path, written_aside
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator, GeneratorConfig
 from semanticgan.regions import RegionScheme
+from semanticgan.tensor_files import save_tensors
 from semanticgan.tensorfile import LARGEST_HEADER, TensorFile, open_tensors, parse_object
 
 Shapes = Mapping[str, Sequence[int]]
@@ -200,9 +201,8 @@ def write_weights(
     Raises:
         InputError: as :func:`save_model`, but for the regions.
     """
-    from safetensors.torch import save_file
-
-    if Path(path).suffix != ".safetensors":
+    path = user_path(path, "file of weights")
+    if path.suffix != ".safetensors":
         raise InputError(f"a file of weights ends in .safetensors, got {str(path)!r}. Choose such a name.")
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
@@ -220,7 +220,7 @@ def write_weights(
     if (length := len(json.dumps(metadata))) > LARGEST_HEADER // 2:
         raise InputError(f"the metadata have {length:,} bytes, at most {LARGEST_HEADER // 2:,} are written.")
     with written_aside(path, overwrite) as aside:
-        save_file(stored, aside, metadata)
+        save_tensors(stored, aside, metadata)
 
 
 def read_weights(path: Path, file_format: str, required: Iterable[str]) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -43,6 +43,36 @@ class TrainingDiverged(RuntimeError):
     """A loss is no longer finite; the last published state is untouched."""
 
 
+class OutOfMemory(InputError, MemoryError):
+    """Memory ran out; the message says what can be made smaller."""
+
+
+# Words of the CPU's allocator, CUDA and MPS, cuBLAS and cuDNN, OpenCV, C++, Windows, the loader of libraries, threads.
+_NO_MEMORY = (
+    "allocate memory",
+    "out of memory",
+    "alloc_failed",
+    "insufficient memory",
+    "bad_alloc",
+    "not enough memory",
+    "failed to map segment",
+    "can't start new thread",
+    # Sizes that no machine has are refused in other words by NumPy, torch and Python.
+    "array is too big",
+    "maximum allowed dimension exceeded",
+    "storage size calculation overflowed",
+    "into an index-sized integer",
+)
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out. Few libraries have a class for it; the others are known by their words."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    said = str(error).lower()
+    return isinstance(error, Exception) and any(words in said for words in _NO_MEMORY)
+
+
 def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> InputError:
     """The error for a name that is not among the known ones, naming the nearest and all that are allowed."""
     names = list(allowed)

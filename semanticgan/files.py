@@ -16,6 +16,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,59 @@ _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS,
 _SAID_OF_A_FAILED_WRITE = re.compile(
     r"PytorchStreamWriter|unexpected pos|iostream error|I/O error|IoError|^encoder error|requested and \d+ written"
 )
+_LONGEST_NAME = 255  # bytes of a file's name on the usual file systems
+_LONGEST_PATH = 4095  # bytes, on Linux
+_NOT_IN_PATHS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, lone surrogates, line separators
+
+
+def user_path(path: str | os.PathLike[str], what: str = "path") -> Path:
+    """The path that a user gave, with ``~`` and ``~NAME`` replaced by the home folder.
+
+    Every path from outside enters the package here. A path that came through once may come through again. A name that
+    begins with ``~`` is written ``./~name`` as text; ``Path`` drops the ``./`` and cannot say it.
+
+    Args:
+        path: as it was given.
+        what: what it is the path of; the message begins with it.
+
+    Raises:
+        InputError: no path, an empty one, one with control characters or too long a name, or an unknown home folder.
+    """
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
+    if not isinstance(text, str):
+        raise InputError(f"{what} is text or a pathlib.Path, got {type(path).__name__}.")
+    if not text.strip():
+        raise InputError(f"{what} is empty. Give the path of a file or folder.")
+    if any(unicodedata.category(character) in _NOT_IN_PATHS for character in text):
+        raise InputError(
+            f"{what} {text!a} has control characters or characters that are no Unicode. Rename it, or choose "
+            "another name."
+        )
+    if len(os.fsencode(text)) > _LONGEST_PATH:
+        raise InputError(f"{what} has {len(os.fsencode(text))} bytes. A path has at most {_LONGEST_PATH}.")
+    found = _with_home(text, what) if text.startswith("~") else Path(text)
+    for name in found.parts:
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            raise InputError(
+                f"{what} has a name of {len(os.fsencode(name))} bytes, {name[:20]!r}... Names have at most "
+                f"{_LONGEST_NAME} bytes."
+            )
+    # "./~x" is a name in this folder. Path drops the dot, so that only the whole path still says it.
+    return found.absolute() if found.parts and found.parts[0].startswith("~") else found
+
+
+def _with_home(text: str, what: str) -> Path:
+    """``~/x`` or ``~NAME/x`` below the home folder. A missing HOME is not guessed: ``~`` would be another folder."""
+    name = text.partition("/")[0]
+    home: str | None = os.environ.get("HOME") if name == "~" and os.name == "posix" else os.path.expanduser(name)
+    if not home or not os.path.isabs(home) or not os.path.isdir(home):
+        why = f"the home folder of {name!r} is not known or does not exist"
+        if name == "~":
+            why = f"the home folder is not known: HOME is {home!r}" if home else "the home folder is not known"
+        raise InputError(
+            f"{what} {text!r} cannot be found: {why}. Give the whole path, or ./{text} for that name here."
+        )
+    return Path(home + text[len(name) :])
 
 
 def require_file(path: str | Path, what: str) -> Path:
@@ -36,7 +90,7 @@ def require_file(path: str | Path, what: str) -> Path:
     Raises:
         MissingFileError: there is no such file, or it is a folder.
     """
-    path = Path(path)
+    path = user_path(path, what)
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"
         raise MissingFileError(f"{what} {str(path)!r} {found}. Give the path of an existing file.")
@@ -52,7 +106,7 @@ def require_free(path: str | Path, overwrite: bool = False) -> Path:
         ExistingFileError: it exists and ``overwrite`` is false.
         UnwritableError: its folder cannot be written, or, where it does not exist yet, be created.
     """
-    path = Path(path)
+    path = user_path(path, "output")
     remove_leftovers(path.absolute().parent)
     if os.path.lexists(path) and not overwrite:
         raise ExistingFileError(

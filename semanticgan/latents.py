@@ -19,8 +19,9 @@ from torch import Tensor
 
 from semanticgan.arrayfile import read_npy
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.files import require_file, written_aside
+from semanticgan.files import require_file, user_path, written_aside
 from semanticgan.regions import RegionScheme
+from semanticgan.tensor_files import save_tensors
 from semanticgan.wrong_arguments import finite_number, require_codes, require_names, require_type, shown, whole_number
 
 Positions = float | Sequence[float] | Tensor
@@ -238,11 +239,9 @@ class LatentCode:
             if suffix == ".npy":
                 np.save(aside, array.numpy(), allow_pickle=False)
             else:
-                from safetensors.torch import save_file
-
                 regions = json.dumps(self.regions.to_dict())
                 metadata = {**_FORMAT, "regions": regions, "num_base": str(self.num_base)}
-                save_file({"latent_code": array}, aside, metadata)
+                save_tensors({"latent_code": array}, aside, metadata)
 
     @classmethod
     def load(cls, path: str | Path, regions: RegionScheme | None = None, num_base: int | None = None) -> LatentCode:
@@ -256,7 +255,8 @@ class LatentCode:
         Raises:
             InputError: no such file, a damaged or unsafe file, or one that does not fit ``regions`` and ``num_base``.
         """
-        suffix = require_suffix(require_file(path, "latent code"))
+        path = require_file(path, "latent code")
+        suffix = require_suffix(path)
         if suffix == ".npy":
             if regions is None:
                 raise InputError(f"{str(path)!r} does not name its regions. Give regions=, such as model.regions.")
@@ -490,7 +490,7 @@ def require_suffix(path: str | Path) -> str:
     Raises:
         InputError: it is neither .safetensors nor .npy.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = user_path(path, "latent code").suffix.lower()
     if suffix not in (".safetensors", ".npy"):
         raise InputError(f"latent code {str(path)!r} ends in {suffix or 'no suffix'!r}. Use .safetensors or .npy.")
     return suffix

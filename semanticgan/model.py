@@ -36,7 +36,8 @@ def load(name_or_path: str | Path | None = None, device: torch.device | str = "a
     """Open a model. Its parameters are frozen: gradients, where asked for, are those of codes.
 
     Args:
-        name_or_path: a bundled or released model's name, or a ``.safetensors`` file; None is the bundled default.
+        name_or_path: a bundled or released model's name, a ``.safetensors`` file, or the folder of a run or of one of
+            its states; None is the bundled default.
         device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps".
 
     Raises:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from semanticgan.errors import InputError
+from semanticgan.files import user_path
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -29,7 +30,7 @@ def require_outside(out: str | Path, source: str | Path, what: str = "output") -
     Raises:
         InputError: it is or does.
     """
-    out, source = Path(out).expanduser(), Path(source).expanduser()
+    out, source = user_path(out, what), user_path(source, "data")
     inner, outer = out.resolve(), source.resolve()
     if inner == outer or outer in inner.parents or any(_same(folder, outer) for folder in (inner, *inner.parents)):
         where = "is" if inner == outer or _same(inner, outer) else "lies inside"
@@ -45,7 +46,7 @@ def require_no_source_inside(out: str | Path, source: str | Path) -> None:
     Raises:
         InputError: they are.
     """
-    out, source = Path(out).expanduser(), Path(source).expanduser()
+    out, source = user_path(out, "output"), user_path(source, "data")
     if out.resolve() in source.resolve().parents:
         raise InputError(
             f"the source {str(source)!r} lies inside output {str(out)!r}. Choose another output, or move the source."

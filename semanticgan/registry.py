@@ -6,18 +6,21 @@ Nothing here opens a connection unless a released model is asked for by its name
 from __future__ import annotations
 
 import os
+import re
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from semanticgan.errors import InputError, MissingFileError, WeightsError, unknown_name
-from semanticgan.files import require_free, written_aside
+from semanticgan.errors import DataWarning, InputError, MissingFileError, WeightsError, unknown_name
+from semanticgan.files import require_free, user_path, written_aside
 
 DEFAULT = "portraits-64"
 """The model that ``sg.load()`` opens."""
 
+_MODEL_FILE = "model.safetensors"  # of a training's state, as semanticgan.training.state writes it
 _TIMEOUT_S = 30.0
 _SMALLEST_BYTES = 1_000_000  # no checkpoint is smaller; an error page is
 _RELEASE = "https://github.com/seasonSH/SemanticStyleGAN/releases/download/1.0.0"
@@ -87,7 +90,9 @@ def reader(kind: str, name_or_path: str | Path) -> Path:
         InputError: neither a known name nor the path of a file.
     """
     known = bundled(kind)
-    path = known.get(str(name_or_path), Path(name_or_path))
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    path = user_path(name_or_path, kind.removesuffix("s"))
     if path.suffix != ".safetensors" and not path.exists():
         raise unknown_name(kind.removesuffix("s"), str(name_or_path), known)
     return path
@@ -96,7 +101,7 @@ def reader(kind: str, name_or_path: str | Path) -> Path:
 def cache_folder() -> Path:
     """Where downloads are kept: $SEMANTICGAN_HOME, else the platform's folder for caches."""
     if home := os.environ.get("SEMANTICGAN_HOME"):
-        return Path(home).expanduser()
+        return user_path(home, "SEMANTICGAN_HOME")
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "semanticgan"
     if sys.platform == "darwin":
@@ -106,34 +111,55 @@ def cache_folder() -> Path:
 
 
 def resolve(name_or_path: str | Path | None = None) -> Path:
-    """The file of weights of a bundled or released model, or the path itself.
+    """The file of weights of a bundled or released model, of a run's newest state, or the path itself.
 
-    A released model that is not in the cache is downloaded and converted, with progress on stderr.
+    A released model that is not in the cache is downloaded and converted, with progress on stderr. A name goes before
+    a folder of that name, which is said; ``./NAME`` is the folder.
+
+    Args:
+        name_or_path: a model's name, a ``.safetensors`` file, a run's folder, or one of its ``step-*`` folders.
 
     Raises:
         InputError: an unknown name, a missing file, or a download that did not succeed.
     """
     models = bundled()
     name = DEFAULT if name_or_path is None else str(name_or_path)
-    if name in models:
-        return models[name]
-    if name in RELEASES:
-        return fetch(name)
+    if name in models or name in RELEASES:
+        if name_or_path is not None and _newest_model(Path(name)) is not None:
+            warnings.warn(
+                f"{name!r} is the model of that name, not the run in the folder {name!r}. Give ./{name} for the run.",
+                DataWarning,
+                stacklevel=2,
+            )
+        return models[name] if name in models else fetch(name)
     if name_or_path is None:
         raise MissingFileError(
             f"the bundled model {DEFAULT!r} is not in this installation. Install semanticgan again, or name a model: "
             f"{', '.join([*models, *RELEASES])}, or a .safetensors file."
         )
-    path = Path(name_or_path)
-    if path.exists() or path.suffix or os.sep in name or "/" in name:
-        if not path.is_file():
-            found = "is a folder" if path.is_dir() else "does not exist"
-            raise MissingFileError(
-                f"file of weights {name!r} {found}. Give an existing .safetensors file or one of "
-                f"{', '.join([*models, *RELEASES])}."
-            )
+    path = user_path(name_or_path, "model")
+    if path.is_file():
         return path
+    if (newest := _newest_model(path)) is not None:
+        return newest
+    if path.exists() or path.suffix or os.sep in str(path):
+        found = "is a folder without a training state" if path.is_dir() else "does not exist"
+        raise MissingFileError(
+            f"file of weights {str(path)!r} {found}. Give an existing .safetensors file, the folder of a run, or one "
+            f"of {', '.join([*models, *RELEASES])}."
+        )
     raise unknown_name("model", name, [*models, *RELEASES])
+
+
+def _newest_model(folder: Path) -> Path | None:
+    """The model of a state's folder, or of the newest state in a run's folder; None where there is none."""
+    states = [
+        (int(match[1]), state) for state in folder.glob("step-*") if (match := re.fullmatch(r"step-(\d+)", state.name))
+    ]
+    for state in (folder, *(state for _, state in sorted(states, reverse=True))):
+        if (state / _MODEL_FILE).is_file():
+            return state / _MODEL_FILE
+    return None
 
 
 def fetch(name: str) -> Path:

@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from semanticgan.commands.memory import keep_freed_memory
+from semanticgan.commands.memory import keep_freed_memory, out_of_memory_as_a_line
 from semanticgan.commands.stopping import signals_as_interrupts
+from semanticgan.commands.words import require_usable
 from semanticgan.errors import DataWarning, InputError, TrainingDiverged, unknown_name
 from semanticgan.terminal import guarded_streams, json_line, say
 
@@ -120,10 +121,11 @@ def _run(words: list[str], program: str | None) -> int:
     verb = words[0].replace("_", "-")
     if verb not in VERBS:
         raise unknown_name("verb", words[0], VERBS)
-    parser = build_parser(verb, program or f"semanticgan {verb}")
-    args = parser.parse_intermixed_args(words[1:])  # KEY=VALUE may stand before and after options
-    keep_freed_memory()
-    with _data_warnings_as_lines():
+    with out_of_memory_as_a_line(verb), _data_warnings_as_lines():
+        parser = build_parser(verb, program or f"semanticgan {verb}")
+        require_usable(words[1:], parser)
+        args = parser.parse_intermixed_args(words[1:])  # KEY=VALUE may stand before and after options
+        keep_freed_memory()
         result = args.run(args)
     if result:
         say(json_line(result) + "\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.errors import InputError
+from semanticgan.files import user_path
 from semanticgan.seeds import MAX_SEED
 
 if TYPE_CHECKING:
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 WHAT = ("structure", "texture", "both")
 STORED_PRECISIONS = ("float32", "float16")  # of weights in a file
+MODEL = "NAME_OR_PATH_OR_RUN"
+"""Metavar of a model: what :func:`semanticgan.registry.resolve` takes."""
+MODEL_HELP = "a model's name, a .safetensors file, or the folder of a run (its newest state) or of a state"
 PARSER_HELP = "reads a picture's regions: portraits-64, photographs-64, or what train-parser wrote"
+MOST = 1_000_000_000
+"""Largest number of pictures or steps that an option takes."""
+LARGEST_BATCH = 65_536
 MAX_SEEDS = 1_000_000
 
 
@@ -27,8 +34,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--device``, read by :func:`load_model`."""
     parser.add_argument(
         "--model",
-        metavar="NAME_OR_PATH",
-        help="a released model's name or a .safetensors file (default: the bundled model)",
+        metavar=MODEL,
+        help=f"{MODEL_HELP} (default: the bundled model)",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: %(default)s)")
 
@@ -51,9 +58,14 @@ def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, thing
         data_licence: the default of its terms.
     """
     for option, kind, default, text in (
-        ("--held-out", at_least(1), defaults.num_held_out, f"the last so many {things} are scored, not trained on"),
-        ("--steps", at_least(1), defaults.num_steps, "steps of the optimiser"),
-        ("--batch", at_least(1), defaults.batch, f"{things} a step"),
+        (
+            "--held-out",
+            at_least(1, MOST),
+            defaults.num_held_out,
+            f"the last so many {things} are scored, not trained on",
+        ),
+        ("--steps", at_least(1, MOST), defaults.num_steps, "steps of the optimiser"),
+        ("--batch", at_least(1, LARGEST_BATCH), defaults.batch, f"{things} a step"),
         ("--seed", seed, defaults.seed, "of the weights, the order and the augmentation"),
     ):
         parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)s)")
@@ -122,6 +134,14 @@ def load_code(path: Path, model: Model) -> LatentCode:
             f"needed is 1 image of width {config.style_dim}. Use a code of the same model, one image a file."
         )
     return code.to(model.device)
+
+
+def path(text: str) -> Path:
+    """A path, with ``~`` replaced by the home folder."""
+    try:
+        return user_path(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
 
 
 def seed(text: str) -> int:

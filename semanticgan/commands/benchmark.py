@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.picture_side,
         help=f"side of the pictures, the paper's configuration for it (default: {_DEFAULT_SIZE})",
     )
-    which.add_argument("--model", metavar="NAME_OR_PATH", help="this model's configuration and weights instead")
+    which.add_argument("--model", metavar=arguments.MODEL, help="this model's configuration and weights instead")
     parser.add_argument(
         "--device", choices=arguments.DEVICES, default="auto", help="where to compute (default: %(default)s)"
     )
@@ -59,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training", action="store_true", help="also time training steps (--size only; minutes on a CPU)"
     )
-    parser.add_argument("--out", type=Path, help="Markdown file of the tables (default: they go to stderr)")
+    parser.add_argument("--out", type=arguments.path, help="Markdown file of the tables (default: they go to stderr)")
     arguments.add_overwrite_argument(parser)
 
 

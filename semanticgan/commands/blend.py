@@ -7,14 +7,13 @@ taken from the second; its colours and lines come with them. The smaller the sid
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError
 
 EXAMPLES = (
-    "--model portraits-64 --with runs/woodcut/model.safetensors --from-side 64 --out blended.safetensors",
+    "--model portraits-64 --with runs/woodcut --from-side 64 --out blended.safetensors",
     "--model faces.safetensors --with drawings.safetensors --region hair,cloth --weight 0.7 --out hair.safetensors",
 )
 
@@ -22,15 +21,15 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        metavar="NAME_OR_PATH",
+        metavar=arguments.MODEL,
         help="the first model, which gives all that is not asked of the second (default: the bundled model)",
     )
     parser.add_argument(
-        "--with", dest="second", required=True, metavar="NAME_OR_PATH", help="the second model, related to the first"
+        "--with", dest="second", required=True, metavar=arguments.MODEL, help="the second model, related to the first"
     )
     parser.add_argument(
         "--from-side",
-        type=arguments.at_least(1),
+        type=arguments.at_least(1, arguments.MOST),
         metavar="SIDE",
         help="take the renderer's blocks that put out this side in pixels and larger ones",
     )
@@ -50,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DOUBLINGS",
         help="pass from one renderer to the other over so many doublings of the side (default: a sharp cut)",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT.safetensors", help="file of weights to write")
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="OUT.safetensors", help="file of weights to write"
+    )
     parser.add_argument(
         "--precision", choices=arguments.STORED_PRECISIONS, help="of the stored weights (default: as the models')"
     )

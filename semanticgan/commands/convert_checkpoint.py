@@ -7,7 +7,6 @@ training's arguments is accepted. Channel widths are read from the tensors, so s
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -24,9 +23,12 @@ _PRECISIONS = ("float32", "float16")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", type=Path, metavar="FILE.pt", help="checkpoint: released, or written by the authors' train.py"
+        "source",
+        type=arguments.path,
+        metavar="FILE.pt",
+        help="checkpoint: released, or written by the authors' train.py",
     )
-    parser.add_argument("out", type=Path, metavar="OUT.safetensors", help="file of weights to write")
+    parser.add_argument("out", type=arguments.path, metavar="OUT.safetensors", help="file of weights to write")
     parser.add_argument("--trust", action="store_true", help="say that you know where the file comes from; needed")
     parser.add_argument(
         "--regions", metavar="SCHEME", help=f"names of the regions: {', '.join(SCHEMES)} (default: by their number)"

@@ -30,11 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
     source = parser.add_mutually_exclusive_group()
     arguments.add_seed_argument(source)
-    source.add_argument("--latent", type=Path, metavar="FILE", help="latent code of the picture, in place of --seed")
+    source.add_argument(
+        "--latent", type=arguments.path, metavar="FILE", help="latent code of the picture, in place of --seed"
+    )
     arguments.add_region_arguments(parser, required=True)
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument("--from-seed", type=arguments.seed, metavar="SEED", help="where the regions come from")
-    origin.add_argument("--from-latent", type=Path, metavar="FILE", help="where the regions come from")
+    origin.add_argument("--from-latent", type=arguments.path, metavar="FILE", help="where the regions come from")
     many = parser.add_mutually_exclusive_group()
     many.add_argument(
         "--variations",
@@ -52,14 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--composite", action="store_true", help="keep every pixel outside the feathered regions as it was"
     )
-    parser.add_argument("--out", type=Path, default=Path("edited.png"), help="PNG to write (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=arguments.path, default=Path("edited.png"), help="PNG to write (default: %(default)s)"
+    )
     parser.add_argument(
         "--sheet", action="store_true", help="also OUT-sheet.png: source, reference, region, result, difference"
     )
     parser.add_argument(
         "--labels", action="store_true", help="also OUT-labels.png, the label map of the edited picture"
     )
-    parser.add_argument("--save-latent", type=Path, metavar="FILE", help="also the edited code, .safetensors or .npy")
+    parser.add_argument(
+        "--save-latent", type=arguments.path, metavar="FILE", help="also the edited code, .safetensors or .npy"
+    )
     arguments.add_overwrite_argument(parser)
 
 

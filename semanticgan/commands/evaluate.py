@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "parted by commas (default: fid,kid,pr)",
     )
     data = parser.add_argument_group("data")
-    data.add_argument("--data", type=Path, metavar="PATH", help="pictures to compare with")
+    data.add_argument("--data", type=arguments.path, metavar="PATH", help="pictures to compare with")
     data.add_argument(
         "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
     )
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument(
         "--num-real",
-        type=arguments.at_least(2),
+        type=arguments.at_least(2, arguments.MOST),
         metavar="N",
         help="pictures of the data (default: --num-generated, or all)",
     )
@@ -64,11 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_megapixels_argument(data)
     data.add_argument(
-        "--reconstructions", type=Path, metavar="PATH", help="pictures that are to be those of the data, name by name"
+        "--reconstructions",
+        type=arguments.path,
+        metavar="PATH",
+        help="pictures that are to be those of the data, name by name",
     )
-    data.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of the data are kept")
+    data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="where features of the data are kept")
     parser.add_argument(
-        "--num-generated", type=arguments.at_least(1), default=5000, help="pictures of the model (default: %(default)s)"
+        "--num-generated",
+        type=arguments.at_least(1, arguments.MOST),
+        default=5000,
+        help="pictures of the model (default: %(default)s)",
     )
     parser.add_argument(
         "--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed (default: %(default)s)"
@@ -79,18 +86,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="inception",
         help="inception, attributes, random or discriminator:RUN_OR_MODEL; of features (default: %(default)s)",
     )
-    parser.add_argument("--extractor-weights", type=Path, metavar="FILE", help="Inception's, if not in PyTorch's cache")
+    parser.add_argument(
+        "--extractor-weights", type=arguments.path, metavar="FILE", help="Inception's, if not in PyTorch's cache"
+    )
     parser.add_argument(
         "--distance",
         help="lpips-vgg, lpips-alex, attributes, random or discriminator:RUN_OR_MODEL; path lengths take lpips-vgg "
         "unless given, other metrics do without",
     )
-    parser.add_argument("--distance-weights", type=Path, metavar="FILE", help="the trunk's, if not in PyTorch's cache")
+    parser.add_argument(
+        "--distance-weights", type=arguments.path, metavar="FILE", help="the trunk's, if not in PyTorch's cache"
+    )
     parser.add_argument(
         "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
     )
     parser.add_argument(
-        "--num-paths", type=arguments.at_least(1), metavar="N", help="of a path length (default: --num-generated)"
+        "--num-paths",
+        type=arguments.at_least(1, arguments.MOST),
+        metavar="N",
+        help="of a path length (default: --num-generated)",
     )
     parser.add_argument(
         "--region", action="append", metavar="NAMES", help="regions to measure one by one, by commas (default: all)"
@@ -103,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--num-edits",
-        type=arguments.at_least(1),
+        type=arguments.at_least(1, arguments.MOST),
         default=100,
         help="pictures whose regions are edited, for locality and diversity (default: %(default)s)",
     )
@@ -116,22 +130,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures at a time (default: %(default)s)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers: .md for a table, .json")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="also write a sheet of pictures that were scored")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw what edits change, region by region")
+    parser.add_argument(
+        "--out",
+        type=arguments.path,
+        metavar="FILE",
+        help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
+    )
+    parser.add_argument(
+        "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of pictures that were scored"
+    )
+    parser.add_argument(
+        "--plot", type=arguments.path, metavar="FILE", help="also draw what edits change, region by region"
+    )
     arguments.add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan import extras
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.errors import InputError
     from semanticgan.files import require_free
-    from semanticgan.metrics.evaluate import require_known
+    from semanticgan.metrics.evaluate import extras_of, require_known
     from semanticgan.model import choose_device, load
     from semanticgan.places import require_outside
     from semanticgan.training.processes import device_of_process, joined
 
     require_known(args.metrics)
+    extras.require(*extras_of(args.metrics), *(["lmdb"] if args.data_kind == "lmdb" else []))
     if args.out and args.out.suffix not in (".md", ".json"):
         raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
     if args.plot and "locality" not in args.metrics:
@@ -162,8 +187,10 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
         return {}
     name, data = args.model or DEFAULT, _data_name(args)
     result = {"model": name, "data": data, **to_dict(evaluation, found)}
-    if args.out:
-        table = to_markdown(evaluation, found, name, data)
+    table = to_markdown(evaluation, found, name, data)
+    if args.out is None:
+        sys.stderr.write(table)
+    else:
         with written_aside(args.out, args.overwrite) as aside:
             content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
             aside.write_text(content, encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -21,8 +20,15 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="RUN", help="a run's folder (its newest state), or one of its step-* folders")
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT.safetensors", help="file of weights to write")
+    parser.add_argument(
+        "source",
+        type=arguments.path,
+        metavar="RUN",
+        help="a run's folder (its newest state), or one of its step-* folders",
+    )
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="OUT.safetensors", help="file of weights to write"
+    )
     parser.add_argument("--with-discriminator", action="store_true", help="keep the discriminator in the file, too")
     parser.add_argument(
         "--precision",
@@ -50,14 +56,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     figures = dict(_figure(text) for text in args.figure)
     require_free(args.out, args.overwrite)
-    if not Path(args.source).is_dir():
-        raise InputError(f"{args.source!r} is no folder of a run. Give the run_dir of a training.")
+    source = str(args.source)
+    if not args.source.is_dir():
+        raise InputError(f"{source!r} is no folder of a run. Give the run_dir of a training.")
     try:
-        start = Start.read(args.source)
+        start = Start.read(source)
     except InputError as error:
-        raise InputError(f"{args.source!r} holds no whole training state. Give the run_dir of a training.") from error
+        raise InputError(f"{source!r} holds no whole training state. Give the run_dir of a training.") from error
     if args.with_discriminator and start.discriminator is None:
-        raise InputError(f"the configuration of {args.source!r} is lost. Leave --with-discriminator out.")
+        raise InputError(f"the configuration of {source!r} is lost. Leave --with-discriminator out.")
     metadata = start.model.metadata
     known = sorted(figures.keys() & metadata.training.keys())
     if known:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-15,20 (default: --seed)")
     arguments.add_truncation_argument(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("samples"), help="folder of the pictures (default: %(default)s)"
+        "--out", type=arguments.path, default=Path("samples"), help="folder of the pictures (default: %(default)s)"
     )
     parser.add_argument("--labels", action="store_true", help="also the label map of each picture, an indexed PNG")
     parser.add_argument("--latents", action="store_true", help="also the latent code of each picture, .safetensors")
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from tqdm import tqdm
 
     from semanticgan.editing.outputs import label_picture, save_picture
-    from semanticgan.editing.sheets import draw_grid
+    from semanticgan.editing.sheets import draw_grid, require_grid
     from semanticgan.files import require_free
 
     seeds: tuple[int, ...] = args.seeds or (args.seed,)
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         require_free(path, args.overwrite)
 
     model = arguments.load_model(args)
+    if args.sheet:
+        require_grid(len(seeds), model.size)
     shown = []
     with tqdm(total=len(seeds), unit="image", disable=None) as progress:
         for start in range(0, len(seeds), _BATCH):

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--composite", action="store_true", help="keep every pixel outside the feathered regions as it was"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("interpolation.mp4"), help=".mp4 or .gif (default: %(default)s)"
+        "--out", type=arguments.path, default=Path("interpolation.mp4"), help=".mp4 or .gif (default: %(default)s)"
     )
     arguments.add_overwrite_argument(parser)
 

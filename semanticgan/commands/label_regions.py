@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -22,9 +21,13 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pictures", type=Path, metavar="PICTURES", help="a folder or zip of aligned face pictures")
+    parser.add_argument(
+        "pictures", type=arguments.path, metavar="PICTURES", help="a folder or zip of aligned face pictures"
+    )
     parser.add_argument("--parser", required=True, metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write, a new one")
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="FOLDER", help="the folder to write, a new one"
+    )
     parser.add_argument(
         "--size", type=arguments.picture_side, help="side of pictures and label maps (default: the parser's)"
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -29,14 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-99 (default: --seed)")
     parser.add_argument(
         "--offset",
-        type=arguments.at_least(1),
+        type=arguments.at_least(1, arguments.MOST),
         default=10_000,
         help="the region comes from the seed this much further (default: %(default)s)",
     )
     arguments.add_region_arguments(parser, required=True)
     arguments.add_truncation_argument(parser)
     parser.add_argument("--composite", action="store_true", help="measure the composited pictures: outside is then 0")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers of every seed, as JSON")
+    parser.add_argument(
+        "--out", type=arguments.path, metavar="FILE", help="also write the numbers of every seed, as JSON"
+    )
     arguments.add_overwrite_argument(parser)
 
 

@@ -1,12 +1,63 @@
-"""The C library's allocator, told to keep what it was given; for programs only, never for the library."""
+"""Memory of a program: the C library's allocator told to keep it, and what to make smaller where it runs out."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from semanticgan.errors import InputError, OutOfMemory, is_of_memory
 
 # malloc.h of glibc
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
+
+SMALLER: Mapping[str, str] = MappingProxyType(
+    {
+        "generate": "fewer --seeds at a time, or leave --sheet out",
+        "edit-region": "smaller --variations or --interpolate, or leave --sheet out",
+        "interpolate": "smaller --frames, fewer --seeds, or a name in .mp4",
+        "components": "fewer names in --order, or a smaller --model",
+        "locality": "fewer --seeds at a time",
+        "evaluate": "smaller --batch, --num-generated, --num-real, --num-edits or --num-variations",
+        "prepare-data": "smaller --size, --count or --workers",
+        "train-parser": "smaller --batch, --size, --count or --held-out",
+        "label-regions": "a smaller --size",
+        "train-classifier": "smaller --batch, --size, --count, --held-out or --workers",
+        "train": "smaller batch, size, data.length or data.cache_gigabytes, or larger accumulate, each as KEY=VALUE",
+        "report": "a name in .png for --out",
+        "export": "--precision float16",
+        "blend": "--precision float16, or smaller models",
+        "convert-checkpoint": "--precision float16 or --without-discriminator",
+        "benchmark": "smaller --batch or --size",
+    }
+)
+"""Verb -> what makes it need less memory."""
+
+
+@contextlib.contextmanager
+def out_of_memory_as_a_line(verb: str) -> Iterator[None]:
+    """Turn what any library says of too little memory into what the user can do.
+
+    Raises:
+        OutOfMemory: memory ran out within the block.
+    """
+    try:
+        yield
+    except OutOfMemory:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error.__cause__ if isinstance(error, InputError) else error
+        while cause is not None and not is_of_memory(cause):  # a reader may have taken it for a damaged file
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        said = " ".join(str(cause).split())[:120]
+        reason = f" ({said})" if said else ""
+        raise OutOfMemory(
+            f"out of memory{reason}. Close other programs, or give {SMALLER.get(verb, 'less work at a time')}."
+        ) from error
 
 
 def keep_freed_memory() -> bool:

@@ -10,10 +10,12 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands.arguments import (
+    MOST,
     add_megapixels_argument,
     add_overwrite_argument,
     add_seed_argument,
     at_least,
+    path,
     picture_side,
 )
 from semanticgan.data import KINDS, SPLITS, open_dataset
@@ -42,11 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder: image/ and label/ in a folder or zip; lmdb: what --format lmdb wrote; celebamask-hq: its "
         "original layout; portraits: drawn; verify: read the prepared set at PATH again",
     )
-    parser.add_argument("path", nargs="?", metavar="PATH", help="what to read; none for portraits, which are drawn")
+    parser.add_argument(
+        "path", nargs="?", type=path, metavar="PATH", help="what to read; none for portraits, which are drawn"
+    )
     parser.add_argument(
         "--size", type=picture_side, default=256, help="side of the pictures in pixels (default: %(default)s)"
     )
-    parser.add_argument("--out", metavar="FOLDER", help="the folder to write, outside of PATH; needed but to verify")
+    parser.add_argument(
+        "--out", type=path, metavar="FOLDER", help="the folder to write, outside of PATH; needed but to verify"
+    )
     parser.add_argument(
         "--format",
         choices=FORMATS,
@@ -60,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"about 4 GB (default: jpeg in an LMDB above {LARGEST_PNG} pixels, else png); label maps are lossless always",
     )
     parser.add_argument(
-        "--count", type=at_least(1), help=f"the first so many only; portraits: {DEFAULT_NUM_PORTRAITS} unless given"
+        "--count",
+        type=at_least(1, MOST),
+        help=f"the first so many only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
     )
     parser.add_argument(
         "--split", choices=tuple(SPLITS), default="train", help="part of CelebAMask-HQ (default: %(default)s)"

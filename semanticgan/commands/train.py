@@ -7,14 +7,16 @@ import os
 from typing import Any
 
 EXAMPLES = (
-    "configs/portraits-64.yaml run_dir=runs/portraits data.path=data/portraits-64",
-    "configs/portraits-64.yaml run_dir=runs/portraits metrics.extractor=random --metrics fid,pr",
-    "configs/lfw-64.yaml run_dir=runs/faces data.path=data/lfw-regions-128.zip batch=8",
+    "tiny run_dir=runs/tiny",
+    "portraits-64 run_dir=runs/portraits data.path=data/portraits-64",
+    "portraits-64 run_dir=runs/portraits data.path=data/portraits-64 metrics.extractor=random --metrics fid,pr",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of one that comes with the package")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="the name of a recipe that comes with the package, or a YAML file"
+    )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values that differ from the recipe's")
     parser.add_argument(
         "--metrics", metavar="LIST", help="measured every metrics.every steps: names of evaluate, parted by commas"

@@ -8,7 +8,6 @@ are held out, and how well it reads them is printed and stored in its file. `eva
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -23,7 +22,9 @@ DEFAULT_NUM_PORTRAITS = 18_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the classifier to write")
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="the classifier to write"
+    )
     parser.add_argument(
         "--size",
         type=arguments.picture_side,
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--count",
-        type=arguments.at_least(3),
+        type=arguments.at_least(3, 10_000_000),
         default=DEFAULT_NUM_PORTRAITS,
         help="portraits to draw, kept in memory (default: %(default)s)",
     )

@@ -8,7 +8,6 @@ file. `label-regions` labels pictures with it.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
@@ -31,8 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder: image/ and label/ in a folder or zip; lmdb: what prepare-data wrote; celebamask-hq: its original "
         "layout; portraits: drawn",
     )
-    parser.add_argument("path", nargs="?", metavar="PATH", help="what to read; none for portraits, which are drawn")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the parser to write")
+    parser.add_argument(
+        "path", nargs="?", type=arguments.path, metavar="PATH", help="what to read; none for portraits, which are drawn"
+    )
+    parser.add_argument(
+        "--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="the parser to write"
+    )
     parser.add_argument(
         "--size",
         type=arguments.picture_side,
@@ -45,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--count",
-        type=arguments.at_least(2),
+        type=arguments.at_least(2, arguments.MOST),
         help=f"the first so many pairs only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
     )
     parser.add_argument(

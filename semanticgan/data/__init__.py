@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from semanticgan import extras
 from semanticgan.data.batches import Batch, batch_flips, batch_indices, batches, flip, to_network
 from semanticgan.data.cache import CachedPairs, cached_if_small
 from semanticgan.data.celebamask import SPLITS
@@ -73,7 +74,7 @@ def open_dataset(
     """A dataset by the kind of its source.
 
     Args:
-        kind: "folder" (a folder or zip of image/ and label/), "lmdb" (what `prepare_data.py --format lmdb` wrote),
+        kind: "folder" (a folder or zip of image/ and label/), "lmdb" (what `prepare-data --format lmdb` wrote),
             "celebamask-hq" (the original layout), "portraits", or "pictures" (a folder or zip without label maps, for
             the adaptation of a model).
         path: where the data are; none for portraits, which are drawn.
@@ -126,6 +127,7 @@ def open_dataset(
     if kind in _REGISTERED:
         dataset = _REGISTERED[kind](path, size)
     elif kind == "lmdb":
+        extras.require("lmdb")
         from semanticgan.data.lmdb_pairs import LmdbDataset
 
         assert path is not None

@@ -22,6 +22,7 @@ from semanticgan.data.folders import find_scheme
 from semanticgan.data.label_maps import read_labels
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.errors import InputError, MissingFileError, UnwritableError
+from semanticgan.files import user_path
 from semanticgan.regions import RegionScheme
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class LmdbDataset(PairDataset):
         if size is not None and size != self.size:
             raise InputError(
                 f"{str(path)!r} holds pairs of {self.size} pixels, but {size} are asked for. Ask for {self.size}, or "
-                f"prepare another with `prepare_data.py ... --size {size} --format lmdb`."
+                f"prepare another with `prepare-data ... --size {size} --format lmdb`."
             )
         self.regions = _choose_scheme(RegionScheme.from_dict(self.metadata["regions"]), scheme, str(path))
 
@@ -123,7 +124,7 @@ class LmdbDataset(PairDataset):
             content, begun = transaction.get(_METADATA), transaction.get(_key(0, "record"))
         if content is None and begun is not None:
             raise InputError(
-                f"{str(self._path)!r} is unfinished. Repeat the prepare_data.py command that writes it: it continues."
+                f"{str(self._path)!r} is unfinished. Repeat the prepare-data command that writes it: it continues."
             )
         try:
             metadata = strict_json.loads(content or b"", str(self._path))
@@ -135,8 +136,8 @@ class LmdbDataset(PairDataset):
             ours = False
         if not ours:
             raise InputError(
-                f"{str(self._path)!r} is an LMDB but was not written by prepare_data.py. Give one that was "
-                "(prepare_data.py ... --format lmdb)."
+                f"{str(self._path)!r} is an LMDB but was not written by prepare-data. Give one that was "
+                "(prepare-data ... --format lmdb)."
             )
         if metadata["format"] > FORMAT:
             raise InputError(
@@ -152,7 +153,7 @@ class LmdbDataset(PairDataset):
 
 def is_lmdb(path: str | Path) -> bool:
     """Whether there is an LMDB at ``path``: a folder with ``data.mdb``, or such a file."""
-    path = Path(path).expanduser()
+    path = user_path(path, "data")
     return (path / FILE).is_file() or (path.name == FILE and path.is_file())
 
 
@@ -278,14 +279,14 @@ def _metadata_is(environment: lmdb.Environment, expected: bytes) -> bool:
 
 
 def _find_file(path: str | Path) -> Path:
-    path = Path(path).expanduser()
+    path = user_path(path, "data")
     if not path.exists():
         raise MissingFileError(f"LMDB {str(path)!r} does not exist. Give the folder that holds its {FILE}.")
     if not is_lmdb(path):
         others = "It is a folder of pictures: give the kind 'folder'." if (path / "image").is_dir() else ""
         raise InputError(
             f"{str(path)!r} is no LMDB: it holds no {FILE}. "
-            + (others or "Give the folder that `prepare_data.py ... --format lmdb` wrote.")
+            + (others or "Give the folder that `prepare-data ... --format lmdb` wrote.")
         )
     return (path if path.name == FILE else path / FILE).resolve()
 

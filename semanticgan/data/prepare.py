@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from semanticgan import extras
 from semanticgan.data import lmdb_pairs
 from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, Attributes, Encoder, HasSources
 from semanticgan.data.kept import Done, Journal, PairFiles, Preparing, Refused, write
@@ -45,7 +46,7 @@ from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered, warnings_of
 from semanticgan.data.storage import first_names
 from semanticgan.errors import DataWarning, ExistingFileError, InputError, UnwritableError, unknown_name
-from semanticgan.files import require_free, sync_folder
+from semanticgan.files import require_free, sync_folder, user_path
 from semanticgan.places import held
 
 FORMATS = ("folder", "lmdb")
@@ -114,11 +115,13 @@ def prepare(
         raise InputError("these pictures have no label maps, so there are no pairs to prepare. Use them as they are.")
     if output_format not in FORMATS:
         raise unknown_name("format of a prepared dataset", output_format, FORMATS)
+    if output_format == "lmdb":
+        extras.require("lmdb")
     if picture_format is None:
         picture_format = "jpeg" if output_format == "lmdb" and dataset.size > LARGEST_PNG else "png"
     if picture_format not in PICTURE_FORMATS:
         raise unknown_name("picture format", picture_format, PICTURE_FORMATS)
-    out = Path(out).expanduser()
+    out = user_path(out, "output")
     if out.name in ("", ".."):  # such as "."
         out = out.resolve()
     _require_replaceable(out, overwrite)

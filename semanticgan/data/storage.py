@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from semanticgan.data.entries import comparable, is_system_name, is_system_path, name_in_icloud, name_of_entry
 from semanticgan.errors import DataWarning, InputError, MissingFileError
+from semanticgan.files import user_path
 
 LARGEST_FILE = 256 * 2**20
 """Bytes of the largest file that is read, unpacked: more than a picture of 64 megapixels takes without compression."""
@@ -222,7 +223,7 @@ def open_storage(path: str | Path) -> Storage:
         MissingFileError: there is nothing at ``path``.
         InputError: it is neither a folder nor an intact zip.
     """
-    path = Path(path).expanduser()
+    path = user_path(path, "data")
     storage: Storage
     if path.is_dir():
         storage = FolderStorage(path)

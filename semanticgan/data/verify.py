@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import Dataset
 
+from semanticgan import extras
 from semanticgan.data.encoding import PICTURE_SUFFIX, Record
 from semanticgan.data.folders import FolderDataset
 from semanticgan.data.lmdb_pairs import LmdbDataset, is_lmdb
@@ -21,6 +22,7 @@ from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered
 from semanticgan.data.storage import first_names
 from semanticgan.errors import InputError, MissingFileError
+from semanticgan.files import user_path
 
 
 def verify(path: str | Path, workers: int | None = None, progress: bool = False) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def verify(path: str | Path, workers: int | None = None, progress: bool = False)
         MissingFileError: there is nothing at ``path``.
         InputError: it is no prepared dataset, or damaged; the message names the broken pairs.
     """
-    path = Path(path).expanduser()
+    path = user_path(path, "data")
     checks, described = _open(path)
     gathered, broken = Gathered(checks.dataset.regions), []
     start = time.perf_counter()
@@ -156,6 +158,7 @@ def _open(path: Path) -> tuple[_Checks, dict[str, Any]]:
     if not path.exists():
         raise MissingFileError(f"prepared data {str(path)!r} does not exist. Give the folder that was written.")
     if is_lmdb(path):
+        extras.require("lmdb")
         dataset = LmdbDataset(path)
         return _LmdbChecks(dataset), dataset.metadata
     try:
@@ -164,6 +167,6 @@ def _open(path: Path) -> tuple[_Checks, dict[str, Any]]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{str(path)!r} is no prepared dataset: it has no dataset.json with a digest. "
-            "Give a folder that prepare_data.py wrote."
+            "Give a folder that prepare-data wrote."
         ) from error
     return _FolderChecks(path, described), described

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from semanticgan.errors import InputError
-from semanticgan.files import written_aside
+from semanticgan.files import user_path, written_aside
 from semanticgan.regions import RegionScheme
 
 
@@ -32,7 +32,7 @@ def require_suffix(path: str | Path, allowed: Sequence[str] = (".png",)) -> Path
     Raises:
         InputError: another suffix.
     """
-    path = Path(path)
+    path = user_path(path, "output")
     if path.suffix.lower() not in allowed:
         raise InputError(f"output {str(path)!r} has the suffix {path.suffix!r}. Give a name in {' or '.join(allowed)}.")
     return path

@@ -25,6 +25,7 @@ _PALE_INK = (110, 114, 124)
 _MARGIN = 16
 _GAP = 6
 _SMALLEST_TILE = 160
+_MOST_PIXELS = 2**28  # of a sheet: 800 MB in memory
 
 
 def draw_sheet(
@@ -46,7 +47,7 @@ def draw_sheet(
         names: what stands below each picture, as ``rows``, if anything.
 
     Raises:
-        InputError: no picture.
+        InputError: no picture, or too many.
     """
     if not rows or not rows[0]:
         raise InputError("a sheet needs at least one picture.")
@@ -59,6 +60,8 @@ def draw_sheet(
     width = left + max(map(len, rows)) * (tile + _GAP) - _GAP + _MARGIN
     width = max(width, *(2 * _MARGIN + _text_width(*text) for text in ((title, title_font), (caption, small_font))))
     height = top + len(rows) * pitch - _GAP + (26 if caption else 0) + _MARGIN
+    if width * height > _MOST_PIXELS:
+        raise InputError(f"a sheet of {width} x {height} pixels is too large. Put fewer pictures on it.")
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN - 4), title, _INK, title_font)
@@ -89,6 +92,21 @@ def draw_grid(pictures: Sequence[Image.Image], names: Sequence[str], title: str 
     return draw_sheet(
         rows, title=title, caption=caption, names=[names[start : start + num_columns] for start in starts]
     )
+
+
+def require_grid(num_pictures: int, side: int) -> None:
+    """Check that so many pictures have room on a sheet, before they are drawn.
+
+    Raises:
+        InputError: they do not.
+    """
+    tile = side * -(-_SMALLEST_TILE // side)
+    most = _MOST_PIXELS // ((tile + _GAP) * (tile + _GAP + 20))
+    if num_pictures > most - 8:  # the last row may be short, and there is a margin
+        raise InputError(
+            f"{num_pictures:,} pictures of {side} pixels are too many for one sheet; it has room for {most - 8:,}. "
+            "Give fewer, or leave --sheet out."
+        )
 
 
 def edit_sheet(

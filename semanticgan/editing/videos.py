@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from semanticgan import extras
 from semanticgan.editing.outputs import require_suffix, to_image
 from semanticgan.errors import InputError, UnwritableError
 from semanticgan.files import written_aside
@@ -33,12 +33,7 @@ def require_video_writer(path: str | Path) -> Path:
     """
     path = require_suffix(path, VIDEO_SUFFIXES)
     if path.suffix.lower() == ".mp4":
-        for package in ("imageio", "imageio_ffmpeg"):
-            if importlib.util.find_spec(package) is None:
-                raise InputError(
-                    f"writing .mp4 needs {package}, which is not installed. "
-                    'Run `pip install "semanticgan[video]"`, or choose a name in .gif.'
-                )
+        extras.require("mp4")
         _ffmpeg()
     return path
 

@@ -85,6 +85,11 @@ def require_known(names: Sequence[str]) -> None:
         raise InputError(f"no metric given. Known: {', '.join(METRICS)}.")
 
 
+def extras_of(names: Sequence[str]) -> tuple[str, ...]:
+    """What metrics need of :mod:`semanticgan.extras`: torch-fidelity computes all that are about features."""
+    return ("fidelity",) if any("extractor" in METRICS[name].needs for name in names if name in METRICS) else ()
+
+
 OPTIONS: Mapping[str, str] = MappingProxyType({"dataset": "--data", "reconstructions": "--reconstructions"})
 """How the command line gives what a metric needs; what is not here is given by an option of its own name."""
 

@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanticgan import extras
 from semanticgan.errors import InputError, MissingFileError, WeightsError
+from semanticgan.files import user_path
 from semanticgan.metrics.masked import as_float
 
 Embedding = Callable[[Tensor], Tensor]
@@ -62,14 +64,9 @@ def facenet_embedding(weights: str | Path | None = None, device: torch.device | 
         MissingFileError: the weights are not there.
         WeightsError: the file does not hold them.
     """
-    try:
-        package: Any = importlib.import_module("facenet_pytorch")
-    except (ImportError, RuntimeError) as error:
-        raise InputError(
-            f'facenet-pytorch cannot be used here ({error}). Run `pip install "semanticgan[align]"`, or give another '
-            "embedding model."
-        ) from error
-    path = _facenet_file() if weights is None else Path(weights)
+    extras.require("facenet")
+    package: Any = importlib.import_module("facenet_pytorch")
+    path = _facenet_file() if weights is None else user_path(weights, "file of weights")
     if not path.is_file():
         raise MissingFileError(
             f"the weights of facenet-pytorch are not at {str(path)!r}. Put {FACENET_FILE} from its releases (v2.2.9) "

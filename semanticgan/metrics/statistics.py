@@ -17,7 +17,7 @@ from torch import Tensor
 
 from semanticgan.data.pairs import PairDataset, content_key
 from semanticgan.errors import DataWarning, InputError
-from semanticgan.files import require_free, written_aside
+from semanticgan.files import require_free, user_path, written_aside
 from semanticgan.metrics.extractors import Extractor
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures
 from semanticgan.metrics.sharing import gathered, share
@@ -144,7 +144,7 @@ class FeatureCache:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = user_path(folder, "folder")
 
     def path(self, dataset: PairDataset, indices: Sequence[int], extractor: Extractor) -> Path:
         chosen = [indices.start, indices.stop, indices.step] if isinstance(indices, range) else list(indices)

@@ -225,9 +225,9 @@ class Rendering:
             InputError: another suffix.
             ExistingFileError: a file exists and ``overwrite`` is false; none is written then.
         """
-        from semanticgan.files import require_free, written_aside
+        from semanticgan.files import require_free, user_path, written_aside
 
-        path = Path(path)
+        path = user_path(path, "output")
         if path.suffix.lower() not in _PICTURE_SUFFIXES:
             raise InputError(
                 f"output {str(path)!r} has the suffix {path.suffix!r}. Give a name in {', '.join(_PICTURE_SUFFIXES)}."

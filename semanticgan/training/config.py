@@ -6,6 +6,7 @@ A recipe in ``configs/`` states what differs from the defaults.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.errors import InputError, unknown_name
-from semanticgan.files import require_file
+from semanticgan.errors import InputError, MissingFileError, unknown_name
+from semanticgan.files import require_file, user_path
 from semanticgan.model import PRECISIONS
 from semanticgan.networks.discriminator import DiscriminatorConfig
 from semanticgan.networks.generator import GeneratorConfig
@@ -57,7 +58,7 @@ class TrainingConfig:
         accumulate: number of parts into which a process divides its share of a batch.
         recompute: compute activations again in the backward pass; less memory, more time.
         compile: compile the steps with torch.compile.
-        log_to: additional logs: tensorboard, wandb.
+        log_to: additional logs, a list of tensorboard and wandb; null is tensorboard where it is installed.
         licence: terms of the weights, stored with them.
         data_licence: terms of the data, stored with the weights.
         expected: scores of a run of the recipe, for the reader.
@@ -76,7 +77,7 @@ class TrainingConfig:
     accumulate: int = 1
     recompute: bool = False
     compile: bool = False
-    log_to: list[str] = field(default_factory=lambda: ["tensorboard"])
+    log_to: list[str] | None = None
     data: DataSection = field(default_factory=DataSection)
     generator: GeneratorSection = field(default_factory=GeneratorSection)  # type: ignore[valid-type]
     discriminator: DiscriminatorSection = field(default_factory=DiscriminatorSection)  # type: ignore[valid-type]
@@ -93,6 +94,7 @@ class TrainingConfig:
     expected: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._find_paths()
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
         for smallest, keys in _SMALLEST.items():
@@ -139,6 +141,19 @@ class TrainingConfig:
         _require_no_larger(self)
         require_seed(self.seed)
 
+    def _find_paths(self) -> None:
+        """Replace ``~`` by the home folder where a key takes a path, or a name and a path as in attributes:PATH."""
+        for key in _PATHS:
+            name, _, attribute = key.rpartition(".")
+            section = getattr(self, name) if name else self
+            value = getattr(section, attribute)
+            if value is None:
+                continue
+            kind, colon, path = value.partition(":") if key in _PATHS_AFTER_A_KIND else ("", "", value)
+            if colon or not kind:
+                found = str(user_path(path, key))
+                setattr(section, attribute, kind + colon + (found if path.startswith(("~", "./~")) else path))
+
     def require_teacher(self) -> None:
         """Raises: InputError: a training in which nothing would be learnt, or a discriminator would not."""
         if self.loss.adversarial:
@@ -177,6 +192,8 @@ class TrainingConfig:
         return typed_yaml.dump(self)
 
 
+_PATHS_AFTER_A_KIND = ("features.extractor", "metrics.extractor", "metrics.distance")
+_PATHS = ("run_dir", "start", "data.path", "loss.parser", "loss.classifier", "metrics.parser", *_PATHS_AFTER_A_KIND)
 ON_ERROR = ("stop", "skip")
 PARTS = ("mapping", "local", "fusion", "renderer", "renderer.blocks")  # of a generator
 _SCHEDULE = ("total_images", "log_every", "sheet_every", "sheet_images", "save_every", "keep")
@@ -267,14 +284,20 @@ def _folder() -> Traversable:
 
 
 def recipe_text(recipe: str | Path) -> str:
-    """The YAML of a recipe by path (``configs/tiny.yaml``) or by name (``tiny``).
+    """The YAML of a recipe by name (``tiny``) or by path (``my/recipe.yaml``).
 
     Raises:
         InputError: neither a file nor a known name, or a file that is no text.
     """
     if Path(recipe).suffix in (".yaml", ".yml"):
+        path = user_path(recipe, "recipe")
+        if not path.exists():
+            near = difflib.get_close_matches(path.stem, recipes(), n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]!r}, which comes with the package? " if near else ""
+            known = ", ".join(recipes())
+            raise MissingFileError(f"recipe {str(path)!r} does not exist. {hint}Recipes known by name: {known}.")
         try:
-            return require_file(recipe, "recipe").read_text(encoding="utf-8-sig")
+            return require_file(path, "recipe").read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise InputError(f"recipe {str(recipe)!r} is no text. Give a YAML file.") from error
     if str(recipe) not in recipes():

@@ -10,7 +10,6 @@ from semanticgan.files import require_free
 from semanticgan.places import require_outside
 from semanticgan.training.config import TrainingConfig, flat, load_config
 from semanticgan.training.contents import CONFIG_FILE, LOCK_FILE, require_plain
-from semanticgan.training.logs import require_sinks
 
 # A run may be continued with other values of these; every other key must be what it was.
 _FREE_ON_RESUME = (
@@ -41,7 +40,6 @@ def require_usable(config: TrainingConfig) -> Path:
     """
     if not config.run_dir:
         raise InputError("no run folder given. Add run_dir=runs/NAME.")
-    require_sinks(config.log_to)
     run_dir = Path(config.run_dir)
     if config.data.path is not None:
         require_outside(run_dir, config.data.path, "run_dir")  # its sheets would be pictures of the data

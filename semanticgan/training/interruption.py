@@ -12,12 +12,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from semanticgan.errors import InputError, UnwritableError
+from semanticgan.errors import InputError, OutOfMemory, UnwritableError, is_of_memory
 from semanticgan.files import is_failed_write
 from semanticgan.training.config import TrainingConfig
-
-# Of the CPU's allocator, of CUDA and MPS, and of cuBLAS and cuDNN.
-_NO_MEMORY = ("allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 @contextmanager
@@ -40,15 +37,15 @@ def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1, meas
     """Turn what torch says of too little memory into what can be done, in a step or while metrics are measured.
 
     Raises:
-        InputError: memory ran out within the block.
+        OutOfMemory: memory ran out within the block.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_of_memory(error):
+        if not is_of_memory(error):
             raise
         if measuring:
-            raise InputError(
+            raise OutOfMemory(
                 f"out of memory while metrics are measured {config.metrics.batch} pictures at a time. Repeat the "
                 "command with metrics.batch=1 or metrics.names=[] to go on from the last state."
             ) from error
@@ -58,16 +55,10 @@ def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1, meas
         ]
         going_on = f"Repeat the command with {' or '.join(at_once)} to go on from the last state, or begin"
         anew = [*([] if config.precision == "bfloat16" else ["precision=bfloat16"]), "a smaller batch"]
-        raise InputError(
+        raise OutOfMemory(
             f"out of memory at size {config.size}, batch {config.batch}. {going_on if at_once else 'Begin'} another "
             f"run_dir with {' or '.join(anew)}."
         ) from error
-
-
-def _is_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: only torch's own allocators raise a class of their own for it."""
-    said = str(error)
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in said for words in _NO_MEMORY)
 
 
 def _more_parts(config: TrainingConfig, num_processes: int) -> list[int]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import importlib.util
 import json
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol
 
-from semanticgan.errors import InputError, UnwritableError, unknown_name
+from semanticgan import extras
+from semanticgan.errors import DataWarning, UnwritableError, unknown_name
 from semanticgan.files import is_failed_write, written_aside
 from semanticgan.training.contents import (
     STATS_FILE,
@@ -30,7 +31,7 @@ from semanticgan.training.contents import (
     read_text,
 )
 
-DEFAULT_SINKS = ("tensorboard",)
+_DEFAULT_SINK = "tensorboard"
 
 
 class Sink(Protocol):
@@ -50,21 +51,20 @@ class RunLog:
         run_dir: the run's folder.
         start_step: steps done; what was written beyond it before a kill is dropped.
         start_images: pictures seen until then, by which sinks count.
-        sinks: names out of :data:`SINKS`.
+        sinks: names out of :data:`SINKS`; None is TensorBoard where it is installed.
 
     Raises:
-        InputError: as :func:`require_sinks`; ``stats.jsonl`` is untouched then.
+        InputError: as :func:`chosen_sinks`; ``stats.jsonl`` is untouched then.
     """
 
-    def __init__(self, run_dir: Path, start_step: int, start_images: int, sinks: Sequence[str] = DEFAULT_SINKS) -> None:
-        require_sinks(sinks)
+    def __init__(self, run_dir: Path, start_step: int, start_images: int, sinks: Sequence[str] | None = None) -> None:
+        sinks = chosen_sinks(sinks)
         self.path = run_dir / STATS_FILE
         _drop_lines_after(self.path, start_step)
         handle = open_plain(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._file = open(handle, "ab", buffering=0)  # noqa: SIM115  (closed by close())
         with _failed_writes_of("the files of log_to"):
-            opened = [SINKS[name](run_dir, start_images) for name in dict.fromkeys(sinks)]
-        self._sinks = [sink for sink in opened if sink is not None]
+            self._sinks = [SINKS[name](run_dir, start_images) for name in dict.fromkeys(sinks)]
 
     def write(self, step: int, images: int, values: Mapping[str, float], clock: Mapping[str, float]) -> None:
         """``values`` follow from the configuration; ``clock`` (speed) does not and goes to the sinks alone.
@@ -104,17 +104,26 @@ class RunLog:
             self.close()
 
 
-def require_sinks(names: Sequence[str]) -> None:
-    """Check names before anything is written.
+def chosen_sinks(names: Sequence[str] | None) -> Sequence[str]:
+    """The sinks that ``log_to`` asks for, checked before anything is written.
+
+    Without a wish it is TensorBoard where it can be had, and a warning where it cannot: what nobody asked for must not
+    stop a training.
 
     Raises:
         InputError: an unknown name, or one whose package is not installed.
     """
+    if names is None:
+        complaint = extras.problem(_DEFAULT_SINK)
+        if complaint is None:
+            return (_DEFAULT_SINK,)
+        warnings.warn(f"no curves in TensorBoard: {complaint}", DataWarning, stacklevel=1)
+        return ()
     for name in names:
         if name not in SINKS:
             raise unknown_name("sink in log_to", name, SINKS)
-    if "wandb" in names and not _is_installed("wandb"):
-        raise InputError("log_to names wandb, which is not installed. Run `pip install wandb`, or leave it out.")
+    extras.require(*names)
+    return names
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
@@ -148,12 +157,9 @@ class _TensorBoard:
         self._writer = writer
 
     @classmethod
-    def open(cls, run_dir: Path, start_images: int) -> _TensorBoard | None:
-        """None where the extra ``[train]`` is not installed: a default must not stand in the way of a training."""
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            return None
+    def open(cls, run_dir: Path, start_images: int) -> _TensorBoard:
+        from torch.utils.tensorboard import SummaryWriter
+
         return cls(SummaryWriter(str(run_dir / TENSORBOARD_FOLDER), purge_step=start_images + 1))
 
     def write(self, images: int, values: Mapping[str, float]) -> None:
@@ -198,14 +204,7 @@ class _WeightsAndBiases:
         self._run.finish()
 
 
-def _is_installed(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):  # barred from import, as tests do
-        return False
-
-
-SINKS: Mapping[str, Callable[[Path, int], Sink | None]] = MappingProxyType(
+SINKS: Mapping[str, Callable[[Path, int], Sink]] = MappingProxyType(
     {"tensorboard": _TensorBoard.open, "wandb": _WeightsAndBiases.open}
 )
-"""Name in ``log_to`` -> opens the sink of a run folder after so many images, or None where it cannot be had."""
+"""Name in ``log_to``, and of what it needs in :mod:`semanticgan.extras` -> opens the sink of a run's folder."""

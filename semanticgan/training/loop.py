@@ -40,6 +40,7 @@ from semanticgan.training.interruption import (
     stop_requested,
 )
 from semanticgan.training.logs import RunLog
+from semanticgan.training.needs import require_installed
 from semanticgan.training.processes import PATIENCE_IN_STEPS, Processes, device_of_process, joined
 from semanticgan.training.scoring import Scoring
 from semanticgan.training.sheets import write_sheet
@@ -87,6 +88,7 @@ def train(config: TrainingConfig) -> TrainingResult:
             configuration, of other data or of a process that is still training.
         TrainingDiverged: a loss is not finite; the last state is kept.
     """
+    require_installed(config)
     device = device_of_process(choose_device(config.device))
     with joined(device, PATIENCE_IN_STEPS) as processes:
         return _train_among(processes, config, device)
@@ -227,6 +229,8 @@ def _train(run: _Run, total_steps: int, log: RunLog | None, stop: threading.Even
                 _save(run)
         if trainer.steps_done < total_steps:
             _save(run)
+            if processes.is_first:  # after the state: who stops a training may not wait for a picture
+                _write_sheet(trainer, run.run_dir)
 
 
 class _Clock:

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from semanticgan import extras
 from semanticgan.checkpoint import ModelMetadata, read_metadata
 from semanticgan.errors import InputError, MissingFileError
+from semanticgan.files import user_path
 from semanticgan.terminal import printable
 from semanticgan.training.contents import (
     CONFIG_FILE,
@@ -106,7 +108,7 @@ def read_record(run_dir: str | Path) -> RunRecord:
     Raises:
         InputError: no folder, no run, a configuration that cannot be read, or no line of the log yet.
     """
-    run_dir = Path(run_dir)
+    run_dir = user_path(run_dir, "run folder")
     if not run_dir.is_dir():
         raise MissingFileError(f"run folder {str(run_dir)!r} does not exist. Give the run_dir of a training.")
     require_plain(run_dir)
@@ -238,10 +240,10 @@ def _count_parameters(run_dir: Path, model: ModelMetadata | None) -> dict[str, i
 
 def _read_clock(folder: Path, logged: Mapping[str, Curve]) -> Clock:
     """Scalars that are not in ``stats.jsonl``, and the time between first and last event of every call."""
-    try:
-        from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-    except ImportError:
+    if extras.problem("tensorboard"):
         return Clock({}, None)
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
     points: dict[str, dict[int, float]] = {}
     seconds, known = 0.0, False
     for path in sorted(folder.glob("events.out.tfevents.*")):

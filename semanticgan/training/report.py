@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from semanticgan.errors import InputError
-from semanticgan.files import require_free, written_aside
+from semanticgan.files import require_free, user_path, written_aside
 from semanticgan.terminal import printable
 from semanticgan.training import page
 from semanticgan.training.charts import chart_svg
@@ -53,7 +53,7 @@ def write_report(run_dir: str | Path, out: str | Path, overwrite: bool = False) 
     Raises:
         InputError: another suffix, an ``out`` that exists, or no run to report on; nothing is written then.
     """
-    out = Path(out)
+    out = user_path(out, "output")
     if out.suffix.lower() not in KINDS:
         raise InputError(f"a report is written as {', '.join(KINDS)}, not as {out.name!r}. Give --out report.html.")
     require_free(out, overwrite)

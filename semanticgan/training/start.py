@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from semanticgan.checkpoint import fill, load_model
 from semanticgan.errors import InputError
+from semanticgan.files import user_path
 from semanticgan.model import Model, load
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import GeneratorConfig
@@ -50,7 +50,7 @@ class Start:
         Raises:
             InputError: none of these, or damaged.
         """
-        path = Path(path_or_name)
+        path = user_path(path_or_name, "start")
         if not path.is_dir():
             loaded = load_model(resolve(path_or_name), with_discriminator=True)
             return cls(path_or_name, Model(loaded), discriminator=loaded.discriminator)

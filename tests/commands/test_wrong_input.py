@@ -219,7 +219,7 @@ def train(data: str, *overrides: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("run_dir=",), "Add run_dir=runs/NAME"),
+        (("run_dir=",), "the value of run_dir is empty"),
         (("data.path=nowhere",), "data 'nowhere' does not exist"),
         (("data.path=null",), "Add data.path=FOLDER_OR_ZIP"),
         (("data.scheme=null",), "does not say what its labels mean"),

@@ -190,9 +190,9 @@ def undo_the_end(path: Path) -> None:
         (lambda path: path.write_text("<!doctype html>" * 1000), "is no intact LMDB"),
         (cut, "is cut off: it has"),
         (cut_to_nothing, "is no intact LMDB"),
-        (put_another, r"was not written by prepare_data\.py"),
+        (put_another, r"was not written by prepare-data"),
         (put_newer, r"has format 99, this version reads up to 1\. Update"),
-        (undo_the_end, r"is unfinished\. Repeat the prepare_data\.py command"),
+        (undo_the_end, r"is unfinished\. Repeat the prepare-data command"),
     ],
 )
 def test_no_such_file(prepared: Path, spoil: Callable[[Path], None], words: str) -> None:

@@ -73,7 +73,8 @@ def test_mp4_holds_its_frames(tmp_path: Path) -> None:
 
 def test_a_missing_video_package_is_said_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r'imageio, which is not installed\. Run `pip install "semanticgan\[video\]"`'):
+    advice = r'imageio-ffmpeg, which is not installed\. Run `pip install "semanticgan\[video\]"`'
+    with pytest.raises(InputError, match=advice):
         require_video_writer(tmp_path / "a.mp4")
     assert require_video_writer(tmp_path / "a.gif") == tmp_path / "a.gif"
 

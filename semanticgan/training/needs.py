@@ -1,0 +1,22 @@
+"""What a training needs beside the packages that are always installed."""
+
+from __future__ import annotations
+
+from semanticgan import extras
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.logs import chosen_sinks
+
+
+def require_installed(config: TrainingConfig) -> None:
+    """Check it before anything is read or written.
+
+    Raises:
+        InputError: a package is missing, or ``log_to`` has an unknown name.
+    """
+    chosen_sinks(config.log_to)
+    if config.data.kind == "lmdb":
+        extras.require("lmdb")
+    if config.metrics.names:
+        from semanticgan.metrics.evaluate import extras_of
+
+        extras.require(*extras_of(config.metrics.names))
