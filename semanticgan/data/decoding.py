@@ -99,6 +99,7 @@ def decode(
         with _without_pillows_limit(), _opened(parts) as image:
             _require_within(image.size, name, max_megapixels)
             lossy, frames = parts.lossy or _lossy_tiff(image), getattr(image, "n_frames", 1)
+            _require_within(image.size, name, max_megapixels)  # a further frame of a GIF may have enlarged it
             stored_as = _raw_mode(image)
             image.load()
             return Decoded(

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from semanticgan.data.pictures import read_picture
+from semanticgan.errors import InputError
 from semanticgan.training.record import RunRecord
 
 T = TypeVar("T")
 
 _NUM_ROWS = 3  # of a sheet, the ones that mean something at a glance: picture, segmentation, coarse mask
 _LARGEST_CELL = 128  # pixels
+_LARGEST_SHEET = 256.0  # megapixels
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,8 @@ def read_sheet(step: int, path: Path, side: int | None) -> Sheet | None:
         side: of one cell in pixels; where unknown or not fitting, the sheet counts as one cell.
     """
     try:
-        with Image.open(path) as file:
-            picture = file.convert("RGB")
-    except (OSError, UnidentifiedImageError):
+        picture = Image.fromarray(read_picture(path, max_megapixels=_LARGEST_SHEET))
+    except InputError:
         return None
     if not side or picture.width % side or picture.height % side:
         side = max(picture.size)
