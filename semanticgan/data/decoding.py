@@ -112,6 +112,20 @@ def decode(
             )
 
 
+def converted(image: Image.Image, mode: str, name: str) -> Image.Image:
+    """An image in another mode.
+
+    Raises:
+        InputError: Pillow cannot convert its mode, such as LAB of a TIFF.
+    """
+    try:
+        return image.convert(mode)
+    except ValueError as error:
+        raise InputError(
+            f"picture {name!r} has pixels of mode {image.mode!r}, which cannot be read here. Save it as RGB or grey."
+        ) from error
+
+
 def _content(path: Path, name: str | None) -> tuple[bytes, str]:
     name = name or str(path)
     try:
