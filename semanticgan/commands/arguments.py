@@ -214,8 +214,15 @@ def add_megapixels_argument(parser: argparse.ArgumentParser | argparse._Argument
 
     parser.add_argument(
         "--max-megapixels",
-        type=finite,
+        type=_above_zero,
         default=MAX_MEGAPIXELS,
         metavar="N",
         help="limit on the size of a picture, mask or label map (default: %(default)g)",
     )
+
+
+def _above_zero(text: str) -> float:
+    number = finite(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return number

@@ -99,6 +99,7 @@ def decode(
         with _without_pillows_limit(), _opened(parts) as image:
             _require_within(image.size, name, max_megapixels)
             lossy, frames = parts.lossy or _lossy_tiff(image), getattr(image, "n_frames", 1)
+            _require_within(image.size, name, max_megapixels)  # a further frame of a GIF may have enlarged it
             stored_as = _raw_mode(image)
             image.load()
             return Decoded(
@@ -109,6 +110,20 @@ def decode(
                 {"L;2": 85, "L;4": 17}.get(stored_as[:3], 1),
                 ";16" in stored_as and not image.mode.startswith("I"),
             )
+
+
+def converted(image: Image.Image, mode: str, name: str) -> Image.Image:
+    """An image in another mode.
+
+    Raises:
+        InputError: Pillow cannot convert its mode, such as LAB of a TIFF.
+    """
+    try:
+        return image.convert(mode)
+    except ValueError as error:
+        raise InputError(
+            f"picture {name!r} has pixels of mode {image.mode!r}, which cannot be read here. Save it as RGB or grey."
+        ) from error
 
 
 def _content(path: Path, name: str | None) -> tuple[bytes, str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from PIL import Image
 
-from semanticgan.data.decoding import MAX_MEGAPIXELS, decode
+from semanticgan.data.decoding import MAX_MEGAPIXELS, converted, decode
 from semanticgan.errors import InputError
 
 _TWO_VALUES = "A mask has two values, of which the larger is the part: save it as PNG with 0 and 255."
@@ -63,7 +63,7 @@ def read_mask(
     decoded = decode(source, name, max_megapixels, orientation)
     if decoded.num_frames > 1:
         raise InputError(f"mask {decoded.name!r} holds {decoded.num_frames} pictures. Give one mask per file.")
-    colour, alpha = _colour_and_alpha(decoded.image)
+    colour, alpha = _colour_and_alpha(decoded.image, decoded.name)
     mask = _by_value(colour, decoded.name)
     if alpha is not None and mask.num_values == 1:
         opacity = _by_value(alpha, decoded.name)
@@ -82,20 +82,20 @@ def read_mask(
     return mask
 
 
-def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def _colour_and_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:
     """The image in mode 1, L, RGB or one of numbers, and its opacity if it has one."""
     if image.mode == "P" and "transparency" not in image.info and _one_brightness(image):
         # The colours of the palette are lost: the indices are left.
         return Image.fromarray(np.asarray(image)), None
-    if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
+    if image.mode == "F" or image.mode.startswith("I"):
+        return image, None
     if image.mode in ("La", "RGBa"):
-        image = image.convert(f"{image.mode[:-1]}A")
+        image = converted(image, f"{image.mode[:-1]}A", name)
+    elif image.mode in ("P", "PA") or "transparency" in image.info:
+        image = converted(image, "RGBA", name)
     if image.mode in ("LA", "RGBA"):
         return image.convert(image.mode[:-1]), image.getchannel("A")
-    if image.mode in ("1", "L", "RGB", "F") or image.mode.startswith("I"):
-        return image, None
-    return image.convert("RGB"), None
+    return image if image.mode in ("1", "L", "RGB") else converted(image, "RGB", name), None
 
 
 def _one_brightness(image: Image.Image) -> bool:

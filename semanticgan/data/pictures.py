@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from semanticgan.data.decoding import MAX_MEGAPIXELS, decode
+from semanticgan.data.decoding import MAX_MEGAPIXELS, converted, decode
 from semanticgan.data.orientation import same_proportions
 from semanticgan.errors import InputError
 
@@ -45,7 +45,8 @@ def read_picture(
         MissingFileError: there is no such file.
         InputError: it is damaged, too large, or no picture.
     """
-    return np.array(_to_rgb(decode(source, name, max_megapixels).image), dtype=np.uint8)
+    decoded = decode(source, name, max_megapixels)
+    return np.array(_to_rgb(decoded.image, decoded.name), dtype=np.uint8)
 
 
 def value_counts(values: np.ndarray) -> np.ndarray:
@@ -138,18 +139,18 @@ def _covered_areas(ids: np.ndarray, num_ids: int, size: int) -> np.ndarray:
     return covered.reshape(size, size, num_ids)
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, name: str) -> Image.Image:
     """Any mode -> RGB, 8 bits a channel."""
     if picture.mode == "RGB":
         return picture
     if picture.mode.startswith("I") or picture.mode == "F":  # Pillow's own conversion would clip instead of scale
         return Image.fromarray(_to_bytes(np.asarray(picture))).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        above = picture.convert("RGBA")
+        above = converted(picture, "RGBA", name)
         seen = Image.new("RGBA", above.size, "white")
         seen.alpha_composite(above)
         return seen.convert("RGB")
-    return picture.convert("RGB")
+    return converted(picture, "RGB", name)
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:

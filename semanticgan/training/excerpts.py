@@ -9,13 +9,15 @@ from typing import TypeVar
 
 from PIL import Image
 
+from semanticgan.data.pictures import read_picture
+from semanticgan.errors import InputError
 from semanticgan.training.record import RunRecord
 
 T = TypeVar("T")
 
 _NUM_ROWS = 3  # of a sheet, the ones that mean something at a glance: picture, segmentation, coarse mask
 _LARGEST_CELL = 128  # pixels
-_MOST_PIXELS = 64_000_000  # of a sheet
+_LARGEST_SHEET = 256.0  # megapixels
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,8 @@ def read_sheet(step: int, path: Path, side: int | None) -> Sheet | None:
         side: of one cell in pixels; where unknown or not fitting, the sheet counts as one cell.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as file:
-            if file.width * file.height > _MOST_PIXELS:
-                return None
-            picture = file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        picture = Image.fromarray(read_picture(path, max_megapixels=_LARGEST_SHEET))
+    except InputError:
         return None
     if not side or side < 0 or picture.width % side or picture.height % side:
         side = max(picture.size)

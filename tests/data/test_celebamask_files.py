@@ -66,9 +66,8 @@ def test_workers_say_it_once_and_as_a_line(make_celebamask: Make, tmp_path: Path
         mask().rotate(10).save(folder / MASKS / f"{number:05d}_hair.jpg", quality=60)
     program = "import sys; from semanticgan.commands import main; sys.exit(main(sys.argv[1:]))"
     words = ["prepare-data", "celebamask-hq", folder, "--size", "32", "--out", tmp_path / "out", "--workers", "2"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, timeout=120
-    )
+    command = [sys.executable, "-c", program, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert 1 <= done.stderr.count("_hair.jpg' holds") <= 2  # two workers may meet one at the same moment
     assert "warning: mask " in done.stderr

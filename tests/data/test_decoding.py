@@ -17,7 +17,7 @@ from PIL import Image
 
 from semanticgan.commands import main
 from semanticgan.data import CachedPairs, open_dataset
-from semanticgan.data.decoding import decode, read_header
+from semanticgan.data.decoding import converted, decode, read_header
 from semanticgan.data.label_maps import read_labels
 from semanticgan.data.masks import read_mask
 from semanticgan.data.pictures import read_picture, resize_labels
@@ -161,6 +161,11 @@ def test_the_limit_of_a_dataset_holds_in_its_workers(make_folder: Make, workers:
     assert len(CachedPairs(open_dataset("folder", folder, 16, PHOTOGRAPHS_11, max_megapixels=1), workers)) == 3
 
 
+def test_a_mode_that_cannot_be_converted_is_named() -> None:
+    with pytest.raises(InputError, match=r"'x\.tif' has pixels of mode 'La', which cannot be read"):
+        converted(Image.new("La", (4, 4)), "RGB", "x.tif")
+
+
 @pytest.mark.parametrize("limit", [0, -1, float("inf"), float("nan")])
 def test_limits_that_are_none(make_folder: Make, limit: float) -> None:
     with pytest.raises(InputError, match="megapixels was asked for"):
@@ -172,6 +177,8 @@ def test_prepare_data_has_the_option(make_folder: Make, tmp_path: Path, capsys: 
     words = ["prepare-data", "folder", str(folder), "--scheme", "photographs-11", "--size", "16", "--out", str(out)]
     assert main([*words, "--max-megapixels", "0.0005"]) == 2
     assert "0000.png' is too large: 24x24 are 0.000576 megapixels" in capsys.readouterr().err
+    assert main([*words, "--max-megapixels", "0"]) == 2
+    assert "'0' is not above 0" in capsys.readouterr().err
     assert main([*words, "--max-megapixels", "0.001"]) == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -34,6 +35,12 @@ def stacked(*channels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.stack([channel.astype(np.uint8) for channel in channels], -1))
 
 
+def with_clear_value(content: bytes) -> bytes:
+    """A grey PNG in which the value 0 is transparent."""
+    chunk = b"tRNS\0\0"
+    return content[:33] + b"\0\0\0\2" + chunk + zlib.crc32(chunk).to_bytes(4, "big") + content[33:]
+
+
 TWO_VALUES: Mapping[str, Callable[[], bytes]] = {
     "0 and 1": lambda: encoded(Image.fromarray(BYTES)),
     "0 and 128": lambda: encoded(Image.fromarray(BYTES * np.uint8(128))),
@@ -42,6 +49,7 @@ TWO_VALUES: Mapping[str, Callable[[], bytes]] = {
     "4 bits": lambda: encoded(Image.fromarray(BYTES), bits=4),
     "16 bits, 0 and 1": lambda: encoded(Image.fromarray(BYTES.astype(np.uint16))),
     "16 bits, 255 and 256": lambda: encoded(Image.fromarray(BYTES.astype(np.uint16) + np.uint16(255))),
+    "16 bits, one value clear": lambda: with_clear_value(encoded(Image.fromarray(BYTES.astype(np.uint16)))),
     "32 bits": lambda: encoded(Image.fromarray(BYTES.astype(np.int32) * 70000), "TIFF"),
     "floats": lambda: encoded(Image.fromarray(BYTES.astype(np.float32) / 2), "TIFF"),
     "blue on black": lambda: encoded(stacked(0 * BYTES, 0 * BYTES, BYTES)),
