@@ -37,11 +37,13 @@ class PairDataset(Dataset[Pair], ABC):
         regions: what the label ids mean.
         size: S, the side of every picture in pixels.
         labelled: whether the labels mean anything; without, they are all 0.
+        key_knows_pixels: whether :meth:`key` changes with every pixel; keys of folders know names and byte counts.
     """
 
     regions: RegionScheme
     size: int
     labelled: bool = True
+    key_knows_pixels: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -56,6 +58,14 @@ class PairDataset(Dataset[Pair], ABC):
     @abstractmethod
     def key(self) -> str:
         """A short digest of what the dataset contains: equal keys mean equal pairs in equal order."""
+
+    def picture_digest(self, index: int) -> bytes:
+        """Digest of what a picture's pixels depend on; datasets of files read the file and do not decode it.
+
+        Raises:
+            InputError: a picture that cannot be used.
+        """
+        return hashlib.sha256(self[index].image.numpy().tobytes()).digest()
 
 
 def to_pair(image: np.ndarray, labels: np.ndarray) -> Pair:
@@ -82,6 +92,7 @@ class FirstPairs(PairDataset):
         self.regions = dataset.regions
         self.size = dataset.size
         self.labelled = dataset.labelled
+        self.key_knows_pixels = dataset.key_knows_pixels
         self._dataset = dataset
         self._length = length
 
@@ -98,3 +109,6 @@ class FirstPairs(PairDataset):
 
     def key(self) -> str:
         return content_key([self._dataset.key(), self._length])
+
+    def picture_digest(self, index: int) -> bytes:
+        return self._dataset.picture_digest(index)
