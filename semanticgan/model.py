@@ -183,8 +183,8 @@ class Model:
             float32 tensors on the model's device.
 
         Raises:
-            InputError: a code of other regions, a shape, precision or batch size that does not fit, or a code or picture
-                that is not finite.
+            InputError: a code of other regions, a shape, precision or batch size that does not fit, or a code or
+                picture that is not finite.
         """
         if precision not in PRECISIONS:
             raise unknown_name("precision", precision, PRECISIONS)

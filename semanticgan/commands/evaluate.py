@@ -189,9 +189,7 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
         shown = args.sheet and name in ("data", "data_kind", "scheme", "split", "data_seed", "num_real", "truncation")
         if not set(_USED_BY[name]) & set(args.metrics) and not shown:
             reason = f"none of the metrics {', '.join(args.metrics)} uses it, only {', '.join(_USED_BY[name])}"
-        elif (
-            kind is None and name in ("scheme", "split", "data_seed", "num_real", "cache") and "is" not in args.metrics
-        ):
+        elif kind is None and name in ("scheme", "split", "data_seed", "num_real"):
             reason = "no data are given"
         elif (name == "data_seed" and kind != "portraits") or (name == "scheme" and kind == "pictures"):
             reason = f"data of the kind {kind} have none"
