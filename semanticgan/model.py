@@ -224,7 +224,8 @@ class Model:
             float32 tensors on the model's device.
 
         Raises:
-            InputError: a code of other regions, or a shape, precision or batch size that does not fit.
+            InputError: a code of other regions, a shape, precision or batch size that does not fit, or a code or
+                picture that is not finite.
         """
         if not isinstance(precision, str) or precision not in PRECISIONS:
             raise unknown_name("precision", str(precision), PRECISIONS)
@@ -235,7 +236,7 @@ class Model:
         coordinates = self._per_image("coordinates", coordinates, (num_images, config.num_regions, side, side, 2))
         maps = self._noise(noise, num_images)
 
-        parts = []
+        parts: list[Rendering] = []
         for start in range(0, num_images, batch_size):
             batch = slice(start, start + batch_size)
             batch_noise = maps if isinstance(maps, str) else [m[batch] if len(m) > 1 else m for m in maps]
@@ -249,6 +250,8 @@ class Model:
                         None if coordinates is None else coordinates[batch],
                     )
                 )
+        for part in parts:
+            _require_finite(part, latents)
         if len(parts) == 1:
             return parts[0]
         names = [field.name for field in dataclasses.fields(Rendering)]
@@ -272,6 +275,8 @@ class Model:
         if not code.is_floating_point():
             raise InputError(f"latents are floating numbers, got {code.dtype}. Convert them: code.float().")
         latents = code.to(self.device, torch.float32)
+        if not bool(torch.isfinite(latents).all()):
+            raise InputError("the latent code holds numbers that are not finite in float32. Use another code.")
         self.generator.expand(latents)  # refuses what does not fit before anything is computed
         return latents
 
@@ -353,7 +358,9 @@ class EditingSession:
         maps = model._noise(noise, num_images)
         with model._autocast(self.precision):
             local = self._updated(codes)
-            return model.generator.compose(local, maps, visible)
+            rendering = model.generator.compose(local, maps, visible)
+        _require_finite(rendering, codes)
+        return rendering
 
     def _updated(self, codes: Tensor) -> LocalOutput:
         """What the local generators put out for these codes, taken over where the codes are those of the last time."""
@@ -376,3 +383,13 @@ class EditingSession:
         self._codes = codes.clone()
         self.regions_run = tuple(model.regions.names[label] for label in labels)
         return local
+
+
+def _require_finite(rendering: Rendering, latents: Tensor) -> None:
+    """Raises: InputError: a picture or segmentation that is not finite; it would be shown black."""
+    if bool(torch.isfinite(rendering.image).all()) and bool(torch.isfinite(rendering.segmentation).all()):
+        return
+    raise InputError(
+        f"the picture of this code is not finite: the code's values go up to {float(latents.abs().max()):.3g}. "
+        "Use a code, noise and coordinates near those of Model.sample."
+    )

@@ -157,6 +157,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     require_known(args.metrics)
     extras.require(*extras_of(args.metrics), *(["lmdb"] if args.data_kind == "lmdb" else []))
+    _warn_of_unused(args)
     if args.out and args.out.suffix not in (".md", ".json"):
         raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
     if args.plot and "locality" not in args.metrics:
@@ -173,6 +174,57 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     device = device_of_process(choose_device(args.device))
     with joined(device) as processes:
         return _run(args, load(args.model, device=device), processes)
+
+
+_COMPARED = ("fid", "kid", "pr", "attributes", "reconstruction")  # with data
+_EDITED = ("locality", "ownership", "diversity")
+_USED_BY = {
+    "data": _COMPARED,
+    "data_kind": _COMPARED,
+    "scheme": _COMPARED,
+    "split": _COMPARED,
+    "data_seed": _COMPARED,
+    "num_real": ("fid", "kid", "pr", "attributes"),
+    "reconstructions": ("reconstruction",),
+    "cache": ("fid", "kid", "pr"),
+    "extractor": ("fid", "kid", "pr", "is"),
+    "distance": ("ppl", "ppl-regions", "locality", "diversity", "reconstruction"),
+    "paths": ("ppl", "ppl-regions"),
+    "num_paths": ("ppl", "ppl-regions"),
+    "region": ("ppl-regions", *_EDITED),
+    "parser": ("miou", "ownership", "reconstruction"),
+    "classifier": ("attributes",),
+    "num_edits": _EDITED,
+    "num_variations": ("diversity",),
+    **dict.fromkeys(
+        ("num_generated", "seeds_from", "truncation"),
+        ("fid", "kid", "is", "pr", "ppl", "ppl-regions", "miou", "attributes", *_EDITED),
+    ),
+}
+"""Options, and the metrics that they have an effect on; others are about speed, files and the sheet."""
+
+
+def _warn_of_unused(args: argparse.Namespace) -> None:
+    """Name each option that was given and has no effect on any of the metrics."""
+    import warnings
+
+    from semanticgan.errors import DataWarning
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = [name for name in _USED_BY if getattr(args, name) != parser.get_default(name)]
+    for name in given:
+        option, kind = f"--{name.replace('_', '-')}", args.data_kind or ("folder" if args.data else None)
+        shown = args.sheet and name in ("data", "data_kind", "scheme", "split", "data_seed", "num_real", "truncation")
+        if not set(_USED_BY[name]) & set(args.metrics) and not shown:
+            reason = f"none of the metrics {', '.join(args.metrics)} uses it, only {', '.join(_USED_BY[name])}"
+        elif kind is None and name in ("scheme", "split", "data_seed", "num_real"):
+            reason = "no data are given"
+        elif (name == "data_seed" and kind != "portraits") or (name == "scheme" and kind == "pictures"):
+            reason = f"data of the kind {kind} have none"
+        else:
+            continue
+        warnings.warn(f"{option} has no effect: {reason}.", DataWarning, stacklevel=2)
 
 
 def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[str, Any]:

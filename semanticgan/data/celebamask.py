@@ -8,6 +8,7 @@ Source: Lee et al., arXiv 1907.11922; painting order and split as in arXiv 2112.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -122,6 +123,9 @@ class CelebAMaskDataset(PairDataset):
             side_of_file(self._storage.read(file), self._storage.label(file)) for file in (name, *masks.values())[:2]
         ]
         return Source(name[len(self._root) :], sides[0], sides[1], tuple(p for p in CELEBAMASK_PARTS if p in masks))
+
+    def picture_digest(self, index: int) -> bytes:
+        return hashlib.sha256(self._storage.read(self._pictures[index][1])).digest()
 
     def key(self) -> str:
         """Digest of names and byte counts of the files, side and regions."""

@@ -6,6 +6,7 @@ What the labels mean is said by the caller (``scheme``) or by a ``dataset.json``
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -101,6 +102,9 @@ class FolderDataset(PairDataset):
             side_of_file(self._storage.read(name), self._storage.label(name)) for name in self._pairs[index]
         )
         return Source(self._pairs[index][0], picture, labels)
+
+    def picture_digest(self, index: int) -> bytes:
+        return hashlib.sha256(self._storage.read(self._pairs[index][0])).digest()
 
     def key(self) -> str:
         """Digest of names and byte counts of the files, side, regions and label order; a folder and its zip agree."""

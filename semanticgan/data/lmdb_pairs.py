@@ -63,6 +63,8 @@ class LmdbDataset(PairDataset):
         InputError: no LMDB, a damaged or unfinished one, one of other contents, size or regions.
     """
 
+    key_knows_pixels = True
+
     def __init__(self, path: str | Path, size: int | None = None, scheme: RegionScheme | str | None = None) -> None:
         self._path = _find_file(path)
         self._identity = _identity(self._path)

@@ -39,11 +39,13 @@ class PairDataset(Dataset[Pair], ABC):
         regions: what the label ids mean.
         size: S, the side of every picture in pixels.
         labelled: whether the labels mean anything; without, they are all 0.
+        key_knows_pixels: whether :meth:`key` changes with every pixel; keys of folders know names and byte counts.
     """
 
     regions: RegionScheme
     size: int
     labelled: bool = True
+    key_knows_pixels: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -70,6 +72,14 @@ class PairDataset(Dataset[Pair], ABC):
         """
         return self.key()
 
+    def picture_digest(self, index: int) -> bytes:
+        """Digest of what a picture's pixels depend on; datasets of files read the file and do not decode it.
+
+        Raises:
+            InputError: a picture that cannot be used.
+        """
+        return hashlib.sha256(self[index].image.numpy().tobytes()).digest()
+
 
 def to_pair(image: np.ndarray, labels: np.ndarray) -> Pair:
     """A picture uint8 [S, S, 3] and its labels uint8 [S, S] as a :class:`Pair` that owns its memory."""
@@ -95,6 +105,7 @@ class FirstPairs(PairDataset):
         self.regions = dataset.regions
         self.size = dataset.size
         self.labelled = dataset.labelled
+        self.key_knows_pixels = dataset.key_knows_pixels
         self._dataset = dataset
         self._length = length
 
@@ -114,6 +125,9 @@ class FirstPairs(PairDataset):
 
     def fingerprint(self, index: int) -> str:
         return self._dataset.fingerprint(index)
+
+    def picture_digest(self, index: int) -> bytes:
+        return self._dataset.picture_digest(index)
 
 
 def first_pairs(dataset: PairDataset, length: int | None) -> PairDataset:

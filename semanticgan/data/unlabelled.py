@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -56,6 +57,9 @@ class PictureDataset(PairDataset):
 
     def stem(self, index: int) -> str:
         return PurePosixPath(self._names[index]).stem
+
+    def picture_digest(self, index: int) -> bytes:
+        return hashlib.sha256(self._storage.read(self._names[index])).digest()
 
     def key(self) -> str:
         """Digest of names and byte counts of the pictures, side and regions; a folder and its zip agree."""

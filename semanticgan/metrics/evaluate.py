@@ -201,7 +201,7 @@ def _paths(evaluation: Evaluation, asked: Mapping[str, tuple[tuple[str | None, s
     for name, ((region, what), path) in asked.items():
         space, _, sampling = path.partition("-")
         values[name] = path_length.path_length(
-            path_length.ModelTraveller(evaluation.model, region, what),
+            path_length.ModelTraveller(evaluation.model, region, what, evaluation.truncation),
             evaluation.distance,
             range(evaluation.seeds_from, evaluation.seeds_from + num),
             space=space,

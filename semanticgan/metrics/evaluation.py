@@ -66,7 +66,7 @@ class Evaluation:
         model: what is measured.
         num_generated: how many of its pictures are.
         seeds_from: seed of the first; the others follow.
-        truncation: psi of the pictures; path lengths are always of psi 1.
+        truncation: psi of the pictures and of path lengths.
         dataset: what its pictures are compared with, or None.
         num_real: how many of the data's pictures; ``num_generated``, or all where there are fewer, if None.
         reconstructions: what is to be like the data, picture by picture, or None.

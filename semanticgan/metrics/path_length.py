@@ -60,12 +60,15 @@ class ModelTraveller:
         model: whose pictures; the noise is that stored with its weights.
         regions: names of the regions that travel, None for the whole code, base rows and all.
         what: "structure", "texture" or "both" of these regions.
+        truncation: psi; every w on the way is drawn towards the mean code. The literature's lengths are of psi 1.
 
     Raises:
         InputError: an unknown region or ``what``.
     """
 
-    def __init__(self, model: Model, regions: str | Iterable[str] | None = None, what: str = "both") -> None:
+    def __init__(
+        self, model: Model, regions: str | Iterable[str] | None = None, what: str = "both", truncation: float = 1.0
+    ) -> None:
         if what not in WHAT:
             raise unknown_name("what", what, WHAT)
         self._model = model
@@ -73,6 +76,7 @@ class ModelTraveller:
         labels = [] if regions is None else model.regions.indices(regions)
         self.regions = tuple(model.regions.names[label] for label in labels)
         self.what = what
+        self._truncation = truncation
 
     @property
     def style_dim(self) -> int:
@@ -82,7 +86,8 @@ class ModelTraveller:
     def map(self, z: Tensor) -> Tensor:
         model = self._model
         # One by one, as Model.sample: a matrix product may round differently in a larger batch.
-        return torch.cat([model.generator.map(each[None].to(model.device, torch.float32)).double().cpu() for each in z])
+        w = torch.cat([model.generator.map(each[None].to(model.device, torch.float32)).double().cpu() for each in z])
+        return w if self._truncation == 1 else torch.lerp(model.generator.mean_latent.to(w), w, self._truncation)
 
     def picture(self, still: Tensor, moving: Tensor) -> Tensor:
         code = self._code(moving)
@@ -169,7 +174,8 @@ def path_length(
             batch = own[start : start + batch_size]
             still, here, there = _places(traveller, batch, space, sampling, epsilon)
             pictures = _reduced(traveller.picture(torch.cat([still, still]), torch.cat([here, there])))
-            parts.append(distance(*pictures.chunk(2)).double().cpu() / epsilon**2)
+            moved = (here != there).any(1)  # where nothing moves the length is 0, not rounding over epsilon^2
+            parts.append(distance(*pictures.chunk(2)).double().cpu() * moved / epsilon**2)
             bar.update(len(batch))
     lengths = gathered(torch.cat(parts), len(seeds), processes).numpy()
     kept = _without_extremes(lengths)

@@ -20,10 +20,10 @@ from semanticgan.errors import DataWarning, InputError
 from semanticgan.files import require_free, user_path, written_aside
 from semanticgan.metrics.extractors import Extractor
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures
-from semanticgan.metrics.sharing import gathered, share
+from semanticgan.metrics.sharing import all_of, gathered, share
 from semanticgan.training.processes import ALONE, Processes
 
-_FORMAT = "1"  # of cached files; raised when their contents come to mean something else
+_FORMAT = "2"  # of cached files; raised when their contents come to mean something else
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +146,17 @@ class FeatureCache:
     def __init__(self, folder: str | Path) -> None:
         self.folder = user_path(folder, "folder")
 
-    def path(self, dataset: PairDataset, indices: Sequence[int], extractor: Extractor) -> Path:
+    def path(
+        self, dataset: PairDataset, indices: Sequence[int], extractor: Extractor, processes: Processes = ALONE
+    ) -> Path:
+        """The file of these pictures' features, by their pixels; all processes call this together.
+
+        Raises:
+            InputError: a picture that cannot be read.
+        """
         chosen = [indices.start, indices.stop, indices.step] if isinstance(indices, range) else list(indices)
-        key = content_key([_FORMAT, dataset.key(), dataset.size, len(indices), chosen, extractor.key])
+        pixels = "" if dataset.key_knows_pixels else _pixels_key(dataset, indices, processes)
+        key = content_key([_FORMAT, dataset.key(), dataset.size, len(indices), chosen, pixels, extractor.key])
         return self.folder / f"features-{extractor.name}-{key}.safetensors"
 
     def read(self, path: Path, extractor: Extractor) -> FeatureSet | None:
@@ -208,7 +216,7 @@ def dataset_features(
     Raises:
         InputError: a picture that cannot be used.
     """
-    path = cache.path(dataset, indices, extractor) if cache else None
+    path = cache.path(dataset, indices, extractor, processes) if cache else None
     known = cache.read(path, extractor) if cache and path else None
     missing = known is None or known.values.shape != (len(indices), extractor.width)
     if not processes.any(missing) and known is not None:  # all compute, or none
@@ -220,6 +228,12 @@ def dataset_features(
     if cache and path and processes.is_first:
         cache.write(path, features)
     return features
+
+
+def _pixels_key(dataset: PairDataset, indices: Sequence[int], processes: Processes) -> str:
+    """Digest over the contents of pictures; each process reads its share."""
+    own = [dataset.picture_digest(index) for index in share(indices, processes)]
+    return hashlib.sha256(b"".join(all_of(own, processes))).hexdigest()
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

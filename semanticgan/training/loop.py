@@ -28,6 +28,7 @@ from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.files import written_aside
 from semanticgan.model import choose_device
+from semanticgan.training import ranks
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.contents import CONFIG_FILE, SHEETS_FOLDER
 from semanticgan.training.folder import require_usable
@@ -98,23 +99,32 @@ def _train_among(processes: Processes, config: TrainingConfig, device: torch.dev
     """:func:`train`, as one of the processes that share it; the first alone writes."""
     started = time.monotonic()
     run_dir = Path(config.run_dir or "")
-    start = _start_of(config, run_dir)
-    if start is not None:
-        config = start.configure(config)
-    if processes.is_first:
-        require_usable(config)
-    processes.any(False)  # the others read the run's folder only now
-    dataset = _open_data(config, start, processes.is_first)
-    if start is not None:
-        start.require_regions(dataset.regions)
+
+    def configured() -> tuple[Start | None, TrainingConfig]:
+        start = _start_of(config, run_dir)
+        chosen = config if start is None else start.configure(config)
+        if processes.is_first:
+            require_usable(chosen)
+        return start, chosen
+
+    # The others read the run's folder only when the first has looked at it.
+    start, config = ranks.agreed(processes, configured, lambda made: ranks.of_config(made[1]))
+    dataset = ranks.agreed(processes, lambda: _open_data(config, start, processes.is_first), ranks.of_data)
     trainer = Trainer(config, dataset.regions, device, processes, dataset.labelled)
     scoring = Scoring(config, trainer, dataset) if config.metrics.names else None
     data_key = dataset.key()
     total_steps = -(-config.schedule.total_images // config.batch)
-    with held(run_dir) if processes.is_first else contextlib.nullcontext():
-        recent = _resume(trainer, data_key, run_dir)
-        if trainer.steps_done == 0 and start is not None:
-            start.fill(trainer)
+    with contextlib.ExitStack() as hold:
+
+        def taken_up() -> dict[str, Tensor | float]:
+            if processes.is_first:
+                hold.enter_context(held(run_dir))
+            recent = _resume(trainer, data_key, run_dir)
+            if trainer.steps_done == 0 and start is not None:
+                start.fill(trainer)
+            return recent
+
+        recent = ranks.agreed(processes, taken_up, lambda _: ranks.of_weights(trainer))
         run = _Run(trainer, dataset, run_dir, data_key, recent, scoring)
         log: RunLog | None = None
         if processes.is_first:
@@ -345,4 +355,7 @@ def _open_data(config: TrainingConfig, start: Start | None, progress: bool) -> P
     if data.on_error == "skip":
         dataset = ForgivingPairs(dataset)
     with advice_when_a_picture_is_unusable(config):
-        return cached_if_small(dataset, int(data.cache_gigabytes * 1e9), workers=data.workers, progress=progress)
+        dataset = cached_if_small(dataset, int(data.cache_gigabytes * 1e9), workers=data.workers, progress=progress)
+    if start is not None:
+        start.require_regions(dataset.regions)
+    return dataset

@@ -188,3 +188,21 @@ def test_what_does_not_fit_is_refused(model: Model) -> None:
         ModelTraveller(model, "beard")
     with pytest.raises(InputError, match="unknown what"):
         ModelTraveller(model, "hair", "colour")
+
+
+def test_truncation_shortens_the_paths(model: Model) -> None:
+    """At 0 every code is the mean, and no path has a length, not even one of rounding over epsilon^2."""
+    distance = open_distance("random")
+
+    def value(truncation: float, space: str, region: str | None = None) -> float:
+        return path_length(
+            ModelTraveller(model, region, truncation=truncation), distance, range(3), space=space, sampling="full"
+        ).value
+
+    for space in ("z", "w"):
+        assert value(0.0, space) == value(0.0, space, "hair") == 0.0
+        assert (
+            value(1.0, space)
+            == path_length(ModelTraveller(model), distance, range(3), space=space, sampling="full").value
+        )
+        assert 0 < value(0.5, space) < value(1.0, space)

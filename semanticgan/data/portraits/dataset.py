@@ -27,6 +27,8 @@ class PortraitDataset(PairDataset):
         InputError: a value out of range or an unknown style.
     """
 
+    key_knows_pixels = True
+
     def __init__(
         self, size: int, length: int = 1_000_000, seed: int = 0, style: str | DrawingStyle = "storybook"
     ) -> None:
