@@ -24,6 +24,8 @@ from semanticgan.errors import ExistingFileError, InputError, MissingFileError, 
 
 _PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}\.partial(\..+)?", re.DOTALL)
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO)
+SYSTEM_REASONS = tuple(os.strerror(number) for number in _NOT_WRITTEN)
+"""What the system says of a failed write, as programs repeat it."""
 # What libraries say of a failed write in errors of their own: torch's zip writer and stream, safetensors, Pillow's
 # encoders and numpy's tofile.
 _SAID_OF_A_FAILED_WRITE = re.compile(

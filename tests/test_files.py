@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import signal
 import stat
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from semanticgan.errors import ExistingFileError, MissingFileError, UnwritableError
-from semanticgan.files import folder_written_aside, require_file, require_free, sha256_of, written_aside
+from semanticgan.files import (
+    folder_written_aside,
+    remove_leftovers,
+    require_file,
+    require_free,
+    sha256_of,
+    written_aside,
+)
 
 
 def test_required_files(tmp_path: Path) -> None:
@@ -94,3 +104,85 @@ def test_sha256(tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
     (tmp_path / "a").write_bytes(content)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+FAILED_WRITES = {
+    "disk full": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "quota": OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+    "too large": OSError(errno.EFBIG, os.strerror(errno.EFBIG)),
+    "broken disk": OSError(errno.EIO, os.strerror(errno.EIO)),
+    "numpy": OSError("1024 requested and 0 written"),
+    "Pillow": OSError("encoder error -2 when writing image file"),
+    "safetensors": SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    "torch": RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"),
+}
+
+
+@pytest.mark.parametrize("kind", FAILED_WRITES)
+def test_a_failed_write_is_one_line_in_whatever_words(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"mine")
+    with (
+        pytest.raises(UnwritableError, match=r"a\.png' could not be written") as caught,
+        written_aside(path, overwrite=True) as aside,
+    ):
+        aside.write_bytes(b"half")
+        raise FAILED_WRITES[kind]
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnwritableError), folder_written_aside(tmp_path / "new"):
+        raise FAILED_WRITES[kind]
+    assert path.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_when_it_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems tell of a full disk only then."""
+
+    def failing(handle: int) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(UnwritableError, match="quota"), written_aside(tmp_path / "a") as aside:
+        aside.write_bytes(b"whole")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_files_that_are_read_meanwhile_stay_their_own(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="source") as caught, written_aside(tmp_path / "a"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "source.png")
+    assert not isinstance(caught.value, UnwritableError)
+    with pytest.raises(RuntimeError, match="shapes"), written_aside(tmp_path / "a"):
+        raise RuntimeError("shapes cannot be multiplied")
+
+
+def test_folders_made_for_a_file_that_fails_are_removed(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), written_aside(tmp_path / "new" / "folder" / "a.png"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks")
+def test_leftovers_of_killed_processes_alone_are_removed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("mine")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    mine = (".a-notes.png", ".a-12345678.png", "a-12345678.partial.png", ".partial")
+    for name in mine:
+        (folder / name).write_text("mine")
+    (folder / ".link-12345678.partial").symlink_to(outside)
+    os.mkfifo(folder / ".pipe-12345678.partial")
+    process = os.fork()
+    if not process:
+        with written_aside(folder / "a.png"), folder_written_aside(folder / "b") as aside:
+            (aside / "half").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)
+    names = {path.name for path in folder.iterdir()}
+    assert len([name for name in names if ".partial" in name]) == 6
+    with written_aside(folder / "going.png") as going:
+        remove_leftovers.cache_clear()
+        require_free(folder / "a.png")
+        found = {path.name for path in folder.iterdir()}
+        assert found == {*mine, going.name, ".link-12345678.partial", ".pipe-12345678.partial"}
+    assert (outside / "kept").read_text() == "mine"

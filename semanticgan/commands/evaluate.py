@@ -316,7 +316,7 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
         regions=arguments.region_names(model, args.region) if args.region else (),
         num_paths=args.num_paths,
         paths=args.paths,
-        cache=FeatureCache(args.cache or cache_folder() / "features"),
+        cache=FeatureCache(args.cache or cache_folder() / "features", best_effort=args.cache is None),
         batch_size=args.batch,
         workers=args.workers,
         processes=processes,

@@ -16,7 +16,7 @@ from torch import Tensor
 from semanticgan import extras
 from semanticgan.editing.outputs import require_suffix, to_image
 from semanticgan.errors import InputError, UnwritableError
-from semanticgan.files import written_aside
+from semanticgan.files import SYSTEM_REASONS, written_aside
 
 VIDEO_SUFFIXES = (".mp4", ".gif")
 
@@ -180,12 +180,13 @@ def _ffmpeg() -> str:
 
 
 def _reason(said: IO[bytes], code: int) -> str:
-    """The last line that ffmpeg wrote, or how it ended."""
+    """The line of ffmpeg that has the system's reason, or its last one, or how it ended."""
     said.seek(0)
     lines = said.read().decode(errors="replace").split("\n")
     words = [" ".join(line.split()) for line in lines if line.strip()]
     ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return f"{ended}: {words[-1][:_LONGEST_REASON]}" if words else ended
+    of_the_system = [line for line in words if any(reason in line for reason in SYSTEM_REASONS)]
+    return f"{ended}: {(of_the_system or words)[-1][:_LONGEST_REASON]}" if words else ended
 
 
 def _write_gif(pictures: Iterator[Image.Image], path: Path, frames_per_second: int) -> None:

@@ -141,10 +141,12 @@ class FeatureCache:
 
     Args:
         folder: where the files are; made when the first is written.
+        best_effort: where nobody asked for the cache, a full disk costs a warning, too.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, best_effort: bool = False) -> None:
         self.folder = user_path(folder, "folder")
+        self._best_effort = best_effort
 
     def path(
         self, dataset: PairDataset, indices: Sequence[int], extractor: Extractor, processes: Processes = ALONE
@@ -179,7 +181,7 @@ class FeatureCache:
         """A folder that may not be written costs a warning: the cache saves time, nothing else.
 
         Raises:
-            UnwritableError: the disk is full or gone.
+            UnwritableError: the disk is full or gone, and the cache was asked for.
         """
         from safetensors.torch import save_file
 
@@ -191,13 +193,15 @@ class FeatureCache:
         }
         if features.logits is not None:
             tensors["logits"] = features.logits.contiguous()
+        free = False
         try:
-            require_free(path, overwrite=True)
+            free = bool(require_free(path, overwrite=True))
+            with written_aside(path, overwrite=True) as aside:
+                save_file(tensors, aside, {"sha256": _digest(tensors)})
         except InputError as error:
+            if free and not self._best_effort:
+                raise
             warnings.warn(f"the features of the data are not kept: {error}", DataWarning, stacklevel=2)
-            return
-        with written_aside(path, overwrite=True) as aside:
-            save_file(tensors, aside, {"sha256": _digest(tensors)})
 
 
 def dataset_features(

@@ -21,10 +21,11 @@ LOCK_FILE = ".lock"
 STATS_FILE = "stats.jsonl"
 SHEETS_FOLDER = "sheets"
 TENSORBOARD_FOLDER = "tensorboard"
+FEATURES_FOLDER = "features"
 WANDB_ID_FILE = ".wandb-id"
 
 _FILES = (CONFIG_FILE, LOCK_FILE, STATS_FILE, WANDB_ID_FILE)
-_FOLDERS = re.compile(rf"{SHEETS_FOLDER}|{TENSORBOARD_FOLDER}|wandb|step-\d{{7,}}")
+_FOLDERS = re.compile(rf"{SHEETS_FOLDER}|{TENSORBOARD_FOLDER}|{FEATURES_FOLDER}|wandb|step-\d{{7,}}")
 _LARGEST_CONFIG = 1 << 18  # bytes; what is written has a few thousand
 _DEEPEST = 50
 _LONGEST_LINE = 1 << 20  # characters of a line of the log
@@ -42,7 +43,7 @@ def require_plain(run_dir: Path) -> None:
     for entry in _entries(run_dir):
         if _FOLDERS.fullmatch(entry.name):
             require_kind(entry, stat.S_IFDIR)
-            if entry.name == TENSORBOARD_FOLDER or entry.name.startswith("step-"):
+            if entry.name in (TENSORBOARD_FOLDER, FEATURES_FOLDER) or entry.name.startswith("step-"):
                 for inner in _entries(entry):
                     if not stat.S_ISDIR(inner.lstat().st_mode):
                         require_kind(inner, stat.S_IFREG)

@@ -11,11 +11,11 @@ from semanticgan.data.pairs import PairDataset
 from semanticgan.errors import InputError
 from semanticgan.model import Model
 from semanticgan.training.config import TrainingConfig
+from semanticgan.training.contents import FEATURES_FOLDER
 from semanticgan.training.trainer import Trainer
 
 PREFIX = "metric/"
 _KEYS = {"parser": "metrics.parser=portraits-64", "reconstructions": "reconstructions, which a training has not"}
-FEATURES_FOLDER = "features"  # of the data, within the run's folder: computed once a run
 
 
 class Scoring:
