@@ -220,6 +220,8 @@ class LatentCode:
             InputError: no such device here.
         """
         try:
+            if not isinstance(device, (str, torch.device)):
+                raise TypeError("a device is a name")
             return LatentCode(self.tensor.to(torch.device(device)), self.regions)
         except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:  # as torch says it: no line
             raise InputError(
