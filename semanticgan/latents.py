@@ -221,6 +221,8 @@ class LatentCode:
             InputError: no such device here.
         """
         try:
+            if not isinstance(device, (str, torch.device)):
+                raise TypeError("a device is a name")
             return LatentCode(self.tensor.to(torch.device(device)), self.regions)
         except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:  # as torch says it: no line
             raise InputError(
@@ -510,8 +512,10 @@ def _read_safetensors(path: Path) -> tuple[Tensor, RegionScheme]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{what} is damaged: its regions cannot be used ({error}). Use another file.") from error
     tensor = file.tensor("latent_code", file.read())
-    if (written := file.metadata.get("num_base", "")) and written != str(tensor.shape[1] - 2 * len(regions)):
+    written = file.metadata.get("num_base")  # older files lack it
+    if tensor.ndim != 3 or (written is not None and written != str(tensor.shape[1] - 2 * len(regions))):
         raise InputError(
-            f"{what} is damaged: {list(tensor.shape)} is not a code of {written} base rows and {len(regions)} regions."
+            f"{what} is damaged: {list(tensor.shape)} is no code of {str(written)[:20]!a} base rows and "
+            f"{len(regions)} regions. Use another file."
         )
     return tensor.float(), regions

@@ -37,6 +37,7 @@ _OF_TENSORS = {
     "torch Size",
     "torch device",
     "_codecs encode",
+    *(f"{module} {name}" for module in ("builtins", "__builtin__") for name in ("set", "complex")),
     *(f"torch {name}" for name in _STORAGE_BYTES),
     *(f"torch {name}" for name in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool")),
 }

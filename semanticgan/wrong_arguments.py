@@ -89,8 +89,10 @@ def shown(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, Sequence) and not isinstance(value, type):
         return f"{type(value).__name__} {list(shape)}"
+    if isinstance(value, (list, tuple)) and any(hasattr(item, "shape") for item in value):
+        return f"{type(value).__name__} of {len(value)} tensors"
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except (ValueError, RecursionError):  # a number of thousands of digits, a list in itself
         return type(value).__name__
     text = text if len(text) <= 80 else f"{text[:77]}..."

@@ -16,13 +16,14 @@ from semanticgan.editing.change import Change, measure_change
 from semanticgan.editing.compositing import composite, feather, region_mask
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode, interpolate, swap
+from semanticgan.wrong_arguments import require_codes, require_names, shown, whole_number
 
 if TYPE_CHECKING:
     from semanticgan.model import Model
     from semanticgan.networks.generator import Rendering
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EditResult:
     """An edit of N images: before, after, and where.
 
@@ -84,9 +85,11 @@ def edit(
     Raises:
         InputError: an unknown region, or numbers of images that do not fit.
     """
+    _require_model(model)
+    require_codes([source, edited])
     if len(source) not in (1, len(edited)):
         raise InputError(f"{len(source)} source images for {len(edited)} edited ones. Use as many, or one.")
-    labels = model.regions.indices(regions)
+    labels = model.regions.indices(require_names(regions))
     before, after = model.render(source), model.render(edited)
     mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
     return EditResult(
@@ -132,7 +135,7 @@ def vary_regions(
         InputError: as :func:`semanticgan.latents.swap`.
     """
     regions = _names(model, regions)
-    sampled = model.sample(seeds=list(seeds), truncation=truncation)
+    sampled = model.sample(seeds=seeds, truncation=truncation)
     return edit(model, source, swap(source, sampled, regions, what, include_base), regions)
 
 
@@ -150,8 +153,10 @@ def interpolate_regions(
     Raises:
         InputError: fewer than two steps, or as :func:`semanticgan.latents.interpolate`.
     """
-    if num_steps < 2:
+    if isinstance(num_steps, int) and num_steps < 2:
         raise InputError(f"an interpolation has at least 2 steps, got {num_steps}.")
+    num_steps = whole_number("the number of steps", num_steps, 2)
+    codes = require_codes(codes)
     regions = _names(model, regions)
     positions = torch.linspace(0, len(codes) - 1, num_steps, dtype=torch.float64)
     moved = interpolate(codes, positions, regions=regions, what=what, method=method, include_base=include_base)
@@ -160,4 +165,10 @@ def interpolate_regions(
 
 def _names(model: Model, regions: str | Iterable[str]) -> list[str]:
     """The model's own names, which may be read more than once, unlike an iterator."""
-    return [model.regions.names[label] for label in model.regions.indices(regions)]
+    _require_model(model)
+    return [model.regions.names[label] for label in model.regions.indices(require_names(regions))]
+
+
+def _require_model(model: Model) -> None:
+    if not hasattr(model, "render") or not hasattr(model, "regions"):
+        raise InputError(f"model must be a Model, such as sg.load(), got {shown(model)}.")
