@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -26,6 +27,14 @@ from semanticgan.wrong_arguments import finite_number, require_type, shown, whol
 
 PRECISIONS = ("float32", "bfloat16")
 """What :meth:`Model.render` computes in."""
+
+ROUNDING: Mapping[str, int] = MappingProxyType({"float32": 1, "bfloat16": 6})
+"""Precision -> how many of 255 levels a pixel may differ between batch sizes, numbers of threads and processors.
+
+Arithmetic in another order rounds differently. Measured with both bundled models, 40 seeds, batches of 1 to 8, and 1 or
+2 threads: in float32 at most 0.003 levels before rounding, which moves 1 value in 25,000 by one level; in bfloat16 at
+most 3 levels.
+"""
 
 DEFAULT_BATCH_SIZE = 4
 
@@ -212,7 +221,7 @@ class Model:
             code: a latent code, or a tensor w [N, D], never z, [N, B + 2K, D] or expanded [N, K L, D].
             noise: "fixed", "random", a torch.Generator (drawn image by image, so ``batch_size`` does not matter), or
                 maps [1 or N, 1, h, w], one a 3x3 convolution of the renderer.
-            batch_size: images at a time; bounds the memory, not the result.
+            batch_size: images at a time; bounds the memory. The result is the same up to :data:`ROUNDING`.
             visible: [N, K] of 0/1 keeps only some regions.
             coordinates: [N, K, s, s, 2] where each region's local generator is evaluated.
             precision: "float32", or "bfloat16" by autocast: about twice as fast, within a few grey levels.

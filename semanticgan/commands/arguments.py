@@ -27,6 +27,7 @@ PARSER_HELP = "reads a picture's regions: portraits-64, photographs-64, or what 
 MOST = 1_000_000_000
 """Largest number of pictures or steps that an option takes."""
 LARGEST_BATCH = 65_536
+_LONGEST_NUMBER = 40
 MAX_SEEDS = 1_000_000
 
 
@@ -180,8 +181,9 @@ def at_least(smallest: int, largest: int = MAX_SEED) -> Callable[[str], int]:
 
     def whole_number(text: str) -> int:
         allowed = f"from {smallest} on" if largest == MAX_SEED else f"from {smallest} to {largest}"
-        if not re.fullmatch(r"\s*\d+\s*", text) or not smallest <= int(text) <= largest:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {allowed}")
+        few = len(text) <= _LONGEST_NUMBER  # Python reads no number of thousands of digits
+        if not few or not re.fullmatch(r"\s*\d+\s*", text) or not smallest <= int(text) <= largest:
+            raise argparse.ArgumentTypeError(f"{text[:_LONGEST_NUMBER]!r} is no whole number {allowed}")
         return int(text)
 
     return whole_number

@@ -16,7 +16,8 @@ def require_usable(words: Sequence[str], parser: argparse.ArgumentParser) -> Non
     """Check what a shell gives for an unset variable (``--out ""``), and what argparse cannot take.
 
     Raises:
-        InputError: an empty value, ``--`` as a value, or a word that is no Unicode or has a zero byte.
+        InputError: an empty value, ``--`` as a value, a word that is no Unicode or has a zero byte, or control
+            characters in KEY=VALUE.
     """
     valued = {
         option
@@ -32,6 +33,8 @@ def require_usable(words: Sequence[str], parser: argparse.ArgumentParser) -> Non
             )
         name, equals, value = word.partition("=")
         named = name if equals and re.fullmatch(r"-{0,2}[\w.-]+", name) else ""
+        if named and not named.startswith("-") and any(unicodedata.category(character) == "Cc" for character in value):
+            raise InputError(f"the value of {named}, {ascii(value)[:_LONGEST_SHOWN]}, has control characters.")
         if word == "--":
             if before in valued:
                 raise InputError(f"{before} has no value. Give one, or leave {before} out.")

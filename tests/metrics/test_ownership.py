@@ -79,4 +79,8 @@ def test_hair_of_the_bundled_model_goes_with_its_region() -> None:
     model, parser = load("portraits-64", device="cpu"), load_parser("portraits-64")
     hair = measure_ownership(model, parser, "hair", range(12))
     assert hair.num_images > 6 and hair.left is not None and hair.left < 0.5
-    assert hair == measure_ownership(model, parser, "hair", range(12), batch_size=5)
+    other = measure_ownership(model, parser, "hair", range(12), batch_size=5)
+    # Another batch size rounds differently: a level here and there, and seldom a label.
+    assert other.num_images == hair.num_images
+    assert other.left == pytest.approx(hair.left, abs=1e-3)
+    assert other.change_outside == pytest.approx(hair.change_outside, abs=0.01)

@@ -312,8 +312,8 @@ def test_a_picture_follows_from_its_own_stream_alone() -> None:
     for index in range(9):
         alone = augment(image[index : index + 1], segmentation[index : index + 1], 0.7, streams(9)[index : index + 1])
         for one, all_of_them, repeated in zip(alone, together, again, strict=True):
-            assert torch.equal(one[0], all_of_them[index])
-            assert torch.equal(one[0], repeated[index])
+            assert torch.equal(all_of_them[index], repeated[index])
+            assert_near(one[0], all_of_them[index], 1e-5)  # a batch of another size rounds differently
 
 
 def test_as_many_numbers_are_drawn_whatever_is_asked() -> None:

@@ -54,7 +54,7 @@ def test_shares_keep_the_groups_of_the_minibatch_deviation(batch: int, num_share
     whole = minibatch_deviation(x)
     for index in range(num_shares):
         share = share_of(batch, num_shares, index)
-        assert torch.equal(minibatch_deviation(x[share]), whole[share])
+        torch.testing.assert_close(minibatch_deviation(x[share]), whole[share])  # a sum in another order
 
 
 def assert_same_training(found: dict[str, Any], expected: dict[str, Any], tolerance: float) -> None:
