@@ -190,7 +190,7 @@ def _find_pairs(storage: Storage) -> list[tuple[str, str]]:
     unread = _unread(storage, root)
     _require_partners(storage, images, labels, unread)
     if repeated:
-        warn(storage, f"{len(repeated)} links to pictures of the same data are left out: {first_names([*repeated])}.")
+        warn(storage, f"left out as links to other pictures of it ({len(repeated)}): {first_names([*repeated])}.")
     warn_of_unread(
         storage,
         unread,
