@@ -19,7 +19,7 @@ def test_outputs_in_their_source(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     for out in (data, data / "out", data / "image" / ".." / "deep" / "out", tmp_path / "x" / ".." / "data" / "out"):
-        with pytest.raises(InputError, match=r"the source.*data-prepared"):
+        with pytest.raises(InputError, match=r"the source.*Choose one outside of it"):
             require_outside(out, data)
     for out in (tmp_path / "out", tmp_path / "data2", tmp_path / "data-prepared"):
         require_outside(out, data)
@@ -83,7 +83,7 @@ def test_a_lock_that_was_removed_while_it_was_opened(tmp_path: Path, monkeypatch
 def test_a_run_inside_the_data(command: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "data" / "image").mkdir(parents=True)
     recipe = Path(__file__).resolve().parents[1] / "configs" / "tiny.yaml"
-    for run_dir in ("data", "data/run", "data/image/run"):
+    for run_dir in ("data/run", "data/image/run", "data/image"):
         arguments = ("train", recipe, "device=cpu", "data.kind=folder", "data.path=data", f"run_dir={run_dir}")
         assert f"run_dir '{run_dir}'" in command(*arguments).complaint
     assert [path.name for path in (tmp_path / "data").rglob("*")] == ["image"]

@@ -15,7 +15,7 @@ from semanticgan.regions import PHOTOGRAPHS_11
 
 Make = Callable[..., Path]
 Command = Callable[..., Any]
-SIDE = 24
+SIDE = 64
 
 
 def rewrite(folder: Path, change: Callable[[int, np.ndarray], np.ndarray]) -> None:
