@@ -35,8 +35,8 @@ def require_outside(out: str | Path, source: str | Path, what: str = "output") -
     if inner == outer or outer in inner.parents or any(_same(folder, outer) for folder in (inner, *inner.parents)):
         where = "is" if inner == outer or _same(inner, outer) else "lies inside"
         raise InputError(
-            f"{what} {str(out)!r} {where} the source {str(source)!r}. Choose one outside of it, such as "
-            f"{str(outer.with_name(outer.name + '-prepared'))!r}."
+            f"{what} {str(out)!r} {where} the source {str(source)!r}, where it would be read as data. Choose one "
+            "outside of it."
         )
 
 

@@ -169,6 +169,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--out, --sheet and --plot name one file twice. Give each its own.")
     for path in paths:
         require_free(path, args.overwrite)
+    for path in filter(None, (args.sheet, args.plot)):  # they would be pictures of the data next time
         for source in filter(None, (args.data, args.reconstructions)):
             require_outside(path, source)
     device = device_of_process(choose_device(args.device))

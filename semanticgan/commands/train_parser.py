@@ -76,12 +76,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.files import require_free
     from semanticgan.metrics.parser_training import train_parser
     from semanticgan.model import choose_device
-    from semanticgan.places import require_outside
 
     require_suffix(args.out, (".safetensors",))
     require_free(args.out, args.overwrite)
-    if args.path is not None:
-        require_outside(args.out, args.path)
     training = ParserTraining(
         num_steps=args.steps,
         batch=args.batch,

@@ -7,6 +7,7 @@ What the labels mean is said by the caller (``scheme``) or by a ``dataset.json``
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -211,7 +212,7 @@ def _find_pairs(storage: Storage) -> list[tuple[str, str]]:
     unread = _unread(storage, root)
     _require_partners(storage, images, labels, unread)
     if repeated:
-        warn(storage, f"{len(repeated)} links to pictures of the same data are left out: {first_names([*repeated])}.")
+        warn(storage, f"left out as links to other pictures of it ({len(repeated)}): {first_names([*repeated])}.")
     warn_of_unread(
         storage,
         unread,
@@ -227,7 +228,7 @@ def _unread(storage: Storage, root: str) -> list[str]:
     unread = []
     for name in storage.sizes:
         suffixes = next((read for place, read in places.items() if name.startswith(place)), ())
-        inside, suffix = bool(suffixes), PurePosixPath(name).suffix.lower()
+        inside, suffix = bool(suffixes), posixpath.splitext(name)[1].lower()
         if suffix not in suffixes and (inside or has_picture_suffix(name)):
             unread.append(name)
     return unread
@@ -258,8 +259,7 @@ def _by_stem(storage: Storage, prefix: str, suffixes: Sequence[str]) -> dict[str
     """Names of files below ``prefix`` by their path without prefix and suffix."""
     found: dict[str, str] = {}
     for name in storage.sizes:
-        path = PurePosixPath(name)
-        if not name.startswith(prefix) or path.suffix.lower() not in suffixes:
+        if not name.startswith(prefix) or posixpath.splitext(name)[1].lower() not in suffixes:
             continue
         stem = _stem(name, prefix)
         if stem in found:
@@ -271,7 +271,7 @@ def _by_stem(storage: Storage, prefix: str, suffixes: Sequence[str]) -> dict[str
 
 
 def _stem(name: str, prefix: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))[len(prefix) :]
+    return posixpath.splitext(name)[0][len(prefix) :]
 
 
 def _suffixes(suffixes: Sequence[str]) -> str:

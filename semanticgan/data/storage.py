@@ -234,7 +234,7 @@ def open_storage(path: str | Path) -> Storage:
     else:
         raise MissingFileError(f"data {str(path)!r} does not exist. Give the path of a folder or zip of pictures.")
     if storage.left_out:
-        reasons = "; ".join(f"{len(names)} {why}: {first_names(names)}" for why, names in storage.left_out.items())
+        reasons = "; ".join(f"{why} ({len(names)}): {first_names(names)}" for why, names in storage.left_out.items())
         warnings.warn(f"left out of {str(path)!r}: {reasons}.", DataWarning, stacklevel=2)
     return storage
 

@@ -93,7 +93,7 @@ def _find_pictures(storage: Storage) -> list[str]:
     warn_of_unread(storage, others, f"Pictures are read from {suffixes}. Convert others to use them.")
     repeated = storage.repeated(found)
     if repeated:
-        warn(storage, f"{len(repeated)} links to pictures of the same data are left out: {first_names([*repeated])}.")
+        warn(storage, f"left out as links to other pictures of it ({len(repeated)}): {first_names([*repeated])}.")
     found = [name for name in found if name not in repeated]
     _warn_of_shared_names(storage, found)
     return found

@@ -41,8 +41,6 @@ def require_usable(config: TrainingConfig) -> Path:
     if not config.run_dir:
         raise InputError("no run folder given. Add run_dir=runs/NAME.")
     run_dir = Path(config.run_dir)
-    if config.data.path is not None:
-        require_outside(run_dir, config.data.path, "run_dir")  # its sheets would be pictures of the data
     if run_dir.exists() and not run_dir.is_dir():
         raise ExistingFileError(f"run_dir {str(run_dir)!r} is a file. Choose another.")
     path = require_free(run_dir / CONFIG_FILE, overwrite=True)
@@ -56,6 +54,8 @@ def require_usable(config: TrainingConfig) -> Path:
             )
     elif run_dir.exists() and any(found.name != LOCK_FILE for found in run_dir.iterdir()):
         raise InputError(f"run_dir {str(run_dir)!r} holds files that are no run of this package. Choose another.")
+    if config.data.path is not None:
+        require_outside(run_dir, config.data.path, "run_dir")  # its sheets would be pictures of the data
     return run_dir
 
 
