@@ -38,8 +38,7 @@ from semanticgan.files import require_file, require_free, user_path, written_asi
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator, GeneratorConfig
 from semanticgan.regions import RegionScheme
-from semanticgan.tensor_files import save_tensors
-from semanticgan.tensorfile import LARGEST_HEADER, TensorFile, open_tensors, parse_object
+from semanticgan.tensorfile import LARGEST_HEADER, TensorFile, open_tensors, parse_object, save_tensors
 
 Shapes = Mapping[str, Sequence[int]]
 

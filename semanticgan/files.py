@@ -189,7 +189,7 @@ def _failed_writes_named(path: Path, own: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, *_library_errors()) as error:
+    except (OSError, RuntimeError, *_library_errors()) as error:  # type: ignore[misc]
         if isinstance(error, InputError) or not is_failed_write(error):
             raise
         named = getattr(error, "filename", None)

@@ -21,7 +21,7 @@ from semanticgan.arrayfile import read_npy
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file, user_path, written_aside
 from semanticgan.regions import RegionScheme
-from semanticgan.tensor_files import save_tensors
+from semanticgan.tensorfile import save_tensors
 from semanticgan.wrong_arguments import finite_number, require_codes, require_names, require_type, shown, whole_number
 
 Positions = float | Sequence[float] | Tensor

@@ -1,4 +1,4 @@
-"""Reading ``.safetensors`` files that nobody vouches for: first the header is checked, then the tensors are read once.
+"""``.safetensors`` files: written with bytes that follow from the content alone, read with a check of the header first.
 
 A header says how many numbers of which type follow, and the metadata what they are. Neither is believed: the library
 compares the header with the file's length before a tensor is read, and JSON in the metadata is limited in depth.
@@ -23,6 +23,7 @@ LARGEST_HEADER = 4_000_000
 """Bytes of names, shapes and metadata that are read; the bundled models have 40,000."""
 
 _DEEPEST_JSON = 20
+_NUM_LENGTH_BYTES = 8  # a file begins with the length of its header, little-endian
 _FLOATS: Mapping[str, torch.dtype] = MappingProxyType(
     {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 )
@@ -177,3 +178,22 @@ def _require_shallow(value: Any, levels: int = _DEEPEST_JSON) -> None:
     for item in inside:
         if isinstance(item, (dict, list)):
             _require_shallow(item, levels - 1)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write tensors and texts; equal ones give equal bytes, in every process.
+
+    The library writes the metadata in an order that differs from process to process. Here its header is written again
+    with the names sorted, in the same place: https://huggingface.co/docs/safetensors, "Format".
+    """
+    from safetensors.torch import save_file
+
+    save_file(dict(tensors), path, dict(metadata))
+    with open(path, "r+b") as file:
+        length = int.from_bytes(file.read(_NUM_LENGTH_BYTES), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(ordered) <= length, "the same JSON takes more bytes"
+        file.seek(_NUM_LENGTH_BYTES)
+        file.write(ordered.ljust(length))  # spaces fill a header up, as the format says

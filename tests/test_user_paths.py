@@ -13,7 +13,8 @@ from PIL import Image
 import semanticgan as sg
 from semanticgan.commands import VERBS, arguments, build_parser
 from semanticgan.data import open_dataset
-from semanticgan.editing.outputs import require_video_writer, save_picture
+from semanticgan.editing.outputs import save_picture
+from semanticgan.editing.videos import require_video_writer
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.files import folder_written_aside, require_file, require_free, user_path, written_aside
 from semanticgan.metrics.extractors import open_extractor

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -111,7 +111,7 @@ def batches(
     require_seed(seed)
     if batch < 1 or start_step < 0:
         raise InputError(f"batch must be 1 or more, start_step 0 or more; got {batch} and {start_step}.")
-    loader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         _Drawn(dataset),
         batch_sampler=_Steps(len(dataset), batch, start_step, seed, flip, positions),
         collate_fn=_stack,

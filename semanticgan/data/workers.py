@@ -144,7 +144,7 @@ class _SpawnWorker(_Killed, multiprocessing.context.SpawnProcess):
 
 
 class _SpawnContext(multiprocessing.context.SpawnContext):
-    Process = _SpawnWorker  # type: ignore[assignment]
+    Process = _SpawnWorker
 
 
 _CONTEXTS: dict[str, type[multiprocessing.context.BaseContext]] = {"spawn": _SpawnContext}
@@ -155,13 +155,13 @@ if sys.platform != "win32":
         pass
 
     class _ForkContext(multiprocessing.context.ForkContext):
-        Process = _ForkWorker  # type: ignore[assignment]
+        Process = _ForkWorker
 
     class _ForkServerWorker(_Killed, multiprocessing.context.ForkServerProcess):
         pass
 
     class _ForkServerContext(multiprocessing.context.ForkServerContext):
-        Process = _ForkServerWorker  # type: ignore[assignment]
+        Process = _ForkServerWorker
 
     _CONTEXTS |= {"fork": _ForkContext, "forkserver": _ForkServerContext}
 
@@ -188,7 +188,7 @@ def _begin(worker: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if not isinstance(sys.stderr, GuardedStream):
-        sys.stderr = GuardedStream(sys.stderr)  # type: ignore[assignment]
+        sys.stderr = GuardedStream(sys.stderr)
     _end_with_the_parent()
 
 
