@@ -6,8 +6,9 @@ there are attributes, and ``SHA256SUMS``, which ``sha256sum -c`` understands; an
 digest of the files and share of each region, and ``report.json`` with what was found and how long it took. All but the
 report has the same bytes however often the work was cut off.
 
-Everything is written into a hidden folder beside the output, which is renamed at the end; a repeated command takes up
-what is there.
+Everything is written into a hidden folder beside the output, which is renamed at the end. A repeated command keeps the
+pairs there whose sources are unchanged (:mod:`semanticgan.data.kept`). One process at a time writes an output, and an
+earlier output is replaced only if it holds nothing but its own files (:mod:`semanticgan.data.prepared_files`).
 """
 
 from __future__ import annotations
@@ -102,14 +103,17 @@ def prepare(
         sources: where the pairs come from, for the report.
         skipped: names of pictures that the dataset leaves out, for the report.
         workers: processes; None for one a processor.
-        overwrite: replace an earlier output of this function.
+        overwrite: replace an earlier output of this function that holds no other files.
         progress: show a bar on stderr.
 
     Raises:
         ExistingFileError: ``out`` exists and ``overwrite`` is false, or is no output of this function.
         UnwritableError: it cannot be written.
-        InputError: a dataset without labels, an unknown format, or what the dataset raises for a file that cannot be
-            used; a repeated call continues there.
+        InputError: a dataset without labels, an unknown format, another process that prepares ``out``, or files that
+            cannot be used, all of them named; a repeated call keeps the other pairs.
+
+    Warns:
+        DataWarning: label maps are blank, or no picture has a region.
     """
     if not dataset.labelled:
         raise InputError("these pictures have no label maps, so there are no pairs to prepare. Use them as they are.")
