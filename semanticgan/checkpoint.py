@@ -24,11 +24,11 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,7 @@ from semanticgan.regions import RegionScheme
 from semanticgan.tensorfile import LARGEST_HEADER, TensorFile, open_tensors, parse_object, save_tensors
 
 Shapes = Mapping[str, Sequence[int]]
+Network = TypeVar("Network", bound=nn.Module)
 
 FORMAT = "semanticgan-model"
 FORMAT_VERSION = "1"
@@ -252,6 +253,32 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
         what,
     )
     module.load_state_dict(dict(tensors))
+
+
+def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], what: str) -> Network:
+    """A network with these weights; its shapes are compared with theirs before it takes memory.
+
+    Args:
+        make: makes the network with weights of any value.
+        tensors: its floating tensors; the others, counts of batches seen, are no weights and nothing reads them.
+        what: begins the messages.
+
+    Raises:
+        WeightsError: as :func:`fill`.
+    """
+    try:
+        with torch.device("meta"):
+            outline = make()
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise WeightsError(f"the config of {what} asks for tensors that are too large.") from error
+    state = outline.state_dict()
+    floating = {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
+    require_shapes(floating, {name: tensor.shape for name, tensor in tensors.items()}, what)
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+        network = make()
+    counts = {name: tensor for name, tensor in network.state_dict().items() if not tensor.is_floating_point()}
+    fill(network, {**tensors, **counts}, what)
+    return network
 
 
 def require_shapes(wanted: Shapes, given: Shapes, what: str) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from semanticgan.errors import WeightsError
 
-_MOST_INSTRUCTIONS = 400_000  # a checkpoint of 5,000 tensors has 150,000
+_MOST_INSTRUCTIONS = 300_000  # a training's checkpoint of 3,500 tensors has 126,000
 _DEEPEST = 100  # levels of containers; the C code that hashes a tuple has no limit of its own
 _MOST_NUMBERS = 1000  # of an array in the arguments that is kept
 
@@ -101,11 +101,17 @@ def _stand_ins() -> list[tuple[Any, str]]:
 STAND_INS: tuple[tuple[Any, str], ...] = tuple(_stand_ins())
 """What ``torch.serialization.safe_globals`` is given: what is called in place of a name."""
 
+_SPECIAL = ("GLOBAL", "MARK", "PERSID", "EXT1", "EXT2", "EXT4", "GET", "BINGET", "LONG_BINGET", "NEXT_BUFFER")
+_PUSHES = frozenset(
+    opcode.name
+    for opcode in pickletools.opcodes
+    if not opcode.stack_before and len(opcode.stack_after) == 1 and opcode.name not in _SPECIAL
+)
 _IN_PLACE = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
 _ALLOWED = _OF_TENSORS | {" ".join(name.rsplit(".", 1)) for _, name in STAND_INS}
 
 
-@dataclass
+@dataclass(slots=True)
 class _Item:
     """What lies on the machine's stack: a value where it is simple, and how deep it is nested."""
 
@@ -151,7 +157,9 @@ class PickleProgram:
 
     def _step(self, opcode: Any, argument: Any, stack: list[_Item | None], memo: dict[int, _Item]) -> None:
         name = opcode.name
-        if name == "GLOBAL":
+        if name in _PUSHES:
+            stack.append(_Item(argument))
+        elif name == "GLOBAL":
             if argument not in _ALLOWED:
                 raise self._unknown(argument.replace(" ", ".")[:100])
             stack.append(_Item(argument))

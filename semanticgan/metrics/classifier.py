@@ -25,9 +25,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticgan.checkpoint import fill, read_weights, write_weights
+from semanticgan.checkpoint import build, read_weights, write_weights
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.registry import reader
+from semanticgan.tensorfile import parse_object
 
 FORMAT = "semanticgan-classifier"
 CLASSIFIER_SIZES = (16, 32, 64, 128, 256)
@@ -327,15 +328,11 @@ def load_classifier(name_or_path: str | Path = DEFAULT, device: torch.device | s
     raw, tensors = read_weights(path, FORMAT, _REQUIRED)
     what = f"classifier {str(path)!r}"
     try:
-        config = ClassifierConfig.from_dict(json.loads(raw["config"]))
-        training = json.loads(raw["training"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        config = ClassifierConfig.from_dict(parse_object(raw["config"]))
+        training = parse_object(raw["training"], numbers_only=False)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-        network = ClassifierNetwork(config)
-    # Counts of batches seen are no weights, and nothing reads them.
-    counts = {name: value for name, value in network.state_dict().items() if not value.is_floating_point()}
-    fill(network, {**tensors, **counts}, what)
+    network = build(lambda: ClassifierNetwork(config), tensors, what)
     return AttributeClassifier(network.to(device), training, raw["licence"], raw["data_licence"])
 
 

@@ -22,10 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticgan.checkpoint import fill, read_weights, write_weights
+from semanticgan.checkpoint import build, read_weights, write_weights
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import reader
+from semanticgan.tensorfile import parse_object
 
 FORMAT = "semanticgan-parser"
 PARSER_SIZES = (16, 32, 64, 128, 256, 512)
@@ -234,16 +235,12 @@ def load_parser(name_or_path: str | Path, device: torch.device | str = "cpu") ->
     raw, tensors = read_weights(path, FORMAT, _REQUIRED)
     what = f"parser {str(path)!r}"
     try:
-        config = ParserConfig.from_dict(json.loads(raw["config"]))
-        regions = RegionScheme.from_dict(json.loads(raw["regions"]))
-        training = json.loads(raw["training"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        config = ParserConfig.from_dict(parse_object(raw["config"]))
+        regions = RegionScheme.from_dict(parse_object(raw["regions"]))
+        training = parse_object(raw["training"], numbers_only=False)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-        network = ParserNetwork(config)
-    # Counts of batches seen are no weights, and nothing reads them.
-    counts = {name: value for name, value in network.state_dict().items() if not value.is_floating_point()}
-    fill(network, {**tensors, **counts}, what)
+    network = build(lambda: ParserNetwork(config), tensors, what)
     return FaceParser(network.to(device), regions, training, raw["licence"], raw["data_licence"])
 
 
