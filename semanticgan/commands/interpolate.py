@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from semanticgan.model import Model
 
 EXAMPLES = (
-    "--seeds 3,8,12,3 --region hair --out hair.mp4",
     "--seeds 3,8,12 --method linear --frames 24 --composite --region eyes,mouth --out eyes.gif",
+    "--seeds 3,8,12,3 --region hair --out hair.mp4",
 )
 
 _BATCH = 8

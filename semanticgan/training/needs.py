@@ -13,7 +13,8 @@ def require_installed(config: TrainingConfig) -> None:
     Raises:
         InputError: a package is missing, or ``log_to`` has an unknown name.
     """
-    chosen_sinks(config.log_to)
+    if config.log_to is not None:  # the default warns, and does so when the log is opened
+        chosen_sinks(config.log_to)
     if config.data.kind == "lmdb":
         extras.require("lmdb")
     if config.metrics.names:

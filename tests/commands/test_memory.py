@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,6 +141,8 @@ def test_numbers_that_no_machine_can_hold(words: tuple[str, ...], number: str, c
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the address space")
 def test_a_real_limit(tmp_path: Path) -> None:
     def limit() -> None:
+        import resource
+
         resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 
     words = ["--size", "1024", "--batch", "1024", "--repeats", "1", "--precision", "float32", "--device", "cpu"]
