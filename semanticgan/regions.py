@@ -208,7 +208,9 @@ def _list(what: str, given: Any) -> list[Any]:
 
 def _colour(given: Any) -> Colour:
     values = list(given) if isinstance(given, (list, tuple)) else []
-    whole = all(isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value <= 255 for value in values)
+    whole = all(
+        isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) <= 255 for value in values
+    )
     if len(values) != 3 or not whole:
         raise InputError(
             f"a colour is three whole numbers from 0 to 255, such as [240, 190, 160], got {_shown(given)}."

@@ -38,7 +38,7 @@ def require_seed(seed: Any, name: str = "seed") -> int:
     if isinstance(seed, Integral) and not isinstance(seed, bool) and 0 <= int(seed) <= MAX_SEED:
         return int(seed)
     shown = repr(seed)[:60]
-    raise InputError(f"{name} {shown} is no seed. Give a whole number from 0 to 2^63-1.")
+    raise InputError(f"{name} {shown} is no seed. Seeds are whole numbers from 0 to 2^63-1.")
 
 
 def sequence(seed: int, *parts: int) -> np.random.SeedSequence:
@@ -75,7 +75,7 @@ def stream(seed: int, *parts: int) -> torch.Generator:
         return generator.manual_seed(seed)
     state = generator.manual_seed(0).get_state().numpy()
     assert len(state) == _STATE_BYTES, "this version of PyTorch keeps its generator's state in another layout"
-    words = np.random.MT19937(sequence(seed, *parts)).state["state"]["key"]  # type: ignore[index]
+    words = np.random.MT19937(sequence(seed, *parts)).state["state"]["key"]
     state[_WORDS_AT : _WORDS_AT + 8 * _NUM_WORDS].view(np.uint64)[:] = words
     generator.set_state(torch.from_numpy(state))
     return generator
