@@ -151,7 +151,7 @@ def _compose(text: str) -> yaml.Node | None:
 def _child(name: str, kind: Any, prefix: str) -> tuple[Any, Any]:
     """A key's name and type inside a section or a dictionary of type ``kind``."""
     if dataclasses.is_dataclass(kind):
-        hints = _hints(kind)
+        hints: dict[str, Any] = _hints(kind)  # type: ignore[arg-type]
         if name not in hints:
             raise unknown_name("configuration key", prefix + name, known_keys(kind, prefix))  # type: ignore[arg-type]
         return name, hints[name]
