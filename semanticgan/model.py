@@ -284,7 +284,7 @@ class Model:
         if not code.is_floating_point():
             raise InputError(f"latents are floating numbers, got {code.dtype}. Convert them: code.float().")
         latents = code.to(self.device, torch.float32)
-        if not bool(torch.isfinite(latents).all()):
+        if not _is_finite(latents):
             raise InputError("the latent code holds numbers that are not finite in float32. Use another code.")
         self.generator.expand(latents)  # refuses what does not fit before anything is computed
         return latents
@@ -396,9 +396,13 @@ class EditingSession:
 
 def _require_finite(rendering: Rendering, latents: Tensor) -> None:
     """Raises: InputError: a picture or segmentation that is not finite; it would be shown black."""
-    if bool(torch.isfinite(rendering.image).all()) and bool(torch.isfinite(rendering.segmentation).all()):
+    if _is_finite(rendering.image) and _is_finite(rendering.segmentation):
         return
     raise InputError(
         f"the picture of this code is not finite: the code's values go up to {float(latents.abs().max()):.3g}. "
         "Use a code, noise and coordinates near those of Model.sample."
     )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return tensor.is_meta or bool(torch.isfinite(tensor).all())  # a meta tensor has no values

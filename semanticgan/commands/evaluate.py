@@ -157,7 +157,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     require_known(args.metrics)
     extras.require(*extras_of(args.metrics), *(["lmdb"] if args.data_kind == "lmdb" else []))
-    _warn_of_unused(args)
     if args.out and args.out.suffix not in (".md", ".json"):
         raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
     if args.plot and "locality" not in args.metrics:
@@ -324,6 +323,8 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
         progress=True,
     )
     require_measurable(evaluation, args.metrics)
+    if processes.is_first:
+        _warn_of_unused(args)
     return evaluation
 
 
