@@ -91,7 +91,7 @@ def guarded_streams() -> Iterator[None]:
     """
     _open_missing()
     before = sys.stderr
-    sys.stderr = GuardedStream(before)  # type: ignore[assignment]
+    sys.stderr = GuardedStream(before)
     sys.excepthook = _report
     try:
         yield

@@ -18,14 +18,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from torch.utils.data import DataLoader
 
 from semanticgan.errors import InputError
 from semanticgan.terminal import GuardedStream
-
-Item = TypeVar("Item")
 
 PATIENCE_SECONDS = 300
 """A worker that gives nothing for this long counts as frozen."""
@@ -59,7 +57,7 @@ def worker_options(workers: int, start_method: str | None = None) -> dict[str, A
     }
 
 
-def loaded(loader: DataLoader[Item | InputError]) -> Iterator[Item]:
+def loaded(loader: DataLoader[Any]) -> Iterator[Any]:
     """What a loader gives; items that are errors are raised.
 
     Raises:
@@ -144,7 +142,7 @@ class _SpawnWorker(_Killed, multiprocessing.context.SpawnProcess):
 
 
 class _SpawnContext(multiprocessing.context.SpawnContext):
-    Process = _SpawnWorker  # type: ignore[assignment]
+    Process = _SpawnWorker
 
 
 _CONTEXTS: dict[str, type[multiprocessing.context.BaseContext]] = {"spawn": _SpawnContext}
@@ -155,13 +153,13 @@ if sys.platform != "win32":
         pass
 
     class _ForkContext(multiprocessing.context.ForkContext):
-        Process = _ForkWorker  # type: ignore[assignment]
+        Process = _ForkWorker
 
     class _ForkServerWorker(_Killed, multiprocessing.context.ForkServerProcess):
         pass
 
     class _ForkServerContext(multiprocessing.context.ForkServerContext):
-        Process = _ForkServerWorker  # type: ignore[assignment]
+        Process = _ForkServerWorker
 
     _CONTEXTS |= {"fork": _ForkContext, "forkserver": _ForkServerContext}
 
@@ -188,7 +186,7 @@ def _begin(worker: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if not isinstance(sys.stderr, GuardedStream):
-        sys.stderr = GuardedStream(sys.stderr)  # type: ignore[assignment]
+        sys.stderr = GuardedStream(sys.stderr)
     _end_with_the_parent()
 
 
