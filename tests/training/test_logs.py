@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, UnwritableError
 from semanticgan.training import logs
 from semanticgan.training.logs import SINKS, RunLog, require_sinks
 
@@ -115,3 +116,23 @@ def test_a_refused_sink_leaves_the_statistics_alone(tmp_path: Path) -> None:
 
 def test_every_sink_is_a_sink() -> None:
     assert set(SINKS) == {"tensorboard", "wandb"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks")
+def test_a_line_that_cannot_be_written_leaves_whole_lines(tmp_path: Path) -> None:
+    process = os.fork()
+    if not process:
+        import resource
+
+        code = 1
+        try:
+            log = RunLog(tmp_path, 0, 0, [])
+            log.write(1, 4, {"loss": 0.5}, {})
+            resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
+            log.write(2, 8, {"loss": 0.5}, {})
+        except UnwritableError as error:
+            code = 0 if "step 2" in str(error) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    assert [json.loads(line)["step"] for line in (tmp_path / "stats.jsonl").read_text().splitlines()] == [1]
