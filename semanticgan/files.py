@@ -189,7 +189,7 @@ def _failed_writes_named(path: Path, own: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, *_library_errors()) as error:  # type: ignore[misc]
+    except (OSError, RuntimeError, _safetensors_error()) as error:
         if isinstance(error, InputError) or not is_failed_write(error):
             raise
         named = getattr(error, "filename", None)
@@ -216,10 +216,11 @@ def _reason(error: BaseException) -> str:
     return os.strerror(int(found[1])) if found else "the disk is full or gone"
 
 
-def _library_errors() -> tuple[type[Exception], ...]:
-    """Errors of libraries that are neither OSErrors nor RuntimeErrors; of those only that are in use."""
+def _safetensors_error() -> type[Exception]:
+    """The error of safetensors, which is neither an OSError nor a RuntimeError, where the library is in use."""
     safetensors = sys.modules.get("safetensors")
-    return (safetensors.SafetensorError,) if safetensors is not None else ()
+    error: type[Exception] = OSError if safetensors is None else safetensors.SafetensorError
+    return error
 
 
 @functools.cache

@@ -18,14 +18,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from torch.utils.data import DataLoader
 
 from semanticgan.errors import InputError
 from semanticgan.terminal import GuardedStream
-
-Item = TypeVar("Item")
 
 PATIENCE_SECONDS = 300
 """A worker that gives nothing for this long counts as frozen."""
@@ -59,7 +57,7 @@ def worker_options(workers: int, start_method: str | None = None) -> dict[str, A
     }
 
 
-def loaded(loader: DataLoader[Item | InputError]) -> Iterator[Item]:
+def loaded(loader: DataLoader[Any]) -> Iterator[Any]:
     """What a loader gives; items that are errors are raised.
 
     Raises:

@@ -11,6 +11,7 @@ import errno
 import importlib
 import json
 import os
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -155,6 +156,12 @@ def _failed_writes_of(what: str) -> Iterator[None]:
 class _TensorBoard:
     def __init__(self, writer: Any) -> None:
         self._writer = writer
+        self._excepthook, threading.excepthook = threading.excepthook, self._report
+
+    def _report(self, thread: threading.ExceptHookArgs) -> None:
+        """A failed write of the writer's own thread is raised again by its next call, so it is not reported here."""
+        if thread.exc_value is None or not is_failed_write(thread.exc_value):
+            self._excepthook(thread)
 
     @classmethod
     def open(cls, run_dir: Path, start_images: int) -> _TensorBoard:
@@ -167,7 +174,10 @@ class _TensorBoard:
             self._writer.add_scalar(name, value, images)
 
     def close(self) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            threading.excepthook = self._excepthook
 
 
 class _WeightsAndBiases:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, UnwritableError
 from semanticgan.training.logs import SINKS, RunLog, chosen_sinks
 
 
@@ -113,3 +115,48 @@ def test_a_refused_sink_leaves_the_statistics_alone(tmp_path: Path) -> None:
 
 def test_every_sink_is_a_sink() -> None:
     assert set(SINKS) == {"tensorboard", "wandb"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks")
+def test_a_line_that_cannot_be_written_leaves_whole_lines(tmp_path: Path) -> None:
+    process = os.fork()
+    if not process:
+        import resource
+
+        code = 1
+        try:
+            log = RunLog(tmp_path, 0, 0, [])
+            log.write(1, 4, {"loss": 0.5}, {})
+            resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
+            log.write(2, 8, {"loss": 0.5}, {})
+        except UnwritableError as error:
+            code = 0 if "step 2" in str(error) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    assert [json.loads(line)["step"] for line in (tmp_path / "stats.jsonl").read_text().splitlines()] == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="sets a limit on the size of files")
+def test_a_full_disk_under_tensorboard_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    program = """
+import resource, sys
+from pathlib import Path
+from semanticgan.errors import UnwritableError
+from semanticgan.training.logs import RunLog
+
+log = RunLog(Path(sys.argv[1]), 0, 0, ["tensorboard"])
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+try:
+    for step in range(1, 40):
+        log.write(step, step, {}, {f"speed/{name}": 0.5 for name in range(20)})
+    log.close()
+except UnwritableError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert "could not be written" in done.stdout and done.stdout.count("\n") == 1, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
