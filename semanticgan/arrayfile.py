@@ -31,7 +31,7 @@ def read_npy(path: Path) -> Tensor:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, TypeError, OSError, EOFError, OverflowError, MemoryError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{what} is no readable .npy array ({reason}). Use another file.") from error
+        raise InputError(f"{what} is not a readable .npy array ({reason}). Use another file.") from error
     if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
         raise InputError(
             f"{what} holds no floating numbers of 16, 32 or 64 bits, but {array.dtype}. Use an array [N, B + 2K, D]."

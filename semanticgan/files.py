@@ -56,7 +56,7 @@ def user_path(path: str | os.PathLike[str], what: str = "path") -> Path:
         raise InputError(f"{what} is empty. Give the path of a file or folder.")
     if any(unicodedata.category(character) in _NOT_IN_PATHS for character in text):
         raise InputError(
-            f"{what} {text!a} has control characters or characters that are no Unicode. Rename it, or choose "
+            f"{what} {text!a} has control characters or characters that are not Unicode. Rename it, or choose "
             "another name."
         )
     if len(os.fsencode(text)) > _LONGEST_PATH:

@@ -140,7 +140,7 @@ class LatentCode:
         return f"LatentCode({shape}, num_base={self.num_base}, num_regions={len(self.regions)}, device={device!r})"
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: the rows as a heat map. A code is no picture; ``model.render(code)`` makes one."""
+        """What a notebook shows: the rows as a heat map. A code is not a picture; ``model.render(code)`` makes one."""
         from semanticgan.notebook import rows_png
 
         return rows_png(self.tensor)
@@ -481,7 +481,9 @@ def _side_by_side(a: LatentCode, b: LatentCode) -> tuple[Tensor, Tensor]:
     require_codes([a, b])
     _require_alike(a, b)
     if len(a) != len(b) and 1 not in (len(a), len(b)):
-        raise InputError(f"the codes have {len(a)} and {len(b)} images. Use as many, or one image on one side.")
+        raise InputError(
+            f"the codes have {len(a)} and {len(b)} images. Give the same number, or one image for one of them."
+        )
     num_images = max(len(a), len(b))
     return a.tensor.expand(num_images, -1, -1), b.tensor.to(a.tensor).expand(num_images, -1, -1)
 
@@ -504,7 +506,7 @@ def _read_safetensors(path: Path) -> tuple[Tensor, RegionScheme]:
     what = f"the latent code {str(path)!r}"
     file = open_tensors(path, what)
     if any(file.metadata.get(key) != value for key, value in _FORMAT.items()):
-        raise InputError(f"{str(path)!r} is no latent code. Use a file of LatentCode.save or --save-latent.")
+        raise InputError(f"{str(path)!r} is not a latent code. Use a file of LatentCode.save or --save-latent.")
     if list(file.entries) != ["latent_code"]:
         raise InputError(f"{what} is damaged: it holds no tensor 'latent_code', or others too. Use another file.")
     try:
@@ -515,7 +517,7 @@ def _read_safetensors(path: Path) -> tuple[Tensor, RegionScheme]:
     written = file.metadata.get("num_base")  # older files lack it
     if tensor.ndim != 3 or (written is not None and written != str(tensor.shape[1] - 2 * len(regions))):
         raise InputError(
-            f"{what} is damaged: {list(tensor.shape)} is no code of {str(written)[:20]!a} base rows and "
+            f"{what} is damaged: {list(tensor.shape)} is not a code of {str(written)[:20]!a} base rows and "
             f"{len(regions)} regions. Use another file."
         )
     return tensor.float(), regions

@@ -313,7 +313,7 @@ class Model:
             ]
             return [torch.cat(maps).to(self.device) for maps in zip(*drawn, strict=True)]
         if len(noise) != len(sides):
-            raise InputError(f"noise is a list of {len(sides)} maps of the sides {sides} here, got {len(noise)}.")
+            raise InputError(f"noise must be a list of {len(sides)} maps of the resolutions {sides}, got {len(noise)}.")
         for index, (given, side) in enumerate(zip(noise, sides, strict=True)):
             require_type(f"noise map {index}", given, Tensor, f"a torch.Tensor [1 or {num_images}, 1, {side}, {side}]")
             if given.ndim != 4 or given.shape[0] not in (1, num_images) or tuple(given.shape[1:]) != (1, side, side):

@@ -82,14 +82,14 @@ def open_plain(path: Path, flags: int) -> int:
         flags: of ``os.open``.
 
     Raises:
-        InputError: it is no file.
+        InputError: it is not a file.
     """
     require_kind(path, stat.S_IFREG)
     safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     handle = os.open(path, flags | safe | getattr(os, "O_BINARY", 0), 0o666)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise InputError(f"{str(path)!r} is no file. Move it away, or give another folder.")
+        raise InputError(f"{str(path)!r} is not a file. Move it away, or give another folder.")
     return handle
 
 
@@ -105,7 +105,7 @@ def held(path: Path, refusal: str, keep: bool = True) -> Iterator[None]:
         keep: leave the file there at the end.
 
     Raises:
-        InputError: another process holds it, or it is no file.
+        InputError: another process holds it, or it is not a file.
     """
     with contextlib.ExitStack() as opened:
         while True:

@@ -189,7 +189,7 @@ def fetch(name: str) -> Path:
             overwrite=True,
         )
     except WeightsError as error:
-        raise WeightsError(f"{error} The download lies at {str(source)!r}; remove it to fetch it anew.") from error
+        raise WeightsError(f"{error} The download lies at {str(source)!r}; remove it to download it again.") from error
     return target
 
 

@@ -38,7 +38,7 @@ def require_seed(seed: Any, name: str = "seed") -> int:
     if isinstance(seed, Integral) and not isinstance(seed, bool) and 0 <= int(seed) <= MAX_SEED:
         return int(seed)
     shown = repr(seed)[:60]
-    raise InputError(f"{name} {shown} is no seed. Seeds are whole numbers from 0 to 2^63-1.")
+    raise InputError(f"{name} {shown} is not a seed. Seeds are whole numbers from 0 to 2^63-1.")
 
 
 def sequence(seed: int, *parts: int) -> np.random.SeedSequence:

@@ -32,7 +32,7 @@ def loads(content: str | bytes, name: str) -> Any:
         raise InputError(f"{name!r} is nested too deeply. Correct or remove it.") from error
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{name!r} is no JSON ({reason}). Correct or remove it.") from error
+        raise InputError(f"{name!r} is not JSON ({reason}). Correct or remove it.") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,4 +52,4 @@ def _finite_number(text: str) -> float:
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a number in JSON")

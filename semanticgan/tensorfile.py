@@ -146,7 +146,7 @@ def parse_json(text: str, numbers_only: bool = True) -> Any:
 
     Args:
         text: the JSON.
-        numbers_only: refuse NaN and Infinity, which are no JSON; else they become None.
+        numbers_only: refuse NaN and Infinity, which are not JSON; else they become None.
 
     Raises:
         ValueError: no JSON, or one of more than 20 levels.

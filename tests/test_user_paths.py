@@ -1,4 +1,4 @@
-"""Paths from outside: ``~`` is the home folder wherever one is given, and what is no path is one line."""
+"""Paths from outside: ``~`` is the home folder wherever one is given, and what is not a path is one line."""
 
 from __future__ import annotations
 

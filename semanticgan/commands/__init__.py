@@ -34,11 +34,11 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "prepare-data": "make a training set from pictures with masks",
         "train-parser": "train a small network that reads the regions of face pictures",
         "label-regions": "label a folder of aligned face pictures with it",
-        "train-classifier": "train a small network that tells what portraits show: glasses, hair, smile, age",
+        "train-classifier": "train a small network that recognises attributes of portraits: glasses, hair, smile, age",
         "train": "train a model from a recipe",
         "report": "a page or picture that shows how a training goes",
         "export": "write a run's model as one file to share",
-        "blend": "join two related models: renderer from a side on, or regions, of the second",
+        "blend": "join two related models: renderer blocks from a resolution up, or regions, of the second",
         "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
         "benchmark": "measure speed and memory on this machine",
     }
@@ -94,7 +94,9 @@ def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
             if error.strerror is None:  # raised by a program, not by the system
                 raise
             where = f" {error.filename!r}" if error.filename is not None else ""
-            return _complain(f"the system refuses{where}: {error.strerror}. Mend that, then run this again.", 2)
+            return _complain(
+                f"the system refuses{where}: {error.strerror}. Correct that, then run the command again.", 2
+            )
         except RuntimeError as error:
             lost = _lost_worker(error)
             if lost is None:

@@ -23,7 +23,9 @@ STORED_PRECISIONS = ("float32", "float16")  # of weights in a file
 MODEL = "NAME_OR_PATH_OR_RUN"
 """Metavar of a model: what :func:`semanticgan.registry.resolve` takes."""
 MODEL_HELP = "a model's name, a .safetensors file, or the folder of a run (its newest state) or of a state"
-PARSER_HELP = "reads a picture's regions: portraits-64, photographs-64, or what train-parser wrote"
+PARSER_HELP = (
+    "parser that reads the regions of a picture: portraits-64, photographs-64, or a file written by train-parser"
+)
 MOST = 1_000_000_000
 """Largest number of pictures or steps that an option takes."""
 LARGEST_BATCH = 65_536
@@ -42,7 +44,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seed_argument(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--seed", type=seed, default=0, help="seed of the picture (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="random seed (default: %(default)s)")
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
@@ -63,11 +65,11 @@ def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, thing
             "--held-out",
             at_least(1, MOST),
             defaults.num_held_out,
-            f"the last so many {things} are scored, not trained on",
+            f"hold out the last N {things} for scoring",
         ),
-        ("--steps", at_least(1, MOST), defaults.num_steps, "steps of the optimiser"),
-        ("--batch", at_least(1, LARGEST_BATCH), defaults.batch, f"{things} a step"),
-        ("--seed", seed, defaults.seed, "of the weights, the order and the augmentation"),
+        ("--steps", at_least(1, MOST), defaults.num_steps, "training steps"),
+        ("--batch", at_least(1, LARGEST_BATCH), defaults.batch, f"{things} per step"),
+        ("--seed", seed, defaults.seed, "seed of the weights, the order and the augmentation"),
     ):
         parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)s)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
@@ -85,11 +87,15 @@ def add_region_arguments(parser: argparse.ArgumentParser, required: bool, defaul
         action="append",
         required=required,
         metavar="NAMES",
-        help=f"region or regions to change, parted by commas or repeated{default}",
+        help=f"regions to change, comma-separated; may be repeated{default}",
     )
-    parser.add_argument("--what", choices=WHAT, default="both", help="which of a region's codes (default: %(default)s)")
     parser.add_argument(
-        "--include-base", action="store_true", help="also exchange the shared base rows (pose, outline)"
+        "--what", choices=WHAT, default="both", help="which codes of the region to change (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--include-base",
+        action="store_true",
+        help="also exchange the base rows, which all regions share (pose, outline)",
     )
 
 
@@ -99,7 +105,7 @@ def add_truncation_argument(parser: argparse.ArgumentParser) -> None:
         type=finite,
         default=1.0,
         metavar="PSI",
-        help="draw sampled codes towards the mean code: 1 leaves them, 0 is the mean (default: %(default)s)",
+        help="truncation psi of sampled codes: 1 keeps them, 0 gives the mean code (default: %(default)s)",
     )
 
 
@@ -150,7 +156,7 @@ def seed(text: str) -> int:
     try:
         return at_least(0)(text)
     except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no seed: give a whole number from 0 to 2^63-1") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: give a whole number from 0 to 2^63-1") from error
 
 
 def seeds(text: str) -> tuple[int, ...]:
@@ -159,7 +165,7 @@ def seeds(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
         if not match:
-            raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds such as 3 or 0-15,20")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of seeds such as 3 or 0-15,20")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise argparse.ArgumentTypeError(f"the range {part.strip()!r} runs backwards; write {last}-{first}")
@@ -183,7 +189,7 @@ def at_least(smallest: int, largest: int = MAX_SEED) -> Callable[[str], int]:
         allowed = f"from {smallest} on" if largest == MAX_SEED else f"from {smallest} to {largest}"
         few = len(text) <= _LONGEST_NUMBER  # Python reads no number of thousands of digits
         if not few or not re.fullmatch(r"\s*\d+\s*", text) or not smallest <= int(text) <= largest:
-            raise argparse.ArgumentTypeError(f"{text[:_LONGEST_NUMBER]!r} is no whole number {allowed}")
+            raise argparse.ArgumentTypeError(f"{text[:_LONGEST_NUMBER]!r} is not a whole number {allowed}")
         return int(text)
 
     return whole_number
@@ -194,7 +200,7 @@ def picture_side(text: str) -> int:
     allowed = [2**power for power in range(4, 11)]
     if text.strip() not in map(str, allowed):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no side of a picture; allowed are {', '.join(map(str, allowed))}"
+            f"{text!r} is not a side of a picture; allowed are {', '.join(map(str, allowed))}"
         )
     return int(text)
 
@@ -206,7 +212,7 @@ def finite(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
     return number
 
 

@@ -1,8 +1,8 @@
-"""Measure speed and memory on this machine, beside the fastest that its convolutions can be.
+"""Measure speed and memory on this machine, beside the measured limit of its convolutions.
 
-The floor is the best rate that one plain 3x3 convolution of the same channels and side reaches; the whole model's is
-the sum over its layers of operations by rate. Weights are random unless --model is given: speed does not depend on
-them. Other programs that run at the same time make every number worse.
+The limit of a layer is the best rate of one plain 3x3 convolution with the same channels and resolution. The limit of
+the model is the sum over its layers of operations divided by rate. Weights are random unless --model is given: speed
+does not depend on them. Other running programs make every number worse.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--size",
         type=arguments.picture_side,
-        help=f"side of the pictures, the paper's configuration for it (default: {_DEFAULT_SIZE})",
+        help=f"resolution, with the paper's configuration (default: {_DEFAULT_SIZE})",
     )
-    which.add_argument("--model", metavar=arguments.MODEL, help="this model's configuration and weights instead")
+    which.add_argument("--model", metavar=arguments.MODEL, help="use this model's configuration and weights instead")
     parser.add_argument(
         "--device", choices=arguments.DEVICES, default="auto", help="where to compute (default: %(default)s)"
     )
     parser.add_argument(
-        "--batch", type=arguments.at_least(1, 1024), default=4, help="images at a time (default: %(default)s)"
+        "--batch", type=arguments.at_least(1, 1024), default=4, help="images per batch (default: %(default)s)"
     )
     parser.add_argument(
         "--precision",
         type=_precisions,
         default=("float32", "bfloat16"),
         metavar="LIST",
-        help="float32, bfloat16, or both parted by a comma (default: both)",
+        help="float32, bfloat16, or both, comma-separated (default: both)",
     )
     parser.add_argument(
         "--repeats",
         type=arguments.at_least(1, 1000),
         default=8,
-        help="runs of each measurement, of which the shortest counts (default: %(default)s)",
+        help="repetitions of each measurement; the shortest counts (default: %(default)s)",
     )
     parser.add_argument(
         "--training", action="store_true", help="also time training steps (--size only; minutes on a CPU)"
     )
-    parser.add_argument("--out", type=arguments.path, help="Markdown file of the tables (default: they go to stderr)")
+    parser.add_argument("--out", type=arguments.path, help="Markdown file for the tables (default: stderr)")
     arguments.add_overwrite_argument(parser)
 
 
@@ -100,10 +100,10 @@ def _generator(args: argparse.Namespace, device: torch.device) -> Generator:
 
 
 def _precisions(text: str) -> tuple[str, ...]:
-    """Precisions parted by commas, each once."""
+    """Comma-separated precisions, each once."""
     from semanticgan.model import PRECISIONS
 
     chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     if not set(chosen) <= set(PRECISIONS):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of precisions; allowed are {', '.join(PRECISIONS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of precisions; allowed are {', '.join(PRECISIONS)}")
     return chosen

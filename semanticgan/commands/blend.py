@@ -1,7 +1,7 @@
-"""Blend two related models into one: the renderer from one side on, or whole regions, of the second.
+"""Blend two related models: renderer blocks from a resolution up, or whole regions, come from the second.
 
-The models are related if one was adapted from the other. Structure stays with the first where only large sides are
-taken from the second; its colours and lines come with them. The smaller the side, the more of the second.
+Models are related if one was adapted from the other. With only the high resolutions of the second, structure stays that
+of the first and colours and lines become those of the second. A lower resolution takes more of the second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar=arguments.MODEL,
-        help="the first model, which gives all that is not asked of the second (default: the bundled model)",
+        help="the first model (default: the bundled model)",
     )
     parser.add_argument(
         "--with", dest="second", required=True, metavar=arguments.MODEL, help="the second model, related to the first"
@@ -31,31 +31,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from-side",
         type=arguments.at_least(1, arguments.MOST),
         metavar="SIDE",
-        help="take the renderer's blocks that put out this side in pixels and larger ones",
+        help="take the renderer blocks from this resolution up",
     )
     parser.add_argument(
-        "--region", action="append", metavar="NAMES", help="take these local generators; by commas or repeated"
+        "--region",
+        action="append",
+        metavar="NAMES",
+        help="take these local generators, comma-separated; may be repeated",
     )
     parser.add_argument(
         "--weight",
         type=arguments.finite,
         default=1.0,
-        help="how much of the second model, 0 to 1 (default: %(default)s)",
+        help="weight of the second model, 0 to 1 (default: %(default)s)",
     )
     parser.add_argument(
         "--smooth",
         type=arguments.finite,
         default=0.0,
         metavar="DOUBLINGS",
-        help="pass from one renderer to the other over so many doublings of the side (default: a sharp cut)",
+        help="number of doublings of the resolution over which the renderers are mixed (default: a sharp cut)",
     )
     parser.add_argument(
         "--out", type=arguments.path, required=True, metavar="OUT.safetensors", help="file of weights to write"
     )
     parser.add_argument(
-        "--precision", choices=arguments.STORED_PRECISIONS, help="of the stored weights (default: as the models')"
+        "--precision",
+        choices=arguments.STORED_PRECISIONS,
+        help="precision of the stored weights (default: that of the models)",
     )
-    parser.add_argument("--description", metavar="LINE", help="one line on the model, stored in the file")
+    parser.add_argument("--description", metavar="LINE", help="one-line description of the model, stored in the file")
     arguments.add_overwrite_argument(parser)
 
 
@@ -67,7 +72,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.from_side is None and not args.region:
         raise InputError(
-            "nothing was asked of the second model. Give --from-side (such as 64), --region (such as hair), or both."
+            "nothing is taken from the second model. Give --from-side (such as 64), --region (such as hair), or both."
         )
     require_free(args.out, args.overwrite)
     blended = blend(

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
     arguments.add_seed_argument(parser)
     parser.add_argument(
-        "--order", metavar="NAMES", help="regions to add, in this order (default: all, the model's order)"
+        "--order", metavar="NAMES", help="regions to add, in this order (default: all, in the model's order)"
     )
     arguments.add_truncation_argument(parser)
     parser.add_argument(

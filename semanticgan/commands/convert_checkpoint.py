@@ -1,7 +1,7 @@
 """Turn a checkpoint of the reference implementation into a safe file of weights.
 
-The authors' .pt files are pickles. They are read without running anything in them: nothing but tensors and the
-training's arguments is accepted. Channel widths are read from the tensors, so smaller and larger models convert too.
+The authors' .pt files are pickles. They are read without running any code in them: only tensors and training
+arguments are accepted. Channel widths are read from the tensors, so smaller and larger models convert too.
 """
 
 from __future__ import annotations
@@ -29,19 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="checkpoint: released, or written by the authors' train.py",
     )
     parser.add_argument("out", type=arguments.path, metavar="OUT.safetensors", help="file of weights to write")
-    parser.add_argument("--trust", action="store_true", help="say that you know where the file comes from; needed")
+    parser.add_argument("--trust", action="store_true", help="confirm that you trust the origin of the file; required")
     parser.add_argument(
-        "--regions", metavar="SCHEME", help=f"names of the regions: {', '.join(SCHEMES)} (default: by their number)"
+        "--regions", metavar="SCHEME", help=f"region scheme: {', '.join(SCHEMES)} (default: by their number)"
     )
     parser.add_argument(
-        "--precision", choices=_PRECISIONS, default="float32", help="of the stored weights (default: %(default)s)"
+        "--precision",
+        choices=_PRECISIONS,
+        default="float32",
+        help="precision of the stored weights (default: %(default)s)",
     )
     parser.add_argument(
-        "--without-discriminator", action="store_true", help="leave out a training checkpoint's discriminator"
+        "--without-discriminator", action="store_true", help="leave out the discriminator of a training checkpoint"
     )
     parser.add_argument("--licence", metavar="TERMS", help="terms of the weights, stored in the file")
     parser.add_argument("--data-licence", metavar="TERMS", help="terms of the training data, stored in the file")
-    parser.add_argument("--description", metavar="LINE", help="one line on the model, stored in the file")
+    parser.add_argument("--description", metavar="LINE", help="one-line description of the model, stored in the file")
     arguments.add_overwrite_argument(parser)
 
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     arguments.add_seed_argument(source)
     source.add_argument(
-        "--latent", type=arguments.path, metavar="FILE", help="latent code of the picture, in place of --seed"
+        "--latent", type=arguments.path, metavar="FILE", help="latent code of the picture, instead of --seed"
     )
     arguments.add_region_arguments(parser, required=True)
     origin = parser.add_mutually_exclusive_group()
@@ -42,29 +42,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--variations",
         type=arguments.at_least(1, 255),
         metavar="N",
-        help="regions from N seeds, counted from --from-seed (default: from the one after --seed)",
+        help="write a sheet of N versions, whose regions come from N consecutive seeds from --from-seed on (default: "
+        "--seed + 1)",
     )
     many.add_argument(
         "--interpolate",
         type=arguments.at_least(2, 255),
         metavar="STEPS",
-        help="move there in so many steps, both ends too",
+        help="number of steps, endpoints included",
     )
     arguments.add_truncation_argument(parser)
     parser.add_argument(
-        "--composite", action="store_true", help="keep every pixel outside the feathered regions as it was"
+        "--composite", action="store_true", help="keep every pixel outside the feathered regions unchanged"
     )
     parser.add_argument(
         "--out", type=arguments.path, default=Path("edited.png"), help="PNG to write (default: %(default)s)"
     )
     parser.add_argument(
-        "--sheet", action="store_true", help="also OUT-sheet.png: source, reference, region, result, difference"
+        "--sheet", action="store_true", help="also write OUT-sheet.png: source, reference, region, result, difference"
     )
     parser.add_argument(
-        "--labels", action="store_true", help="also OUT-labels.png, the label map of the edited picture"
+        "--labels", action="store_true", help="also write OUT-labels.png, the label map of the edited picture"
     )
     parser.add_argument(
-        "--save-latent", type=arguments.path, metavar="FILE", help="also the edited code, .safetensors or .npy"
+        "--save-latent", type=arguments.path, metavar="FILE", help="also write the edited code, .safetensors or .npy"
     )
     arguments.add_overwrite_argument(parser)
 
@@ -116,7 +117,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _require_sensible(args: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
     if args.from_seed is None and args.from_latent is None and not args.variations:
-        raise InputError("nothing to take the region from. Add --from-seed SEED, --from-latent FILE or --variations N.")
+        raise InputError("no source for the region. Add --from-seed SEED, --from-latent FILE or --variations N.")
     if args.variations and args.from_latent:
         raise InputError("--variations takes its regions from seeds, not from --from-latent. Leave one of them out.")
     if args.labels and (args.variations or args.interpolate):

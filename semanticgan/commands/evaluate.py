@@ -1,7 +1,7 @@
 """Measure how good a model's pictures are, how smoothly they follow their codes, and whether edits stay local.
 
-Numbers that do not rest on Inception or LPIPS are of stand-ins: they compare models with each other, not with the
-literature, and are labelled so. Started by torchrun, several processes share the work.
+Scores computed without Inception or LPIPS use substitute networks and are labelled stand-in: they compare models with
+each other, not with published scores. Several processes started by torchrun share the work.
 """
 
 from __future__ import annotations
@@ -39,43 +39,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=("fid", "kid", "pr"),
         metavar="LIST",
         help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, ownership, diversity, reconstruction, "
-        "parted by commas (default: fid,kid,pr)",
+        "comma-separated (default: fid,kid,pr)",
     )
     data = parser.add_argument_group("data")
     data.add_argument("--data", type=arguments.path, metavar="PATH", help="pictures to compare with")
     data.add_argument(
         "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
     )
-    data.add_argument("--scheme", help="regions of a folder's label maps, if it does not say them")
-    data.add_argument("--split", default="train", help="train, val or all, of celebamask-hq (default: %(default)s)")
+    data.add_argument("--scheme", help="region scheme of a folder's label maps, if its dataset.json does not give it")
+    data.add_argument(
+        "--split", default="train", help="split of celebamask-hq: train, val or all (default: %(default)s)"
+    )
     data.add_argument(
         "--data-seed",
         type=arguments.seed,
         default=0,
-        help="of portraits: another than that of a training draws others (default: %(default)s)",
+        help="seed of the drawn portraits; use one that was not used in training (default: %(default)s)",
     )
     data.add_argument(
         "--num-real",
         type=arguments.at_least(2, arguments.MOST),
         metavar="N",
-        help="pictures of the data (default: --num-generated, or all)",
+        help="number of pictures of the data (default: --num-generated, or all)",
     )
     data.add_argument(
-        "--workers", type=arguments.at_least(0, 64), default=0, help="processes that read (default: %(default)s)"
+        "--workers", type=arguments.at_least(0, 64), default=0, help="reader processes (default: %(default)s)"
     )
     arguments.add_megapixels_argument(data)
     data.add_argument(
         "--reconstructions",
         type=arguments.path,
         metavar="PATH",
-        help="pictures that are to be those of the data, name by name",
+        help="reconstructions, matched to --data by file name",
     )
-    data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="where features of the data are kept")
+    data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="folder that caches features of the data")
     parser.add_argument(
         "--num-generated",
         type=arguments.at_least(1, arguments.MOST),
         default=5000,
-        help="pictures of the model (default: %(default)s)",
+        help="number of generated pictures (default: %(default)s)",
     )
     parser.add_argument(
         "--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed (default: %(default)s)"
@@ -84,18 +86,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--extractor",
         default="inception",
-        help="inception, attributes, random or discriminator:RUN_OR_MODEL; of features (default: %(default)s)",
+        help="feature extractor: inception, attributes, random or discriminator:RUN_OR_MODEL (default: %(default)s)",
     )
     parser.add_argument(
-        "--extractor-weights", type=arguments.path, metavar="FILE", help="Inception's, if not in PyTorch's cache"
+        "--extractor-weights",
+        type=arguments.path,
+        metavar="FILE",
+        help="weights of Inception, if they are not in PyTorch's cache",
     )
     parser.add_argument(
         "--distance",
-        help="lpips-vgg, lpips-alex, attributes, random or discriminator:RUN_OR_MODEL; path lengths take lpips-vgg "
-        "unless given, other metrics do without",
+        help="lpips-vgg, lpips-alex, attributes, random or discriminator:RUN_OR_MODEL; perceptual "
+        "distance (default: lpips-vgg for path lengths, none for other metrics)",
     )
     parser.add_argument(
-        "--distance-weights", type=arguments.path, metavar="FILE", help="the trunk's, if not in PyTorch's cache"
+        "--distance-weights",
+        type=arguments.path,
+        metavar="FILE",
+        help="weights of the LPIPS trunk, if they are not in PyTorch's cache",
     )
     parser.add_argument(
         "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
@@ -104,31 +112,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-paths",
         type=arguments.at_least(1, arguments.MOST),
         metavar="N",
-        help="of a path length (default: --num-generated)",
+        help="number of paths of a path length (default: --num-generated)",
     )
     parser.add_argument(
-        "--region", action="append", metavar="NAMES", help="regions to measure one by one, by commas (default: all)"
+        "--region", action="append", metavar="NAMES", help="regions to measure, comma-separated (default: all)"
     )
     parser.add_argument("--parser", metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
     parser.add_argument(
         "--classifier",
         metavar="NAME_OR_PATH",
-        help="tells attributes; of train-classifier (default: that of the package)",
+        help="attribute classifier, a file written by train-classifier (default: the bundled one)",
     )
     parser.add_argument(
         "--num-edits",
         type=arguments.at_least(1, arguments.MOST),
         default=100,
-        help="pictures whose regions are edited, for locality and diversity (default: %(default)s)",
+        help="number of pictures whose regions are edited, for locality and diversity (default: %(default)s)",
     )
     parser.add_argument(
         "--num-variations",
         type=arguments.at_least(2, 1000),
         default=8,
-        help="of each region of a picture, for diversity (default: %(default)s)",
+        help="variations of each region of a picture, for diversity (default: %(default)s)",
     )
     parser.add_argument(
-        "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures at a time (default: %(default)s)"
+        "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures per batch (default: %(default)s)"
     )
     parser.add_argument(
         "--out",
@@ -137,10 +145,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
     )
     parser.add_argument(
-        "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of pictures that were scored"
+        "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of the scored pictures"
     )
     parser.add_argument(
-        "--plot", type=arguments.path, metavar="FILE", help="also draw what edits change, region by region"
+        "--plot", type=arguments.path, metavar="FILE", help="also write a chart of what edits change, by region"
     )
     arguments.add_overwrite_argument(parser)
 
@@ -375,5 +383,5 @@ def _plot(evaluation: Evaluation) -> Image.Image:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Names parted by commas, each once."""
+    """Comma-separated names, each once."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -1,7 +1,7 @@
-"""Write the averaged generator of a run as one file to share, on request with its discriminator.
+"""Write the averaged generator of a run as one file to share, optionally with its discriminator.
 
-With the discriminator others can go on training from the file (`train ... start=FILE`) and compare models in its
-features (`evaluate --extractor discriminator:FILE`). Optimiser state stays behind: only the run itself resumes exactly.
+With the discriminator others can continue the training (`train ... start=FILE`) and compare models in its features
+(`evaluate --extractor discriminator:FILE`). The optimiser state is not included: only the run itself resumes exactly.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=arguments.path, required=True, metavar="OUT.safetensors", help="file of weights to write"
     )
-    parser.add_argument("--with-discriminator", action="store_true", help="keep the discriminator in the file, too")
+    parser.add_argument("--with-discriminator", action="store_true", help="also store the discriminator")
     parser.add_argument(
         "--precision",
         choices=arguments.STORED_PRECISIONS,
         default="float32",
-        help="of the stored weights; float16 halves the file (default: %(default)s)",
+        help="precision of the stored weights; float16 halves the file (default: %(default)s)",
     )
-    parser.add_argument("--description", metavar="LINE", help="one line on the model (default: the recipe's)")
+    parser.add_argument(
+        "--description", metavar="LINE", help="one-line description of the model (default: the recipe's)"
+    )
     parser.add_argument("--licence", metavar="TERMS", help="terms of the weights (default: the recipe's)")
     parser.add_argument("--data-licence", metavar="TERMS", help="terms of the data (default: the recipe's)")
     parser.add_argument(
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a figure of the training to keep in the file, such as hours=12.5; may be repeated",
+        help="a number to store in the file, such as hours=12.5; may be repeated",
     )
     arguments.add_overwrite_argument(parser)
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     require_free(args.out, args.overwrite)
     source = str(args.source)
     if not args.source.is_dir():
-        raise InputError(f"{source!r} is no folder of a run. Give the run_dir of a training.")
+        raise InputError(f"{source!r} is not a folder of a run. Give the run_dir of a training.")
     try:
         start = Start.read(source)
     except InputError as error:
@@ -97,7 +99,7 @@ def _figure(text: str) -> tuple[str, Any]:
     """NAME=VALUE -> both, a number where it is one."""
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise InputError(f"--figure {text!r} is no NAME=VALUE, such as hours=12.5.")
+        raise InputError(f"--figure {text!r} is not NAME=VALUE, such as hours=12.5.")
     try:
         number = float(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Generate pictures from seeds: one PNG a seed, the same whatever the others are."""
+"""Generate pictures from seeds: one PNG per seed. A seed gives the same picture whatever other seeds are given."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-15,20 (default: --seed)")
     arguments.add_truncation_argument(parser)
     parser.add_argument(
-        "--out", type=arguments.path, default=Path("samples"), help="folder of the pictures (default: %(default)s)"
+        "--out", type=arguments.path, default=Path("samples"), help="output folder (default: %(default)s)"
     )
-    parser.add_argument("--labels", action="store_true", help="also the label map of each picture, an indexed PNG")
-    parser.add_argument("--latents", action="store_true", help="also the latent code of each picture, .safetensors")
-    parser.add_argument("--sheet", action="store_true", help="also all pictures on one sheet, sheet.png")
+    parser.add_argument("--labels", action="store_true", help="also write the label map of each picture (indexed PNG)")
+    parser.add_argument(
+        "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"
+    )
+    parser.add_argument("--sheet", action="store_true", help="also write all pictures as one sheet, sheet.png")
     arguments.add_overwrite_argument(parser)
 
 

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds",
         type=arguments.seed_path,
         metavar="LIST",
-        help="seeds to pass through, in order; the first also gives what does not move (default: --seed and the next)",
+        help="seeds to pass through, in order; what does not move is that of the first (default: --seed and the next)",
     )
     arguments.add_region_arguments(parser, required=False, default=" (default: the whole picture)")
     parser.add_argument("--method", choices=("linear", "cubic"), default="cubic", help="default: %(default)s")
@@ -41,14 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames",
         type=arguments.at_least(1, 10_000),
         default=48,
-        help="frames from seed to seed (default: %(default)s)",
+        help="frames between two seeds (default: %(default)s)",
     )
     parser.add_argument(
-        "--fps", type=arguments.at_least(1, 100), default=24, help="frames a second (default: %(default)s)"
+        "--fps", type=arguments.at_least(1, 100), default=24, help="frames per second (default: %(default)s)"
     )
     arguments.add_truncation_argument(parser)
     parser.add_argument(
-        "--composite", action="store_true", help="keep every pixel outside the feathered regions as it was"
+        "--composite", action="store_true", help="keep every pixel outside the feathered regions unchanged"
     )
     parser.add_argument(
         "--out", type=arguments.path, default=Path("interpolation.mp4"), help=".mp4 or .gif (default: %(default)s)"
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     seeds: tuple[int, ...] = args.seeds or (args.seed, following(args.seed, 1))
     if len(seeds) < 2:
-        raise InputError(f"one seed, {seeds[0]}, is no way to go. Give two or more, such as --seeds {seeds[0]},8.")
+        raise InputError(f"one seed, {seeds[0]}, is not enough. Give two or more, such as --seeds {seeds[0]},8.")
     if args.region is None and (args.composite or args.what != "both" or args.include_base):
         raise InputError(
             "--composite, --what and --include-base are about regions. Add --region NAMES, or leave them out."

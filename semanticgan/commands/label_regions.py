@@ -1,9 +1,9 @@
 """Label a folder of aligned face pictures: a training set from pictures without masks.
 
-A parser (`train-parser`) reads the regions. The output is a folder that the trainer reads, as `prepare-data` writes
-it: image/, label/ (indexed PNG), dataset.json, and attributes.jsonl with the name of each picture's file. Pictures
-must be aligned like those that the parser was trained on; look at some label maps before you train. A command that was
-stopped continues when it is repeated; an existing folder is never replaced.
+A parser (`train-parser`) reads the regions. The output is a folder like those of `prepare-data`: image/, label/
+(indexed PNG), dataset.json, and attributes.jsonl with the file name of each picture. Pictures must be aligned like
+those that the parser was trained on; look at some label maps before you train. Repeat a stopped command to continue it;
+an existing folder is never replaced.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--parser", required=True, metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
     parser.add_argument(
-        "--out", type=arguments.path, required=True, metavar="FOLDER", help="the folder to write, a new one"
+        "--out", type=arguments.path, required=True, metavar="FOLDER", help="output folder, which must not exist"
     )
     parser.add_argument(
-        "--size", type=arguments.picture_side, help="side of pictures and label maps (default: the parser's)"
+        "--size", type=arguments.picture_side, help="resolution of pictures and label maps (default: the parser's)"
     )
     arguments.add_megapixels_argument(parser)
     parser.add_argument("--device", choices=arguments.DEVICES, default="auto", help="where to compute")

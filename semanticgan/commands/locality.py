@@ -30,13 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--offset",
         type=arguments.at_least(1, arguments.MOST),
         default=10_000,
-        help="the region comes from the seed this much further (default: %(default)s)",
+        help="the region is taken from seed + OFFSET (default: %(default)s)",
     )
     arguments.add_region_arguments(parser, required=True)
     arguments.add_truncation_argument(parser)
-    parser.add_argument("--composite", action="store_true", help="measure the composited pictures: outside is then 0")
     parser.add_argument(
-        "--out", type=arguments.path, metavar="FILE", help="also write the numbers of every seed, as JSON"
+        "--composite", action="store_true", help="measure the composited pictures; the change outside is then 0"
+    )
+    parser.add_argument(
+        "--out", type=arguments.path, metavar="FILE", help="also write the numbers of every seed as JSON"
     )
     arguments.add_overwrite_argument(parser)
 

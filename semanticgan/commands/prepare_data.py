@@ -1,7 +1,7 @@
 """Make a training set: pictures and label maps decoded and resized once, in one folder or LMDB.
 
-A command that was stopped continues when it is repeated, and ends in the same bytes. `verify PATH` reads a prepared
-set again, all of it, and names what is broken.
+Repeat a stopped command to continue it; the result has the same bytes. `verify PATH` reads a whole prepared set again
+and names damaged files.
 """
 
 from __future__ import annotations
@@ -41,34 +41,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "kind",
         choices=(*(kind for kind in KINDS if kind != "pictures"), VERIFY),
-        help="folder: image/ and label/ in a folder or zip; lmdb: what --format lmdb wrote; celebamask-hq: its "
-        "original layout; portraits: drawn; verify: read the prepared set at PATH again",
+        help="folder: image/ and label/ in a folder or zip; lmdb: written by --format lmdb; celebamask-hq: the "
+        "original layout; portraits: drawn by this package; verify: check the prepared set at PATH",
+    )
+    parser.add_argument("path", nargs="?", type=path, metavar="PATH", help="input folder or zip; none for portraits")
+    parser.add_argument(
+        "--size", type=picture_side, default=256, help="resolution of the pictures in pixels (default: %(default)s)"
     )
     parser.add_argument(
-        "path", nargs="?", type=path, metavar="PATH", help="what to read; none for portraits, which are drawn"
-    )
-    parser.add_argument(
-        "--size", type=picture_side, default=256, help="side of the pictures in pixels (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--out", type=path, metavar="FOLDER", help="the folder to write, outside of PATH; needed but to verify"
+        "--out", type=path, metavar="FOLDER", help="output folder, outside PATH; required unless verifying"
     )
     parser.add_argument(
         "--format",
         choices=FORMATS,
         default="folder",
-        help="folder: files in image/ and label/; lmdb: one data.mdb, for tens of thousands (default: %(default)s)",
+        help="folder: files in image/ and label/; lmdb: one data.mdb, for large sets (default: %(default)s)",
     )
     parser.add_argument(
         "--picture-format",
         choices=PICTURE_FORMATS,
-        help="png: lossless; jpeg: quality 97, 4:4:4, about 140 kB a photograph of 512 pixels, so that 30,000 take "
-        f"about 4 GB (default: jpeg in an LMDB above {LARGEST_PNG} pixels, else png); label maps are lossless always",
+        help="png: lossless; jpeg: quality 97, 4:4:4, about 140 kB per photograph of 512 pixels (4 GB for "
+        f"30,000) (default: jpeg in an LMDB above {LARGEST_PNG} pixels, else png); label maps are always lossless",
     )
     parser.add_argument(
         "--count",
         type=at_least(1, MOST),
-        help=f"the first so many only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
+        help=f"use only the first N (portraits: how many to draw, default {DEFAULT_NUM_PORTRAITS})",
+        metavar="N",
     )
     parser.add_argument(
         "--split", choices=tuple(SPLITS), default="train", help="part of CelebAMask-HQ (default: %(default)s)"
@@ -76,19 +75,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scheme",
         metavar="NAME",
-        help="what the labels mean, such as celebamask-13, or guess; a folder's dataset.json may say it",
+        help="region scheme of the labels, such as celebamask-13, or guess (default: from dataset.json)",
     )
     parser.add_argument(
-        "--label-order", metavar="NAME", help="order that a folder's label ids come in: celebamask-19 or bisenet-19"
+        "--label-order", metavar="NAME", help="order of a folder's label ids: celebamask-19 or bisenet-19"
     )
     parser.add_argument(
         "--missing",
         choices=("error", "skip"),
         default="error",
-        help="CelebAMask-HQ pictures without masks (default: %(default)s)",
+        help="what to do with CelebAMask-HQ pictures without masks (default: %(default)s)",
     )
-    parser.add_argument("--style", metavar="NAME", help="how portraits are drawn")
-    parser.add_argument("--workers", type=at_least(0, 256), help="processes (default: one a processor)")
+    parser.add_argument("--style", metavar="NAME", help="drawing style of portraits")
+    parser.add_argument("--workers", type=at_least(0, 256), help="worker processes (default: one per processor)")
     add_megapixels_argument(parser)
     add_seed_argument(parser)
     add_overwrite_argument(parser)

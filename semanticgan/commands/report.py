@@ -1,7 +1,7 @@
 """Report on a training, finished or under way, as one page that needs no network, or as one picture.
 
-The page (.html) has everything: curves, sheets, how a sample developed, warnings and the configuration. The picture
-(.png) has the essentials. The run's folder is only read.
+The page (.html) has curves, sheets, the history of one sample, warnings and the configuration. The picture (.png) has
+the most important of these. The run's folder is only read.
 """
 
 from __future__ import annotations

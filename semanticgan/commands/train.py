@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recipe", metavar="RECIPE", help="the name of a recipe that comes with the package, or a YAML file"
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values that differ from the recipe's")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values that replace those of the recipe")
     parser.add_argument(
-        "--metrics", metavar="LIST", help="measured every metrics.every steps: names of evaluate, parted by commas"
+        "--metrics", metavar="LIST", help="metrics of evaluate to measure every metrics.every steps, comma-separated"
     )
 
 

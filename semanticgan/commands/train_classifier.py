@@ -1,8 +1,8 @@
-"""Train a classifier: a small network that tells what portraits show, from glasses to the turn of the head.
+"""Train a classifier: a small network that recognises attributes of portraits, from glasses to head pose.
 
-It learns from portraits that this package draws, whose records say what they show, in minutes on a CPU. The last ones
-are held out, and how well it reads them is printed and stored in its file. `evaluate` takes it as
---extractor attributes:FILE and --distance attributes:FILE; without FILE these mean the one in the package.
+It learns from portraits drawn by this package, whose attributes are known, in minutes on a CPU. Scores on the last
+portraits, which are held out, are printed and stored in the file. `evaluate` takes it as --extractor attributes:FILE
+and --distance attributes:FILE; without FILE these are the bundled classifier.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ DEFAULT_NUM_PORTRAITS = 18_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="the classifier to write"
-    )
+    parser.add_argument("--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="output file")
     parser.add_argument(
         "--size",
         type=arguments.picture_side,
         default=64,
-        help="side of the pictures that it will read, up to 256 pixels (default: %(default)s)",
+        help="resolution that it reads, up to 256 pixels (default: %(default)s)",
     )
     parser.add_argument(
         "--count",
@@ -38,16 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="portraits to draw, kept in memory (default: %(default)s)",
     )
     parser.add_argument(
-        "--data-seed", type=arguments.seed, default=0, help="of the series that is drawn (default: %(default)s)"
+        "--data-seed", type=arguments.seed, default=0, help="seed of the drawn portraits (default: %(default)s)"
     )
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         default=ClassifierTraining.precision,
-        help="of the arithmetic; bfloat16 is faster where the processor knows it (default: %(default)s)",
+        help="precision of the training; bfloat16 is faster on processors that support it (default: %(default)s)",
     )
     parser.add_argument(
-        "--workers", type=arguments.at_least(0, 64), default=0, help="processes that draw (default: %(default)s)"
+        "--workers", type=arguments.at_least(0, 64), default=0, help="worker processes that draw (default: %(default)s)"
     )
     arguments.add_learning_arguments(parser, ClassifierTraining, "portraits", "drawn by this package, free of terms")
 

@@ -1,8 +1,8 @@
 """Train a parser: a small network that reads the regions of aligned face pictures.
 
-It learns from pictures with masks, in minutes on a CPU. The last pairs are held out, and what it reads in them is
-compared with their masks: pixel accuracy, and intersection over union (IoU) by region, are printed and stored in its
-file. `label-regions` labels pictures with it.
+It learns from pictures with masks, in minutes on a CPU. The last pairs are held out. Pixel accuracy and intersection
+over union (IoU) by region on the held-out pairs are printed and stored in the file. `label-regions` labels pictures
+with it.
 """
 
 from __future__ import annotations
@@ -27,44 +27,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "kind",
         choices=tuple(kind for kind in KINDS if kind != "pictures"),
-        help="folder: image/ and label/ in a folder or zip; lmdb: what prepare-data wrote; celebamask-hq: its original "
-        "layout; portraits: drawn",
+        help="folder: image/ and label/ in a folder or zip; lmdb: written by prepare-data; celebamask-hq: the "
+        "original layout; portraits: drawn by this package",
     )
     parser.add_argument(
-        "path", nargs="?", type=arguments.path, metavar="PATH", help="what to read; none for portraits, which are drawn"
+        "path", nargs="?", type=arguments.path, metavar="PATH", help="input folder or zip; none for portraits"
     )
-    parser.add_argument(
-        "--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="the parser to write"
-    )
+    parser.add_argument("--out", type=arguments.path, required=True, metavar="FILE.safetensors", help="output file")
     parser.add_argument(
         "--size",
         type=arguments.picture_side,
         default=64,
-        help="side of the pictures that it will read, up to 512 pixels (default: %(default)s)",
+        help="resolution that it reads, up to 512 pixels (default: %(default)s)",
     )
-    parser.add_argument("--scheme", metavar="NAME", help="what the labels mean; a folder's dataset.json may say it")
+    parser.add_argument("--scheme", metavar="NAME", help="region scheme of the labels (default: from dataset.json)")
     parser.add_argument(
-        "--label-order", metavar="NAME", help="order that a folder's label ids come in: celebamask-19 or bisenet-19"
+        "--label-order", metavar="NAME", help="order of a folder's label ids: celebamask-19 or bisenet-19"
     )
     parser.add_argument(
         "--count",
         type=arguments.at_least(2, arguments.MOST),
-        help=f"the first so many pairs only; portraits: {DEFAULT_NUM_PORTRAITS} unless given",
+        help=f"use only the first N pairs (portraits: how many to draw, default {DEFAULT_NUM_PORTRAITS})",
     )
     parser.add_argument(
         "--precision",
         choices=arguments.STORED_PRECISIONS,
         default="float32",
-        help="of the stored weights; float16 halves the file (default: %(default)s)",
+        help="precision of the stored weights; float16 halves the file (default: %(default)s)",
     )
     parser.add_argument(
         "--arithmetic",
         choices=PRECISIONS,
         default=ParserTraining.precision,
-        help="of the training; bfloat16 is faster where the processor knows it (default: %(default)s)",
+        help="precision of the training; bfloat16 is faster on processors that support it (default: %(default)s)",
     )
     parser.add_argument(
-        "--data-seed", type=arguments.seed, default=0, help="of portraits that are drawn (default: %(default)s)"
+        "--data-seed", type=arguments.seed, default=0, help="seed of the drawn portraits (default: %(default)s)"
     )
     arguments.add_megapixels_argument(parser)
     arguments.add_learning_arguments(parser, ParserTraining, "pairs")

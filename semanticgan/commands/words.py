@@ -16,7 +16,7 @@ def require_usable(words: Sequence[str], parser: argparse.ArgumentParser) -> Non
     """Check what a shell gives for an unset variable (``--out ""``), and what argparse cannot take.
 
     Raises:
-        InputError: an empty value, ``--`` as a value, a word that is no Unicode or has a zero byte, or control
+        InputError: an empty value, ``--`` as a value, a word that is not Unicode or has a zero byte, or control
             characters in KEY=VALUE.
     """
     valued = {
@@ -29,7 +29,7 @@ def require_usable(words: Sequence[str], parser: argparse.ArgumentParser) -> Non
     for word in words:
         if "\0" in word or any(unicodedata.category(character) == "Cs" for character in word):
             raise InputError(
-                f"the argument {ascii(word)[:_LONGEST_SHOWN]} has a zero byte or is no Unicode. Type another."
+                f"the argument {ascii(word)[:_LONGEST_SHOWN]} has a zero byte or is not Unicode. Type another."
             )
         name, equals, value = word.partition("=")
         named = name if equals and re.fullmatch(r"-{0,2}[\w.-]+", name) else ""

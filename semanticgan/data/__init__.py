@@ -100,9 +100,9 @@ def open_dataset(
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
     if not 1 <= size <= 4096:
-        raise InputError(f"size {size} is no side of a picture. Give 1 to 4096 pixels.")
+        raise InputError(f"size {size} is not a resolution. Give 1 to 4096 pixels.")
     if length is not None and length < 1:
-        raise InputError(f"a dataset of {length} pictures was asked for. Give 1 or more, or none for all.")
+        raise InputError(f"length {length} is too small. Give 1 or more, or none for all pictures.")
     if not 0 < max_megapixels < math.inf:
         raise InputError(f"a limit of {max_megapixels} megapixels was asked for. Give a number above 0, such as 64.")
     if kind not in ("portraits", *_REGISTERED) and path is None:

@@ -148,7 +148,7 @@ class FolderDataset(PairDataset):
             return RegionScheme.from_dict(self._description["regions"])
         except InputError as error:
             raise InputError(
-                f"the 'regions' in dataset.json of {str(self._storage.path)!r} are no region scheme: {error} "
+                f"the 'regions' in dataset.json of {str(self._storage.path)!r} are not a region scheme: {error} "
                 'Write {"regions": {"names": ["background", ...]}}.'
             ) from error
 

@@ -144,12 +144,12 @@ class LmdbDataset(PairDataset):
         if metadata["format"] > FORMAT:
             raise InputError(
                 f"{str(self._path)!r} has format {metadata['format']}, this version reads up to {FORMAT}. "
-                "Update semanticgan, or prepare the data anew."
+                "Update semanticgan, or prepare the data again."
             )
         try:
             RegionScheme.from_dict(metadata["regions"])
         except InputError as error:
-            raise InputError(f"the regions of {str(self._path)!r} are no region scheme: {error} {_ANEW}") from error
+            raise InputError(f"the regions of {str(self._path)!r} are not a region scheme: {error} {_ANEW}") from error
         return metadata
 
 
@@ -254,7 +254,7 @@ class PairWriter:
                     transaction.put(key, content, append=True)
 
 
-_ANEW = "Restore the file from a copy, or prepare it anew."
+_ANEW = "Restore the file from a copy, or prepare it again."
 
 
 def _key(index: int, kind: str) -> bytes:
@@ -287,7 +287,7 @@ def _find_file(path: str | Path) -> Path:
     if not is_lmdb(path):
         others = "It is a folder of pictures: give the kind 'folder'." if (path / "image").is_dir() else ""
         raise InputError(
-            f"{str(path)!r} is no LMDB: it holds no {FILE}. "
+            f"{str(path)!r} is not an LMDB: it holds no {FILE}. "
             + (others or "Give the folder that `prepare-data ... --format lmdb` wrote.")
         )
     return (path if path.name == FILE else path / FILE).resolve()
@@ -321,7 +321,7 @@ def _environment(identity: _Identity) -> lmdb.Environment:
         environment.close()
     path = Path(identity[0])
     if _identity(path) != identity:
-        raise InputError(f"{str(path)!r} was replaced while it was being read. Begin anew.")
+        raise InputError(f"{str(path)!r} was replaced while it was being read. Run the command again.")
     size = path.stat().st_size
     environment = lmdb.open(str(path.parent), readonly=True, lock=False, readahead=size < _memory(), max_spare_txns=1)
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
@@ -361,6 +361,6 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except lmdb.Error as error:
-        raise InputError(f"{str(path)!r} is no intact LMDB ({error}). {_ANEW}") from error
+        raise InputError(f"{str(path)!r} is not an intact LMDB ({error}). {_ANEW}") from error
     except FileNotFoundError as error:
         raise MissingFileError(f"LMDB {str(path)!r} is gone. {_ANEW}") from error

@@ -117,7 +117,7 @@ def _by_value(image: Image.Image, name: str) -> Mask:
         values = values.view(np.uint8)
     low, high = values.min(), values.max()
     if not np.isfinite(float(low) + float(high)):  # a value that is no number makes both no number
-        raise InputError(f"mask {name!r} holds values that are no finite numbers. {_TWO_VALUES}")
+        raise InputError(f"mask {name!r} holds values that are not finite numbers. {_TWO_VALUES}")
     if low == high:
         return Mask(np.full(values.shape, bool(high > 0)), 1)
     part = values == high

@@ -52,8 +52,8 @@ def files_of_set(folder: Path) -> list[str]:
     listed = _listed(folder, described)
     if listed is None:
         raise ExistingFileError(
-            f"{str(folder)!r} exists and is no prepared dataset, so it is not replaced. Choose another output, or move "
-            "it."
+            f"{str(folder)!r} exists and is not a prepared dataset, so it is not replaced. Choose another "
+            "output, or move it."
         )
     names = [*listed, *_NAMES[described["output_format"]]]
     require_only(folder, set(names).__contains__, "a prepared dataset")

@@ -139,7 +139,9 @@ class FolderStorage(Storage):
         return self.path / self._on_disk.get(name, name)
 
     def _unreadable(self, name: str, error: OSError) -> InputError:
-        return InputError(f"file {self.label(name)!r} cannot be read ({error.strerror}). Restore it, or begin anew.")
+        return InputError(
+            f"file {self.label(name)!r} cannot be read ({error.strerror}). Restore it, or prepare the data again."
+        )
 
 
 class ZipStorage(Storage):
@@ -208,7 +210,7 @@ class ZipStorage(Storage):
                 ) from error
             except (zipfile.BadZipFile, OSError) as error:
                 raise InputError(
-                    f"{str(self.path)!r} is no intact zip ({error}). Give a folder or a zip of pictures."
+                    f"{str(self.path)!r} is not an intact zip ({error}). Give a folder or a zip of pictures."
                 ) from error
         return self._opened[1]
 

@@ -38,7 +38,7 @@ def verify(path: str | Path, workers: int | None = None, progress: bool = False)
 
     Raises:
         MissingFileError: there is nothing at ``path``.
-        InputError: it is no prepared dataset, or damaged; the message names the broken pairs.
+        InputError: it is not a prepared dataset, or damaged; the message names the broken pairs.
     """
     path = user_path(path, "data")
     checks, described = _open(path)
@@ -75,7 +75,7 @@ def verify(path: str | Path, workers: int | None = None, progress: bool = False)
     }
 
 
-_ANEW = "Restore it from a copy, or prepare it anew."
+_ANEW = "Restore it from a copy, or prepare it again."
 
 
 class _Checked(NamedTuple):
@@ -166,7 +166,7 @@ def _open(path: Path) -> tuple[_Checks, dict[str, Any]]:
         described["digest"], described["size"], described["count"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"{str(path)!r} is no prepared dataset: it has no dataset.json with a digest. "
+            f"{str(path)!r} is not a prepared dataset: it has no dataset.json with a digest. "
             "Give a folder that prepare-data wrote."
         ) from error
     return _FolderChecks(path, described), described

@@ -75,7 +75,7 @@ def blend(
     if not 0.0 <= weight <= 1.0:
         raise InputError(f"the weight of a blend lies between 0 (the first model) and 1 (the second), got {weight}.")
     if not 0.0 <= smooth < math.inf:
-        raise InputError(f"smooth is a number of doublings of the side, 0 or more, got {smooth}.")
+        raise InputError(f"smooth must be a number of doublings of the resolution, 0 or more, got {smooth}.")
     chosen = regions if isinstance(regions, str) else tuple(regions)
     labels = () if chosen == () else first.regions.indices(chosen)
     side_weights = _side_weights(first.generator, renderer_from, weight, smooth)
@@ -120,8 +120,8 @@ def _side_weights(generator: Generator, renderer_from: int | None, weight: float
         return dict.fromkeys(sides, 0.0)
     if renderer_from not in sides:
         raise InputError(
-            f"no block of the renderer puts out the side {renderer_from}. "
-            f"Give one of {', '.join(map(str, sides))}; from {sides[0]} on is the whole renderer."
+            f"the renderer has no block of resolution {renderer_from}. "
+            f"Give one of {', '.join(map(str, sides))}; {sides[0]} takes the whole renderer."
         )
     if not smooth:
         return {side: weight if side >= renderer_from else 0.0 for side in sides}

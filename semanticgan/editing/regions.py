@@ -88,7 +88,7 @@ def edit(
     _require_model(model)
     require_codes([source, edited])
     if len(source) not in (1, len(edited)):
-        raise InputError(f"{len(source)} source images for {len(edited)} edited ones. Use as many, or one.")
+        raise InputError(f"{len(source)} source images for {len(edited)} edited ones. Give the same number, or one.")
     labels = model.regions.indices(require_names(regions))
     before, after = model.render(source), model.render(edited)
     mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)

@@ -147,7 +147,7 @@ def measure_diversity(
 
 
 def _variations(seed: int, num: int) -> list[int]:
-    """Seeds of a picture's variations; large ones are hashed, because 1,000 times as much is no seed any more."""
+    """Seeds of a picture's variations; large ones are hashed, because 1,000 times as much is not a seed any more."""
     if seed < 2**32:
         return [_OFFSET + _SPACING * seed + number for number in range(num)]
     return [derived(seed, _OFFSET, number) for number in range(num)]

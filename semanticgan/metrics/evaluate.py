@@ -54,7 +54,7 @@ class Metric:
     needs: tuple[str, ...]
     published_by: str | None = None
     num_published: int = 50_000
-    else_because: str = "nothing published"
+    else_because: str = "no published figures"
     least_pictures: int = 1
 
 
@@ -153,7 +153,7 @@ def _require_enough_pictures(evaluation: Evaluation, names: Sequence[str]) -> No
         for whose, num in there.items():
             if num < least:
                 raise InputError(
-                    f"{num} pictures of {whose} are too few for the metric {name!r} on {evaluation.processes.count} "
+                    f"{num} pictures of {whose} are too few for metric {name!r} on {evaluation.processes.count} "
                     f"processes. Take {least} or more."
                 )
 

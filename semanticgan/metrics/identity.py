@@ -47,7 +47,9 @@ def identity_distance(first: Tensor, second: Tensor, embedding: Embedding) -> Te
         if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,):
             raise InputError(f"faces are compared as uint8 [N, 3, S, S], got {pictures.dtype} {list(pictures.shape)}.")
     if len(first) != len(second) or not len(first):
-        raise InputError(f"{len(first)} faces cannot be compared with {len(second)}. Give as many, one or more.")
+        raise InputError(
+            f"{len(first)} faces cannot be compared with {len(second)}. Give the same number, one or more."
+        )
     cosines = (_embedded(first, embedding) * _embedded(second, embedding)).sum(1)
     return 1 - cosines.clamp(-1, 1)
 
@@ -77,7 +79,7 @@ def facenet_embedding(weights: str | Path | None = None, device: torch.device | 
         state = torch.load(path, map_location="cpu", weights_only=True)
         # The layer that names people is of no use here.
         network.load_state_dict({name: value for name, value in state.items() if not name.startswith("logits.")})
-    except Exception as error:  # a pickle that is no state dict fails in many ways
+    except Exception as error:  # a pickle that is not a state dict fails in many ways
         raise WeightsError(
             f"{str(path)!r} does not hold the weights of facenet-pytorch ({type(error).__name__}). Download "
             f"{FACENET_FILE} from its releases (v2.2.9) again."

@@ -38,7 +38,7 @@ class ParsedPictures(PictureDataset):
     ) -> None:
         size = parser.size if size is None else size
         if not 1 <= size <= 4096:
-            raise InputError(f"size {size} is no side of a picture. Give 1 to 4096 pixels.")
+            raise InputError(f"size {size} is not a resolution. Give 1 to 4096 pixels.")
         super().__init__(path, size, parser.regions, max_megapixels)
         self._parser = parser
         self._digest: str | None = None

@@ -57,7 +57,7 @@ def draw_locality(locality: Locality, what: str) -> Image.Image:
     for line, text in enumerate(
         (
             "framed: the edited region itself, feathered; all others: their pixels outside of it",
-            "score: change outside / change inside, 0 is perfectly local; none: it changes nothing, or is never seen",
+            "score: change outside / change inside, 0 is perfectly local; none: no change, or the region never occurs",
         )
     ):
         draw.text((_MARGIN, bottom + 12 + 19 * line), text, _PALE_INK, fonts[12])

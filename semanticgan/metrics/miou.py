@@ -86,7 +86,7 @@ def overlap(first: np.ndarray | torch.Tensor, second: np.ndarray | torch.Tensor,
     if first.shape != second.shape or first.ndim != 3:
         raise InputError(
             f"label maps of the shapes {list(first.shape)} and {list(second.shape)} cannot be compared. "
-            "Give as many of one as of the other, [N, S, S], of one side."
+            "Give the same number of both, [N, S, S], of one resolution."
         )
     for labels in (first, second):
         if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < num_regions:

@@ -85,5 +85,7 @@ def first_indices(dataset: PairDataset, num: int | None) -> range:
         InputError: there are not as many.
     """
     if num is not None and not 1 <= num <= len(dataset):
-        raise InputError(f"{num} pictures were asked for, the data have {len(dataset)}. Ask for at most that many.")
+        raise InputError(
+            f"{num} pictures were asked for, but the data have {len(dataset)}. Ask for at most {len(dataset)}."
+        )
     return range(len(dataset) if num is None else num)

@@ -21,7 +21,7 @@ def whole(name: str, value: Any, smallest: int, largest: int) -> int:
     """``value`` as an int.
 
     Raises:
-        InputError: it is no whole number within the bounds.
+        InputError: it is not a whole number within the bounds.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
         raise InputError(f"{name} is a whole number from {smallest} to {largest}, got {_shown(value)}.")

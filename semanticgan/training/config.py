@@ -159,7 +159,9 @@ class TrainingConfig:
         if self.loss.adversarial:
             return
         if not (self.loss.parser or self.loss.classifier):
-            raise InputError("loss.adversarial is 0 and nothing else teaches. Give loss.parser or loss.classifier.")
+            raise InputError(
+                "loss.adversarial is 0 and no other loss trains the generator. Give loss.parser or loss.classifier."
+            )
         if self.features.extractor is not None:
             raise InputError(
                 f"loss.adversarial is 0, and with it features.extractor {self.features.extractor!r} has no part. "
@@ -287,7 +289,7 @@ def recipe_text(recipe: str | Path) -> str:
     """The YAML of a recipe by name (``tiny``) or by path (``my/recipe.yaml``).
 
     Raises:
-        InputError: neither a file nor a known name, or a file that is no text.
+        InputError: neither a file nor a known name, or a file that is not text.
     """
     if Path(recipe).suffix in (".yaml", ".yml"):
         path = user_path(recipe, "recipe")
@@ -299,7 +301,7 @@ def recipe_text(recipe: str | Path) -> str:
         try:
             return require_file(path, "recipe").read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
-            raise InputError(f"recipe {str(recipe)!r} is no text. Give a YAML file.") from error
+            raise InputError(f"recipe {str(recipe)!r} is not text. Give a YAML file.") from error
     if str(recipe) not in recipes():
         raise unknown_name("recipe", str(recipe), recipes())
     return (_folder() / f"{recipe}.yaml").read_text(encoding="utf-8")

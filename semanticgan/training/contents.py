@@ -103,7 +103,7 @@ def read_text(path: Path, largest: int = _LARGEST_CONFIG) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is no text. Give the folder of a run.") from error
+        raise InputError(f"{str(path)!r} is not text. Give the folder of a run.") from error
 
 
 def read_lines(path: Path) -> Iterator[str]:

@@ -53,7 +53,7 @@ def require_usable(config: TrainingConfig) -> Path:
                 "to continue it, or another run_dir."
             )
     elif run_dir.exists() and any(found.name != LOCK_FILE for found in run_dir.iterdir()):
-        raise InputError(f"run_dir {str(run_dir)!r} holds files that are no run of this package. Choose another.")
+        raise InputError(f"run_dir {str(run_dir)!r} holds files that are not a run of this package. Choose another.")
     if config.data.path is not None:
         require_outside(run_dir, config.data.path, "run_dir")  # its sheets would be pictures of the data
     return run_dir

@@ -15,7 +15,7 @@ def held(run_dir: Path) -> Iterator[None]:
     """Hold a run's folder, which is made where it does not exist, until the end of the block or of the process.
 
     Raises:
-        InputError: another process holds it, or its lock is no file.
+        InputError: another process holds it, or its lock is not a file.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     refusal = f"another process is training in run_dir {str(run_dir)!r}. Wait until it ends, or choose another."

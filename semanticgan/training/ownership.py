@@ -43,7 +43,7 @@ class Ownership:
     def __init__(self, config: TrainingConfig, regions: RegionScheme, reader: Reader | None) -> None:
         if reader is None:
             raise InputError(
-                f"loss.owned names {', '.join(config.loss.owned)}, and nothing says where they are. Give loss.parser."
+                f"loss.owned names {', '.join(config.loss.owned)}, which needs a parser. Give loss.parser."
             )
         self._num_regions, self._owned = len(regions), list(regions.indices(list(config.loss.owned)))
         if len(self._owned) < len(config.loss.owned):

@@ -48,9 +48,9 @@ _TITLES = {
     "memory/peak_gigabytes": "Peak memory",
 }
 _NOTES = {  # title of a chart -> what a reader should know
-    "Adversarial losses": "Softplus losses. Dashed, 1.39: D tells nothing apart. Near 0 it does without effort.",
+    "Adversarial losses": "Softplus losses. Dashed, 1.39: D is at chance. Near 0 D separates the sets easily.",
     "Mask regulariser": "How far segmentations stray from what the local generators say.",
-    "Losses by features": "Of the discriminator that reads a frozen network. Dashed, 1.39: it tells nothing apart.",
+    "Losses by features": "Of the discriminator of a frozen network's features. Dashed, 1.39: it is at chance.",
     "Agreement with the parser": "One minus the Dice coefficient of the labels and a parser's reading of the pictures.",
     "Depths beyond the limit": "How far regions lie behind the nearest, beyond the limit, on average.",
     "Scores by features": "Means over a batch and over the frozen network's maps.",

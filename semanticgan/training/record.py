@@ -134,7 +134,9 @@ def read_record(run_dir: str | Path) -> RunRecord:
 def _read_config(run_dir: Path) -> tuple[dict[str, Any], str]:
     path = run_dir / CONFIG_FILE
     if not path.is_file():
-        raise InputError(f"{str(run_dir)!r} is no run folder: it has no {CONFIG_FILE}. Give the run_dir of a training.")
+        raise InputError(
+            f"{str(run_dir)!r} is not a run folder: it has no {CONFIG_FILE}. Give the run_dir of a training."
+        )
     try:
         text = read_text(path)
         # Not load_config: a run of an older or newer version can still be looked at.
@@ -143,7 +145,7 @@ def _read_config(run_dir: Path) -> tuple[dict[str, Any], str]:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(f"{str(path)!r} cannot be read: {reason}. Give the run_dir of a training.") from error
     if not isinstance(config, dict):
-        raise InputError(f"{str(path)!r} is no configuration. Give the run_dir of a training.")
+        raise InputError(f"{str(path)!r} is not a configuration. Give the run_dir of a training.")
     return _shown(config), printable(text, keep="\n")
 
 

@@ -33,7 +33,7 @@ def _not_finite(curve: Curve) -> str:
     if not len(broken):
         return ""
     return (
-        f"{curve.name} is no finite number at {short_number(broken[0])} images"
+        f"{curve.name} is not a finite number at {short_number(broken[0])} images"
         + (f" and {len(broken) - 1} times later" if len(broken) > 1 else "")
         + ". Go back to a state from before, and lower optimiser.learning_rate or raise loss.r1_image."
     )

@@ -88,7 +88,7 @@ def read_override(override: str, section: type) -> dict[str, Any]:
     """
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"override {override!r} is no key=value pair, such as batch=8 or data.path=data/faces.")
+        raise InputError(f"override {override!r} is not a key=value pair, such as batch=8 or data.path=data/faces.")
     kind: Any = section
     names: list[Any] = []
     for name in key.strip().split("."):

@@ -208,7 +208,7 @@ def test_an_unknown_region_is_refused(
     ("words", "complaint"),
     [
         (("edit-region", "--region", "hair"), "nothing to take the region from"),
-        (("edit-region", "--region", "hair", "--variations", "0"), "'0' is no whole number from 1 to 255"),
+        (("edit-region", "--region", "hair", "--variations", "0"), "'0' is not a whole number from 1 to 255"),
         (
             ("edit-region", "--region", "hair", "--from-latent", "a.npy", "--variations", "3"),
             "takes its regions from seeds",
@@ -217,8 +217,8 @@ def test_an_unknown_region_is_refused(
         (("edit-region", "--region", "hair", "--from-seed", "8", "--out", "a.jpg"), "Give a name in .png"),
         (("edit-region", "--region", "hair", "--from-seed", "8", "--save-latent", "a.pt"), "Use .safetensors or .npy"),
         (("edit-region", "--region", "hair", "--variations", "3", "--labels"), "--labels goes with one edited picture"),
-        (("edit-region", "--region", "hair", "--from-seed", "8", "--truncation", "inf"), "'inf' is no finite number"),
-        (("interpolate", "--seeds", "3"), "one seed, 3, is no way to go"),
+        (("edit-region", "--region", "hair", "--from-seed", "8", "--truncation", "inf"), "is not a finite number"),
+        (("interpolate", "--seeds", "3"), "one seed, 3, is not enough"),
         (("interpolate", "--seeds", "3,8", "--composite"), "Add --region"),
         (("interpolate", "--seeds", "3,8", "--out", "a.avi"), "Give a name in .mp4 or .gif"),
         (("components", "--out", "a.bmp"), "Give a name in .png"),

@@ -67,12 +67,12 @@ def test_wrong_input_is_one_line(command: Command, state: Path, tmp_path: Path) 
     for words, message in (
         ((state, "--out", "a.safetensors"), "exists already"),
         ((state, "--out", "b.pt"), ".safetensors"),
-        (("a.safetensors", "--out", "b.safetensors"), "is no folder of a run"),
+        (("a.safetensors", "--out", "b.safetensors"), "is not a folder of a run"),
         ((tmp_path, "--out", "b.safetensors"), "holds no whole training state"),
-        ((state, "--figure", "hours", "--out", "b.safetensors"), "is no NAME=VALUE"),
+        ((state, "--figure", "hours", "--out", "b.safetensors"), "is not NAME=VALUE"),
         ((state, "--figure", "images=5", "--out", "b.safetensors"), "--figure images is known from the run"),
         ((state, "--figure", "hours=nan", "--out", "b.safetensors"), "is not finite"),
-        (("a.safetensors", "--with-discriminator", "--out", "b.safetensors"), "is no folder of a run"),
+        (("a.safetensors", "--with-discriminator", "--out", "b.safetensors"), "is not a folder of a run"),
     ):
         assert message in command("export", *words).complaint
     assert Path("a.safetensors").read_bytes() == before and not Path("b.safetensors").exists()

@@ -54,7 +54,7 @@ def test_a_script_passes_the_exit_code_on(tmp_path: Path) -> None:
         [sys.executable, ROOT / "tools" / "generate.py", "--seeds", "x"], capture_output=True, text=True, cwd=tmp_path
     )
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("error: argument --seeds: 'x' is no list of seeds") and ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("error: argument --seeds: 'x' is not a list of") and ended.stderr.count("\n") == 1
 
 
 def test_overview_and_version(command: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""Words that no verb can use: empty values, ``--`` as a value, zero bytes, what is no Unicode."""
+"""Words that no verb can use: empty values, ``--`` as a value, zero bytes, what is not Unicode."""
 
 from __future__ import annotations
 

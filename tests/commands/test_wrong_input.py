@@ -234,7 +234,7 @@ def train(data: str, *overrides: str) -> tuple[str, ...]:
         (("device=gpu",), "unknown device 'gpu'"),
         (("run_dir=faces/image/0.png",), "is a file"),
         (("run_dir=faces/image/0.png/run",), "cannot write to"),
-        (("run_dir=faces",), "holds files that are no run of this package"),
+        (("run_dir=faces",), "holds files that are not a run of this package"),
         (("--overwrite",), "unrecognized arguments: --overwrite"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

@@ -131,7 +131,7 @@ def test_unusable_file_stays_one_clear_line(make_folder: Callable[..., Path], wo
 def test_wrong_numbers() -> None:
     with pytest.raises(InputError, match="dataset is empty"):
         batches(Numbered(0), 4)
-    with pytest.raises(InputError, match="seed -1 is no seed"):
+    with pytest.raises(InputError, match="seed -1 is not a seed"):
         batches(Numbered(4), 1, seed=-1)
     for wrong in ({"batch": 0}, {"batch": 1, "start_step": -1}):
         with pytest.raises(InputError, match="batch must be 1 or more"):

@@ -28,7 +28,7 @@ SCHEME = "photographs-11"
 
 @pytest.fixture
 def damaged(make_folder: Make) -> Path:
-    """Ten pairs: picture 3 is cut off, label map 4 has a label too high, picture 9 is no picture."""
+    """Ten pairs: picture 3 is cut off, label map 4 has a label too high, picture 9 is not a picture."""
     folder = make_folder(10, "damaged")
     picture = folder / "image/0003.png"
     picture.write_bytes(picture.read_bytes()[:200])

@@ -186,10 +186,10 @@ def undo_the_end(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (garble, "is no intact LMDB"),
-        (lambda path: path.write_text("<!doctype html>" * 1000), "is no intact LMDB"),
+        (garble, "is not an intact LMDB"),
+        (lambda path: path.write_text("<!doctype html>" * 1000), "is not an intact LMDB"),
         (cut, "is cut off: it has"),
-        (cut_to_nothing, "is no intact LMDB"),
+        (cut_to_nothing, "is not an intact LMDB"),
         (put_another, r"was not written by prepare-data"),
         (put_newer, r"has format 99, this version reads up to 1\. Update"),
         (undo_the_end, r"is unfinished\. Repeat the prepare-data command"),

@@ -161,7 +161,7 @@ def test_nothing_but_prepared_datasets_is_overwritten(make_folder: Make, tmp_pat
     source, precious = opened(make_folder(2)), make_folder(1, "precious")
     before = contents(precious)
     for out in (precious, tmp_path / "faces" / "image" / "0000.png"):
-        with pytest.raises(ExistingFileError, match="is no prepared dataset, so it is not replaced"):
+        with pytest.raises(ExistingFileError, match="is not a prepared dataset, so it is not replaced"):
             prepare(source, out, workers=0, overwrite=True)
     (tmp_path / ".out.preparing").mkdir()
     (tmp_path / ".out.preparing" / "diary.txt").write_text("mine")

@@ -106,12 +106,12 @@ def test_mistakes_in_the_data(
     [
         (("folder", "nowhere", "--out", "out"), "data 'nowhere' does not exist"),
         (("folder", "--out", "out"), "needs the path"),
-        (("folder", "faces", "--out", "out", "--size", 60), "'60' is no side of a picture"),
+        (("folder", "faces", "--out", "out", "--size", 60), "'60' is not a side of a picture"),
         (("folder", "faces", "--out", "out", "--size", 64), "does not say what its labels mean"),
         (("folder", "faces", "--out", "out", "--scheme", "photograph-11"), "Did you mean 'photographs-11'"),
         (("folders", "faces", "--out", "out"), "invalid choice: 'folders'"),
         (("portraits", "--out", "faces"), "'faces' exists already"),
-        (("portraits", "--out", "faces", "--overwrite"), "is no prepared dataset"),
+        (("portraits", "--out", "faces", "--overwrite"), "is not a prepared dataset"),
         (("folder", "faces", "--out", "faces", "--scheme", "guess", "--overwrite"), "is the source 'faces'"),
     ],
 )

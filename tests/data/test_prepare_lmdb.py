@@ -301,8 +301,8 @@ def exceed(folder: Path) -> None:
         ),
         (lambda folder: (folder / "image" / "00001.png").unlink(), "1 label map without picture"),
         (lambda folder: [(folder / kind / "00004.png").unlink() for kind in ("image", "label")], "holds 4 sound pairs"),
-        (lambda folder: (folder / "dataset.json").unlink(), "is no prepared dataset"),
-        (lambda folder: (folder / "dataset.json").write_text("[]"), "is no prepared dataset"),
+        (lambda folder: (folder / "dataset.json").unlink(), "is not a prepared dataset"),
+        (lambda folder: (folder / "dataset.json").write_text("[]"), "is not a prepared dataset"),
     ],
 )
 def test_verify_names_what_is_wrong_with_a_folder(
@@ -343,7 +343,7 @@ def test_sums_are_those_of_other_tools(make_folder: Make, tmp_path: Path) -> Non
         (("lmdb", "faces", "--out", "out"), "give the kind 'folder'"),
         (("verify",), "Give its path"),
         (("verify", "nowhere"), "'nowhere' does not exist"),
-        (("verify", "faces"), "is no prepared dataset"),
+        (("verify", "faces"), "is not a prepared dataset"),
         (("verify", "faces", "--out", "out"), "and no --out"),
     ],
 )

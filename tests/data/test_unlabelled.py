@@ -23,7 +23,7 @@ SIDE = 24
 
 @pytest.fixture
 def drawings(tmp_path: Path) -> Path:
-    """Four pictures of one colour each, named out of their order of writing, and what is no picture."""
+    """Four pictures of one colour each, named out of their order of writing, and what is not a picture."""
     folder = tmp_path / "drawings"
     (folder / "more").mkdir(parents=True)
     for name, grey in (("c.png", 30), ("a.JPG", 10), ("more/d.webp", 40), ("b.jpeg", 20)):

@@ -229,7 +229,7 @@ def test_young_runs_without_sheets(kind: str, num_lines: int, command: Command, 
 def test_mistakes(command: Command, tmp_path: Path) -> None:
     assert "run folder 'none' does not exist" in command("report", "none").complaint
     (tmp_path / "empty").mkdir()
-    assert "'empty' is no run folder: it has no config.yaml" in command("report", "empty").complaint
+    assert "'empty' is not a run folder: it has no config.yaml" in command("report", "empty").complaint
     run_dir = make_run(tmp_path / "run")
     assert "not as 'a.pdf'" in command("report", "run", "--out", "a.pdf").complaint
     (run_dir / "stats.jsonl").write_text("")
@@ -254,7 +254,7 @@ def test_nothing_is_overwritten_unasked(command: Command, tmp_path: Path) -> Non
     ("changes", "warning"),
     [
         ({"loss__discriminator": lambda i: 0.02}, "discriminator's loss is 0.02"),
-        ({"loss__mask": lambda i: math.nan if i == 20 else 1.0}, "loss/mask is no finite number at 800 images"),
+        ({"loss__mask": lambda i: math.nan if i == 20 else 1.0}, "loss/mask is not a finite number at 800 images"),
         ({"loss__mask": lambda i: math.inf if i > 37 else 1.0}, "at 1520 images and 2 times later"),
         ({"score__real": lambda i: 0.5 * i}, "drift apart"),
         ({"score__fake": lambda i: -70.0}, "run away"),

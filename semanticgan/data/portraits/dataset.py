@@ -33,7 +33,7 @@ class PortraitDataset(PairDataset):
         self, size: int, length: int = 1_000_000, seed: int = 0, style: str | DrawingStyle = "storybook"
     ) -> None:
         if not 16 <= size <= 1024:
-            raise InputError(f"portrait size {size}: give a side of 16 to 1024 pixels.")
+            raise InputError(f"portrait size {size}: give a resolution of 16 to 1024 pixels.")
         if length < 1:
             raise InputError(f"{length} portraits of seed {seed}: give a length of 1 or more.")
         self.regions = CELEBAMASK_13

@@ -69,7 +69,7 @@ def draw_portrait(seed: int, index: int, size: int, style: str | DrawingStyle = 
         InputError: a negative seed or index, a size out of range, an unknown style.
     """
     if not 16 <= size <= 1024:
-        raise InputError(f"portrait size {size}: give a side of 16 to 1024 pixels.")
+        raise InputError(f"portrait size {size}: give a resolution of 16 to 1024 pixels.")
     record, details = _streams(seed, index)
     return render_portrait(sample_attributes(record), details, size, style)
 
