@@ -85,7 +85,7 @@ def test_a_rendering_has_the_fields_that_are_described() -> None:
 def test_the_way_to_gradients() -> None:
     model = sg.load(device="cpu")
     tensor = model.sample(seed=1).tensor.requires_grad_()
-    model.generator(tensor).image.mean().backward()
+    model.render(tensor, gradients=True).image.mean().backward()
     assert tensor.grad is not None and tensor.grad.abs().sum() > 0
 
 
