@@ -25,6 +25,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -154,8 +155,21 @@ def load_model(
     metadata = _parse(file)
     _require_shapes(file, metadata)
     content = file.read()
-    _verify(file, content)
+    with ThreadPoolExecutor(max_workers=1) as beside:  # SHA-256 leaves the interpreter to the building of networks
+        digests = beside.submit(_require_digests, file, content)
+        loaded = _build(file, content, metadata, with_discriminator)
+        digests.result()
+    _require_finite(file, content)
+    generator, discriminator = loaded
+    if discriminator is not None:
+        discriminator.eval().to(device)
+    return LoadedModel(generator.eval().to(device), metadata.regions, metadata, discriminator)
 
+
+def _build(
+    file: TensorFile, content: memoryview, metadata: ModelMetadata, with_discriminator: bool
+) -> tuple[Generator, Discriminator | None]:
+    """The networks of a file, filled with its tensors."""
     state: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}}
     for name in file.entries:
         part = "discriminator" if name.startswith(DISCRIMINATOR_PREFIX) else "generator"
@@ -167,8 +181,7 @@ def load_model(
     fill(generator, state["generator"], file.what)
     if discriminator is not None:
         fill(discriminator, state["discriminator"], f"discriminator in {file.what}")
-        discriminator.eval().to(device)
-    return LoadedModel(generator.eval().to(device), metadata.regions, metadata, discriminator)
+    return generator, discriminator
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
@@ -237,7 +250,8 @@ def read_weights(path: Path, file_format: str, required: Iterable[str]) -> tuple
     file = _open(require_file(path, "file of weights"))
     _require_intact(file, file_format, (*required, "precision", "sha256"))
     content = file.read()
-    _verify(file, content)
+    _require_digests(file, content)
+    _require_finite(file, content)
     return dict(file.metadata), {name: file.tensor(name, content).to(torch.float32, copy=True) for name in file.entries}
 
 
@@ -408,8 +422,8 @@ def _require_shapes(file: TensorFile, metadata: ModelMetadata) -> None:
     require_shapes(wanted, {name: entry.shape for name, entry in file.entries.items()}, file.what)
 
 
-def _verify(file: TensorFile, content: memoryview) -> None:
-    """Check every tensor's type, digest and numbers."""
+def _require_digests(file: TensorFile, content: memoryview) -> None:
+    """Raises: WeightsError: a tensor is missing, unknown, of another type, or not what was saved."""
     what = file.what
     try:
         hashes = parse_object(file.metadata["sha256"])
@@ -424,9 +438,13 @@ def _verify(file: TensorFile, content: memoryview) -> None:
         digest = hashlib.sha256(content[entry.start : entry.end]).hexdigest()
         if entry.dtype != dtype or digest != hashes[name]:
             raise WeightsError(f"{what} is damaged: tensor {name!r} is not what was saved. Download or write it again.")
+
+
+def _require_finite(file: TensorFile, content: memoryview) -> None:
+    """Raises: WeightsError: a tensor holds numbers that are not finite."""
     if not _all_finite(content, PRECISIONS[file.metadata["precision"]]):
         broken = next(name for name in file.entries if not bool(file.tensor(name, content).isfinite().all()))
-        raise WeightsError(f"{what}: tensor {broken!r} holds numbers that are not finite. Use another file.")
+        raise WeightsError(f"{file.what}: tensor {broken!r} holds numbers that are not finite. Use another file.")
 
 
 def _all_finite(content: memoryview, dtype: torch.dtype) -> bool:
