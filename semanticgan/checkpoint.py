@@ -332,7 +332,7 @@ def shapes_of(config: GeneratorConfig | DiscriminatorConfig) -> Shapes:
 def file_kind(path: Path) -> str:
     """What the first bytes of a file look like: "safetensors", "pickle", or a phrase for a message.
 
-    Phrases: "an empty file", "an HTML page", "a git-lfs pointer", "no file of weights".
+    Phrases: "an empty file", "an HTML page", "a git-lfs pointer", "not a file of weights".
     """
     with open(path, "rb") as file:
         start = file.read(512)
@@ -346,7 +346,7 @@ def file_kind(path: Path) -> str:
         return "an HTML page"
     if start.startswith(b"PK\x03\x04") or (start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
         return "pickle"
-    return "no file of weights"
+    return "not a file of weights"
 
 
 _CURES = {
@@ -357,7 +357,7 @@ _CURES = {
         "A checkpoint of the authors is made safe by: tools/convert_checkpoint.py FILE.pt OUT.safetensors --trust "
         "(or: semanticgan convert-checkpoint ...)."
     ),
-    "no file of weights": "Give a .safetensors file written by semanticgan, or download it again.",
+    "not a file of weights": "Give a .safetensors file written by semanticgan, or download it again.",
 }
 
 

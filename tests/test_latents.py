@@ -229,7 +229,7 @@ def test_mistakes_say_what_is_allowed() -> None:
         swap(a, b, ["hiar"])
     with pytest.raises(InputError, match="Known: structure, texture, both"):
         swap(a, b, ["hair"], what="colour")
-    with pytest.raises(InputError, match="Use as many, or one image"):
+    with pytest.raises(InputError, match="Give the same number, or one image"):
         swap(code(1, 2), code(2, 3), ["hair"])
     with pytest.raises(InputError, match="different regions"):
         swap(a, LatentCode(b.tensor, RegionScheme(("background", "face", "eye", "hat"))), ["hair"])

@@ -199,6 +199,6 @@ def test_wrong_answers_leave_nothing(
 def test_a_download_that_is_no_checkpoint(server: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.answers["/tiny.pt"] = (200, b"PK\x03\x04" + bytes(2_000_000), None)
     publish(monkeypatch, server.address)
-    with pytest.raises(WeightsError, match=r"damaged.*remove it to fetch it anew"):
+    with pytest.raises(WeightsError, match=r"damaged.*remove it to download it again"):
         resolve("tiny-64")
     assert files_below(home) == ["downloads/tiny.pt"]

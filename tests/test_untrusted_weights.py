@@ -293,7 +293,7 @@ def test_arrays_of_several_values_in_one_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Use \.safetensors or \.npy"):
         LatentCode.load(tmp_path / "c.npz", TINY_REGIONS)
     (tmp_path / "c.npy").write_bytes((tmp_path / "c.npz").read_bytes())
-    with pytest.raises(InputError, match="no readable"):
+    with pytest.raises(InputError, match="not a readable"):
         LatentCode.load(tmp_path / "c.npy", TINY_REGIONS)
 
 

@@ -207,7 +207,7 @@ def test_an_unknown_region_is_refused(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("edit-region", "--region", "hair"), "nothing to take the region from"),
+        (("edit-region", "--region", "hair"), "no source for the region"),
         (("edit-region", "--region", "hair", "--variations", "0"), "'0' is not a whole number from 1 to 255"),
         (
             ("edit-region", "--region", "hair", "--from-latent", "a.npy", "--variations", "3"),

@@ -247,7 +247,7 @@ def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portr
         ("pr", "inception", 50_000, 1.0, "published ones rest on VGG-16"),
         ("ppl", "lpips-vgg", 100_000, 0.7, None),
         ("ppl", "lpips-alex", 100_000, 1.0, "published ones rest on lpips-vgg"),
-        ("ppl-regions", "lpips-vgg", 100_000, 1.0, "nothing published"),
+        ("ppl-regions", "lpips-vgg", 100_000, 1.0, "no published figures"),
     ],
 )
 def test_only_what_compares_with_the_literature_is_called_so(
