@@ -190,7 +190,7 @@ def test_a_pickle_in_a_code_is_never_run(tmp_path: Path) -> None:
     np.save(tmp_path / "object.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
     (tmp_path / "plain.npy").write_bytes(pickle.dumps(Bomb()))
     for name in ("object.npy", "plain.npy"):
-        with pytest.raises(InputError, match=r"no readable \.npy"):
+        with pytest.raises(InputError, match=r"not a readable \.npy"):
             LatentCode.load(tmp_path / name, SCHEME)
     assert not trace.exists()
 

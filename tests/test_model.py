@@ -74,7 +74,7 @@ def test_wrong_seeds(model: Model) -> None:
     for seeds in ([], [1.5], [True], ["3"]):
         with pytest.raises(InputError, match="whole number"):
             model.sample(seeds=seeds)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"no seed\. Seeds are whole numbers from 0 to 2\^63-1"):
+    with pytest.raises(InputError, match=r"not a seed\. Seeds are whole numbers from 0 to 2\^63-1"):
         model.sample(seed=2**70)
 
 

@@ -161,7 +161,7 @@ def test_no_data(tmp_path: Path, to_zip: Make) -> None:
         FolderDataset(empty, SIDE, PHOTOGRAPHS_11)
     with pytest.raises(MissingFileError, match="does not exist"):
         FolderDataset(tmp_path / "nowhere", SIDE, PHOTOGRAPHS_11)
-    with pytest.raises(InputError, match="no intact zip"):
+    with pytest.raises(InputError, match="not an intact zip"):
         FolderDataset(empty / "notes.txt", SIDE, PHOTOGRAPHS_11)
 
 
@@ -174,7 +174,7 @@ def test_damaged_zip(make_folder: Make, to_zip: Make) -> None:
     with pytest.raises(InputError, match=r"image/0000\.png' cannot be read from the zip"):
         FolderDataset(path, SIDE, PHOTOGRAPHS_11)[0]
     path.write_bytes(content[:-100])
-    with pytest.raises(InputError, match="no intact zip"):
+    with pytest.raises(InputError, match="not an intact zip"):
         ZipStorage(path)
 
 
@@ -215,8 +215,8 @@ def test_cache_has_a_limit(make_folder: Make) -> None:
         ({"kind": "portraits", "label_order": "bisenet-19"}, "label maps of a folder"),
         ({"kind": "folder", "path": "x", "split": "val"}, "no validation part"),
         ({"kind": "folder", "path": "x", "split": "test"}, "unknown split 'test'"),
-        ({"kind": "folder", "path": "x", "size": 0}, "size 0 is no side"),
-        ({"kind": "folder", "path": "x", "length": 0}, "0 pictures"),
+        ({"kind": "folder", "path": "x", "size": 0}, "size 0 is not a resolution"),
+        ({"kind": "folder", "path": "x", "length": 0}, "length 0 is too small"),
     ],
 )
 def test_wrong_options(options: dict[str, object], words: str) -> None:

@@ -155,7 +155,7 @@ def rgb_of_sixteen_bits(value: int) -> bytes:
 def test_floats_that_are_no_numbers_are_refused() -> None:
     values = PART.astype(np.float32)
     values[0, 0] = np.nan
-    with pytest.raises(InputError, match="no finite numbers"):
+    with pytest.raises(InputError, match="not finite numbers"):
         read_mask(encoded(Image.fromarray(values), "TIFF"), "mask.tif")
 
 

@@ -85,7 +85,7 @@ def test_a_folder_that_looks_like_a_prepared_set(make_folder: Make, tmp_path: Pa
         described["digest" if spoil == "digest" else "output_format"] = "0" * 64
         (out / "dataset.json").write_text(json.dumps(described))
     before = contents(out)
-    with pytest.raises(ExistingFileError, match="no prepared dataset, so it is not replaced"):
+    with pytest.raises(ExistingFileError, match="not a prepared dataset, so it is not replaced"):
         prepare(source, out, workers=0, overwrite=True)
     assert contents(out) == before
 

@@ -203,7 +203,7 @@ def test_models_that_do_not_fit_are_refused(first: Model, second: Model) -> None
     with pytest.raises(InputError, match=r"differ in regions .*hair.* and .*hat"):
         blend(first, make(2, regions=others), regions=["hair"])
     for options, words in (
-        ({"renderer_from": 64}, "no block of the renderer puts out the side 64. Give one of 16, 32"),
+        ({"renderer_from": 64}, "the renderer has no block of resolution 64. Give one of 16, 32"),
         ({"regions": ["hare"]}, "unknown region 'hare'. Did you mean 'hair'"),
         ({"regions": ""}, "no region given"),
         ({"renderer_from": 16, "weight": 1.5}, "between 0 .* and 1 .*, got 1.5"),

@@ -89,14 +89,14 @@ class Case:
         sizes = [tensor.numel() for tensor in theirs.values()]
         starts = np.cumsum([0, *sizes[:-1]]).tolist()
         indices = {
-            name: torch.arange(start, start + size).view(tensor.shape)
+            name: torch.arange(start, start + size, dtype=torch.float64).view(tensor.shape)
             for (name, tensor), start, size in zip(theirs.items(), starts, sizes, strict=True)
         }
         flat = torch.full((sum(sizes),), float("nan"), dtype=torch.float64)
         for name, source in translate(indices).items():
             gradient = gradients.get(name)
             if gradient is not None:
-                flat[source.flatten()] = gradient.detach().double().flatten()
+                flat[source.flatten().long()] = gradient.detach().double().flatten()
         found: dict[str, Tensor | None] = {}
         for (name, tensor), start, size in zip(theirs.items(), starts, sizes, strict=True):
             part = flat[start : start + size].view(tensor.shape)

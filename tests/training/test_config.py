@@ -79,7 +79,7 @@ def test_overrides() -> None:
         ("batch=0", "batch must be 1 or more"),
         ("schedule.save_every=0", "save_every must be 1 or more"),
         ("precision=float8", "unknown precision 'float8'"),
-        ("nonsense", "no key=value pair"),
+        ("nonsense", "not a key=value pair"),
         ("batch=5", "multiple of loss.path_length_batch_shrink"),
         ("loss.path_length_batch_shrink=0", "path_length_batch_shrink must be 1 or more"),
         ("loss.r1_every=-1", "r1_every must be 0 or more"),
