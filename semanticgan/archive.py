@@ -78,7 +78,9 @@ def _check_zip(path: Path, what: str) -> None:
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"{damaged} ({error}). Download it again.") from error
+        crc = isinstance(error, zipfile.BadZipFile) and "CRC" in str(error)
+        reason = "an entry of it is not what was saved" if crc else error
+        raise WeightsError(f"{damaged} ({reason}). Download it again.") from error
     if broken is not None:
         raise WeightsError(f"{damaged} ({broken!r} in it is not what was saved). Download it again.")
 

@@ -161,7 +161,7 @@ def test_a_latent_code_that_is_a_pickle_is_never_run(command: Command, tiny_mode
     before = contents(tmp_path)
     for name in ("code.npy", "bare.npy"):
         edit = ("edit-region", "--model", tiny_model_file, "--device", "cpu", "--region", "hair", "--from-seed", "8")
-        assert "no readable .npy array" in command(*edit, "--latent", name).complaint
+        assert "not a readable .npy array" in command(*edit, "--latent", name).complaint
     assert contents(tmp_path) == before
 
 

@@ -216,7 +216,7 @@ def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portr
         ({"paths": []}, ["ppl"], "0 paths were given"),
         ({"paths": ["w-end", "z-end"]}, ["ppl-regions"], "2 paths were given"),
         ({"num_real": 3}, ["pr"], "3 pictures of the data are too few for metric 'pr'"),
-        ({"processes": Processes(0, 7)}, ["ppl"], "6 pictures of the model are too few for the metric 'ppl' on 7 proc"),
+        ({"processes": Processes(0, 7)}, ["ppl"], "6 pictures of the model are too few for metric 'ppl' on 7 proc"),
         ({"regions": ["beard"]}, ["locality"], "unknown region 'beard'"),
         ({"distance": _Choosy()}, ["fid"], "too small"),
         ({"dataset": PortraitDataset(16, length=8)}, ["fid"], "pictures have 32 pixels, the data's 16"),

@@ -286,7 +286,7 @@ def test_key_of_parsed_pictures(tmp_path: Path) -> None:
     ]
     assert len(set(keys)) == 3
     assert keys[0] == ParsedPictures(tmp_path, random_parser(), None).key()
-    with pytest.raises(InputError, match="no side"):
+    with pytest.raises(InputError, match="not a resolution"):
         ParsedPictures(tmp_path, random_parser(), 5000)
     with pytest.raises(InputError, match="Give pairs of the parser's regions"):
         score_parser(random_parser(regions=PHOTOGRAPHS_11), Squares(2))

@@ -46,7 +46,7 @@ def test_counts_that_do_not_fit_are_refused(model: Model) -> None:
     dataset = PortraitDataset(16, length=5)
     assert first_indices(dataset, None) == range(5) and first_indices(dataset, 2) == range(2)
     for num in (0, 6):
-        with pytest.raises(InputError, match=f"{num} pictures were asked for, the data have 5"):
+        with pytest.raises(InputError, match=f"{num} pictures were asked for, but the data have 5"):
             first_indices(dataset, num)
     with pytest.raises(InputError, match="batch_size is at least 1"):
         next(generated_pictures(model, [0], batch_size=0))
