@@ -99,7 +99,7 @@ def test_extras_are_those_of_the_package() -> None:
 @pytest.mark.parametrize(
     ("words", "package"),
     [
-        (("interpolate", "--seeds", "1,2", "--out", "x.mp4"), "imageio"),
+        (("interpolate", "--seeds", "1,2", "--out", "x.mp4"), "imageio-ffmpeg"),
         (("evaluate", "--metrics", "fid", "--data-kind", "portraits", "--extractor", "random"), "scipy"),
         (("evaluate", "--metrics", "pr", "--data-kind", "portraits", "--model", "none"), "scipy"),
         (("evaluate", "--metrics", "miou", "--data-kind", "lmdb", "--data", "x", "--model", "none"), "lmdb"),

@@ -21,6 +21,7 @@ from semanticgan.data.prepared_files import SUMS
 from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered
 from semanticgan.data.storage import first_names
+from semanticgan.data.workers import WorkerLost
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.files import user_path
 
@@ -51,10 +52,8 @@ def verify(path: str | Path, workers: int | None = None, progress: bool = False)
                 gathered.add(checked.name, checked.record)
             else:
                 broken.append(checked.complaint)
-    except RuntimeError as error:  # how torch reports a worker that is gone
-        raise InputError(
-            f"{str(path)!r} is damaged: a process that read it ended ({str(error).splitlines()[0]}). {_ANEW}"
-        ) from error
+    except WorkerLost as error:  # pages that no longer make sense can end the process that reads them
+        raise InputError(f"{str(path)!r} cannot be verified and may be damaged: {error} {_ANEW}") from error
     if broken:
         raise InputError(
             f"{len(broken)} of {len(checks)} pairs in {str(path)!r} are broken: "

@@ -180,6 +180,12 @@ def _end_all() -> None:
         worker.terminate()
 
 
+def _report_unless_the_parent_is_gone(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Threads that hand tensors to the parent report that it hung up, which it does when it ends the others."""
+    if not isinstance(error, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)
+
+
 def _begin(worker: int) -> None:
     """What a worker does first."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -187,6 +193,7 @@ def _begin(worker: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if not isinstance(sys.stderr, GuardedStream):
         sys.stderr = GuardedStream(sys.stderr)
+    sys.excepthook = _report_unless_the_parent_is_gone
     _end_with_the_parent()
 
 

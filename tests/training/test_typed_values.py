@@ -28,7 +28,6 @@ TEXTS = (
         ".5",
         "0x10",
         "2024-01-05",
-        "~",
     ),
     *(
         "a b",
@@ -118,7 +117,7 @@ def test_free_values_are_read_by_their_looks(tmp_path: Path) -> None:
 WRONG = (
     *("batch=1.0", "batch=1e1", "batch=0x8", "batch=true", "batch=[8]", "batch={a: 1}", "batch=", "batch=null"),
     *("compile=2", "compile=maybe", "compile=", "loss.mask=much", "loss.mask=[1]", "loss.mask=1:30", "loss.mask="),
-    *("log_to=tensorboard", "log_to=", "log_to={a: b}", "log_to=[[a]]", "data=", "data=[a]", "loss.owned=3"),
+    *("log_to=tensorboard", "log_to={a: b}", "log_to=[[a]]", "data=", "data=[a]", "loss.owned=3"),
     *("generator.channels.x=3", "generator.channels.=3", "generator.channels={1.5: 3}", "generator.channels={[1]: 2}"),
     *(
         "generator.channels={8: 1, 08: 2}",
