@@ -46,7 +46,8 @@ def test_no_example_needs_a_checkout(verb: str) -> None:
     for words in examples(verb):
         for word in words:
             value = word.rpartition("=")[2]
-            assert not (ROOT / value).exists() or value in OWN, f"{value} is a file of the checkout"
+            own = bool(value) and Path(value).parts[0] in OWN  # made by an earlier example
+            assert own or not (ROOT / value).exists(), f"{value} is a file of the checkout"
             assert not value.startswith(("configs", "tools", "tests", "docs", "semanticgan/")), value
         if verb == "train":
             assert words[0] in recipes()
