@@ -401,7 +401,7 @@ def _require_intact(file: TensorFile, file_format: str, required: Iterable[str])
         raise WeightsError(f"{what} is a .safetensors file of something else. Give one written by semanticgan.")
     if raw.get("format_version") != FORMAT_VERSION:
         raise WeightsError(
-            f"{what} has format version {str(raw.get('format_version'))[:20]}, this version of semanticgan reads "
+            f"{what} has format version {str(raw.get('format_version'))[:20]!a}, this version of semanticgan reads "
             f"{FORMAT_VERSION}. Update semanticgan, or write the file again."
         )
     missing = [name for name in required if name not in raw]

@@ -94,7 +94,7 @@ def require_file(path: str | Path, what: str) -> Path:
     """
     path = user_path(path, what)
     if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
+        found = "is a folder" if path.is_dir() else "is not a regular file" if path.exists() else "does not exist"
         raise MissingFileError(f"{what} {str(path)!r} {found}. Give the path of an existing file.")
     return path
 

@@ -22,7 +22,15 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file, user_path, written_aside
 from semanticgan.regions import RegionScheme
 from semanticgan.tensorfile import save_tensors
-from semanticgan.wrong_arguments import finite_number, require_codes, require_names, require_type, shown, whole_number
+from semanticgan.wrong_arguments import (
+    finite_number,
+    require_codes,
+    require_dense,
+    require_names,
+    require_type,
+    shown,
+    whole_number,
+)
 
 Positions = float | Sequence[float] | Tensor
 
@@ -57,6 +65,7 @@ class LatentCode:
     def __post_init__(self) -> None:
         require_type("regions", self.regions, RegionScheme, "a RegionScheme, such as model.regions")
         require_type("the tensor of a latent code", self.tensor, Tensor, "a torch.Tensor [N, B + 2K, D]")
+        require_dense("the tensor of a latent code", self.tensor)
         shape, num_regions = list(self.tensor.shape), len(self.regions)
         if len(shape) != 3 or self.tensor.dtype not in _FLOATS:
             raise InputError(

@@ -23,7 +23,7 @@ from semanticgan.networks.generator import Generator, GeneratorConfig, Noise, Re
 from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
 from semanticgan.seeds import following, require_seed, stream
-from semanticgan.wrong_arguments import finite_number, require_type, shown, whole_number
+from semanticgan.wrong_arguments import finite_number, require_dense, require_type, shown, whole_number
 
 PRECISIONS = ("float32", "bfloat16")
 """What :meth:`Model.render` computes in."""
@@ -279,6 +279,7 @@ class Model:
                 )
             code = code.tensor
         require_type("what is rendered", code, Tensor, "a LatentCode or a torch.Tensor, such as model.sample(seed=3)")
+        require_dense("what is rendered", code, self.device.type == "meta")
         if code.ndim not in (2, 3) or not code.shape[0] or code.is_complex():
             raise InputError(f"latents of at least one image are needed, got {code.dtype} {list(code.shape)}.")
         if not code.is_floating_point():

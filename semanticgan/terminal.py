@@ -108,11 +108,14 @@ def say(text: str) -> None:
     Raises:
         OSError: it cannot be written for another reason, such as a full disk.
     """
-    with contextlib.suppress(BrokenPipeError, ValueError):
-        try:
-            sys.stdout.write(text)
-        finally:
-            _flush(sys.stdout)
+    try:
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            try:
+                sys.stdout.write(text)
+            finally:
+                _flush(sys.stdout)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

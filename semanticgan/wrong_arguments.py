@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,30 @@ from typing import TYPE_CHECKING, Any
 from semanticgan.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from semanticgan.latents import LatentCode
+
+
+LARGEST_FLOAT32 = 3.4028234663852886e38
+
+
+def require_dense(name: str, tensor: Tensor, meta: bool = True) -> None:
+    """Check that a tensor is an ordinary one.
+
+    Args:
+        name: what it is.
+        tensor: what was given.
+        meta: whether it may be on the device "meta", without numbers in memory.
+
+    Raises:
+        InputError: it is sparse, quantised, or on that device where it may not be.
+    """
+    import torch
+
+    if tensor.layout is not torch.strided or tensor.is_quantized or (tensor.is_meta and not meta):
+        kind = "meta" if tensor.is_meta else "quantised" if tensor.is_quantized else str(tensor.layout)
+        raise InputError(f"{name} must be an ordinary dense tensor, got one that is {kind}. Convert it: x.to_dense().")
 
 
 def require_type(name: str, value: Any, kind: type, needed: str) -> None:
@@ -27,6 +49,7 @@ def require_codes(codes: Any) -> list[LatentCode]:
     Raises:
         InputError: something else than LatentCodes.
     """
+
     from semanticgan.latents import LatentCode
 
     if isinstance(codes, LatentCode):
@@ -77,11 +100,11 @@ def finite_number(name: str, value: Any) -> float:
     if getattr(value, "shape", None) == ():  # a number in a tensor or array
         value = value.item()
     try:
-        if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, Real) and not isinstance(value, bool) and abs(float(value)) <= LARGEST_FLOAT32:
             return float(value)
     except OverflowError:
         pass
-    raise InputError(f"{name} is a finite number, such as 0.7, got {shown(value)}.")
+    raise InputError(f"{name} is a finite number within float32, such as 0.7, got {shown(value)}.")
 
 
 def shown(value: Any) -> str:

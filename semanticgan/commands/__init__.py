@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import re
 import signal
 import sys
 import warnings
@@ -46,6 +47,9 @@ VERBS: Mapping[str, str] = MappingProxyType(
 """Verb -> what it does. The module of ``edit-region`` is ``semanticgan.commands.edit_region``."""
 
 
+_NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|-inf|-nan", re.IGNORECASE)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are InputErrors, so that every mistake ends as one line and exit code 2."""
 
@@ -62,6 +66,7 @@ def build_parser(verb: str, program: str) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser._negative_number_matcher = _NEGATIVE_NUMBER  # older argparse takes -1e3 for an option
     module.add_arguments(parser)
     if parser.epilog is None:
         parser.epilog = "examples:\n" + "\n".join(f"  %(prog)s {example}" for example in module.EXAMPLES)

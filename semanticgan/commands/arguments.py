@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from semanticgan.errors import InputError
 from semanticgan.files import user_path
 from semanticgan.seeds import MAX_SEED
+from semanticgan.wrong_arguments import LARGEST_FLOAT32
 
 if TYPE_CHECKING:
     from semanticgan.latents import LatentCode
@@ -199,9 +200,7 @@ def picture_side(text: str) -> int:
     """The side of a picture: a power of two from 16 to 1024 pixels."""
     allowed = [2**power for power in range(4, 11)]
     if text.strip() not in map(str, allowed):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a side of a picture; allowed are {', '.join(map(str, allowed))}"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} is not a resolution; allowed are {', '.join(map(str, allowed))}")
     return int(text)
 
 
@@ -211,8 +210,8 @@ def finite(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    if not abs(number) <= LARGEST_FLOAT32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number within float32")
     return number
 
 

@@ -109,7 +109,9 @@ def open_dataset(
         raise InputError(f"a dataset of kind {kind!r} needs the path of its folder or zip. Give path=...")
     if kind == "portraits" and (path is not None or scheme not in (None, "celebamask-13", CELEBAMASK_13)):
         raise InputError(
-            "portraits are drawn, with the 13 regions of celebamask-13: give neither a path nor another scheme."
+            "portraits (data.kind=portraits) are drawn, with the 13 regions of celebamask-13, and take neither a path "
+            f"nor another scheme, got path {str(path)!r}, scheme {scheme!r}. Leave them out, or give the kind of the "
+            "data at that path, such as data.kind=folder."
         )
     if kind != "portraits" and style is not None:
         raise InputError(f"a drawing style was given for a dataset of kind {kind!r}. Only portraits have one.")

@@ -263,7 +263,7 @@ def _find_masks(storage: Storage, prefix: str, numbers: Mapping[int, str], split
         f"Masks are named NUMBER_PART.png, with the part {', '.join(CELEBAMASK_PARTS)} and the suffix "
         f"{', '.join(MASK_SUFFIXES)}.",
     )
-    _warn_of_unused(alone, storage.label(prefix), f"There is not a picture of such a number in {IMAGES}/.")
+    _warn_of_unused(alone, storage.label(prefix), f"There is no picture of such a number in {IMAGES}/.")
     return dict(masks)
 
 

@@ -97,7 +97,8 @@ def warnings_of(findings: Mapping[str, Any], count: int) -> list[str]:
     if missing:
         found.append(
             f"no picture of {count} has the region{'s' * (len(missing) > 1)} {', '.join(missing[:_NAMED])}"
-            f"{', ...' * (len(missing) > _NAMED)}. Check the masks, or choose a region scheme without them."
+            f"{', ...' * (len(missing) > _NAMED)}. Check the masks, choose a region scheme without them, or use more "
+            "pictures."
         )
     return found
 

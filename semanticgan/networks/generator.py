@@ -23,7 +23,7 @@ from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.renderer import Renderer
 from semanticgan.seeds import stream
-from semanticgan.wrong_arguments import require_type
+from semanticgan.wrong_arguments import require_dense, require_type
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -288,7 +288,14 @@ class Generator(nn.Module):
             InputError: another shape.
         """
         require_type("z", z, Tensor, f"a torch.Tensor [N, {self.config.style_dim}]")
-        if z.ndim != 2 or z.shape[1] != self.config.style_dim or not z.is_floating_point():
+        require_dense("z", z, self.mean_latent.is_meta)
+        if (
+            z.ndim != 2
+            or not len(z)
+            or z.shape[1] != self.config.style_dim
+            or not z.is_floating_point()
+            or z.dtype.itemsize < 2
+        ):
             raise InputError(f"z is floating numbers [N, {self.config.style_dim}], got {z.dtype} {list(z.shape)}.")
         with torch.autocast(z.device.type, enabled=False):
             w: Tensor = self.mapping(widened(z))
@@ -308,10 +315,17 @@ class Generator(nn.Module):
             latents: w [N, D], a latent code [N, B + 2K, D], or already expanded [N, K L, D].
 
         Raises:
-            InputError: another shape.
+            InputError: another shape or type, or no image.
         """
         config = self.config
         require_type("latents", latents, Tensor, "a torch.Tensor, such as code.tensor")
+        require_dense("latents", latents, self.mean_latent.is_meta)
+        fits = latents.is_floating_point() and 2 <= latents.dtype.itemsize <= self.mean_latent.dtype.itemsize
+        if not fits or not latents.shape[:1].numel():
+            raise InputError(
+                f"latents are floating numbers of at least 16 bits, such as {self.mean_latent.dtype}, of at least one "
+                f"image, got {latents.dtype} {list(latents.shape)}."
+            )
         if latents.ndim == 2 and latents.shape[1] == config.style_dim:
             return latents.unsqueeze(1).expand(-1, config.num_expanded_rows, -1)
         if latents.ndim == 3 and latents.shape[2] == config.style_dim:

@@ -136,9 +136,10 @@ class TrainingConfig:
         ):
             if not 0 < half_life < math.inf:
                 raise InputError(f"{name} must be more than 0 images and finite, got {half_life}.")
-        if self.batch % self.loss.path_length_batch_shrink:
-            raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink.")
         _require_no_larger(self)
+        if self.batch % self.loss.path_length_batch_shrink:
+            shrink = self.loss.path_length_batch_shrink
+            raise InputError(f"batch {self.batch} must be a multiple of loss.path_length_batch_shrink, {shrink}.")
         require_seed(self.seed)
 
     def _find_paths(self) -> None:

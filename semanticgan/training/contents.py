@@ -43,7 +43,7 @@ def require_plain(run_dir: Path) -> None:
     for entry in _entries(run_dir):
         if _FOLDERS.fullmatch(entry.name):
             require_kind(entry, stat.S_IFDIR)
-            if entry.name in (TENSORBOARD_FOLDER, FEATURES_FOLDER) or entry.name.startswith("step-"):
+            if entry.name in (SHEETS_FOLDER, TENSORBOARD_FOLDER, FEATURES_FOLDER) or entry.name.startswith("step-"):
                 for inner in _entries(entry):
                     if not stat.S_ISDIR(inner.lstat().st_mode):
                         require_kind(inner, stat.S_IFREG)

@@ -172,10 +172,15 @@ def _read_stats(run_dir: Path, config: Mapping[str, Any]) -> tuple[dict[str, Cur
             damaged.append(number)
     if damaged and not line.endswith("\n") and damaged[-1] == number:
         damaged.pop()  # being written as we read
+    if not lines and damaged:
+        raise InputError(
+            f"no line of {str(path)!r} can be read ({len(damaged)} are damaged). Restore the file from a copy, or "
+            "remove it and continue the training, which writes it again from there on."
+        )
     if not lines:
         schedule = config.get("schedule")
         every = schedule.get("log_every") if isinstance(schedule, dict) else None
-        first = f" The first comes after {every} steps." if every else ""
+        first = f" The first comes after step {every}." if every else ""
         raise InputError(f"run {str(run_dir)!r} has no line in {STATS_FILE} yet.{first} Try again then.")
     names = dict.fromkeys(name for line in lines for name in line if name not in ("step", "images"))
     curves = {name: _curve(name, lines) for name in names}

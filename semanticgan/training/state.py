@@ -69,7 +69,7 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], save_model: Call
 
 
 def newest_state(run_dir: Path) -> Path | None:
-    """The newest state whose files are all as its manifest says, or None where there is not a state at all.
+    """The newest state whose files are all as its manifest says, or None where there is no state at all.
 
     Raises:
         InputError: there are states, and every one is damaged.

@@ -160,7 +160,7 @@ def test_labels_alone_are_fitted_and_the_pictures_stay(tiny_config: Make, tmp_pa
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ((), "nothing else teaches. Give loss.parser or loss.classifier"),
+        ((), "no other loss trains the generator. Give loss.parser or loss.classifier"),
         (("loss.parser=any", "features.extractor=random"), "features.extractor 'random' has no part. Leave it out"),
     ],
 )

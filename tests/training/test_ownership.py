@@ -129,7 +129,7 @@ def test_training_makes_what_is_behind_a_continuation(
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ((OWNED,), r"loss.owned names eyes, mouth, glasses, and nothing says where they are\. Give loss.parser"),
+        ((OWNED,), r"loss.owned names eyes, mouth, glasses, which needs a parser\. Give loss.parser"),
         (("loss.owned.moth=1", "loss.parser=PARSER"), "unknown region 'moth'"),
         (("loss.owned={eye: 1, eyes: 2}", "loss.parser=PARSER"), "loss.owned names a region twice: eye, eyes"),
         (("loss.owned.eyes=-1",), r"loss\.owned\.eyes must be 0 or more, got -1\.0"),

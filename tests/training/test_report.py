@@ -233,7 +233,7 @@ def test_mistakes(command: Command, tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run")
     assert "not as 'a.pdf'" in command("report", "run", "--out", "a.pdf").complaint
     (run_dir / "stats.jsonl").write_text("")
-    assert "has no line in stats.jsonl yet. The first comes after 5 steps" in command("report", "run").complaint
+    assert "has no line in stats.jsonl yet. The first comes after step 5" in command("report", "run").complaint
     (run_dir / "stats.jsonl").unlink()
     assert "has no line in stats.jsonl yet" in command("report", "run").complaint
     (run_dir / "config.yaml").write_text("a: [")

@@ -245,7 +245,7 @@ def test_other_data_at_another_path_are_refused(tiny_config: Make, tiny_pictures
 
 def test_run_dir_of_something_else_is_left_alone(tiny_config: Make, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(InputError, match="no run of this package"):
+    with pytest.raises(InputError, match="not a run of this package"):
         train(tiny_config(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
