@@ -62,8 +62,8 @@ class TimedTrainer(Trainer):
     def _r1_step(self, image: Tensor, segmentation: Tensor) -> dict[str, Tensor]:
         return self._timed(R1, lambda: super(TimedTrainer, self)._r1_step(image, segmentation))
 
-    def _generator_step(self) -> dict[str, Tensor]:
-        return self._timed(GENERATOR, super()._generator_step)
+    def _generator_step(self, image: Tensor, segmentation: Tensor) -> dict[str, Tensor]:
+        return self._timed(GENERATOR, lambda: super(TimedTrainer, self)._generator_step(image, segmentation))
 
     def _path_length_step(self) -> dict[str, Tensor]:
         return self._timed(PATH_LENGTH, super()._path_length_step)

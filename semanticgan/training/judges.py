@@ -22,6 +22,7 @@ from semanticgan.training.losses import (
     discriminator_loss,
     generator_loss,
     mask_loss,
+    relativistic_loss,
 )
 from semanticgan.training.rates import AttributeRates
 
@@ -109,36 +110,44 @@ def open_rates(config: TrainingConfig, device: torch.device) -> AttributeRates |
     return AttributeRates(load_classifier(config.loss.classifier, device), config.loss.rates_half_life, config.batch)
 
 
-def loss_of_judges(judged: Judgement, weight: float) -> tuple[Tensor, Values]:
+def loss_of_judges(judged: Judgement, weight: float, relativistic: bool = False) -> tuple[Tensor, Values]:
     """The discriminators' loss on as many real as generated pictures in a row, and what is logged of it.
 
     Args:
         judged: of all of them.
         weight: of the features' part.
     """
+    loss_of = relativistic_loss if relativistic else discriminator_loss
     real, fake = judged.score.chunk(2)
-    loss = discriminator_loss(real, fake)
+    loss = loss_of(real, fake)
     values = {"loss/discriminator": loss, "score/real": real.mean(), "score/fake": fake.mean()}
     if judged.by_features is not None:
         real, fake = judged.by_features.chunk(2)
-        by_features = discriminator_loss(real, fake)
+        by_features = loss_of(real, fake)
         loss = loss + weight * by_features
         values |= {"loss/discriminator_features": by_features}
         values |= {"score/real_features": real.mean(), "score/fake_features": fake.mean()}
     return loss, values
 
 
-def loss_before_judges(judged: Judgement | None, weight: float) -> tuple[Tensor, Values]:
+def loss_before_judges(judged: Judgement | None, weight: float, relativistic: bool = False) -> tuple[Tensor, Values]:
     """The generator's adversarial loss on generated pictures, and what is logged of it; arguments as above.
 
     Nothing where nothing judged them.
     """
     if judged is None:
         return torch.zeros(()), {}
-    loss = generator_loss(judged.score)
+
+    def loss_of(score: Tensor) -> Tensor:
+        if not relativistic:
+            return generator_loss(score)
+        real, fake = score.chunk(2)
+        return relativistic_loss(fake, real)
+
+    loss = loss_of(judged.score)
     values = {"loss/generator": loss}
     if judged.by_features is not None:
-        by_features = generator_loss(judged.by_features)
+        by_features = loss_of(judged.by_features)
         loss = loss + weight * by_features
         values |= {"loss/generator_features": by_features}
     return loss, values

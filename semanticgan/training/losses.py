@@ -32,6 +32,14 @@ def generator_loss(fake_score: Tensor) -> Tensor:
     return F.softplus(-fake_score).mean()
 
 
+def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
+    """softplus(worse - better), mean over pairs (R3GAN, arXiv 2501.05441, Eq. 2); scores [N, 1].
+
+    The discriminator wants real pictures to score better, the generator its own.
+    """
+    return F.softplus(worse - better).mean()
+
+
 class R1(NamedTuple):
     """Mean over the batch of the squared norm of the score's gradient."""
 

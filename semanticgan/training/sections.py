@@ -82,6 +82,8 @@ class LossSection:
         r1_segmentation: weight of R1 on segmentations; null is 100 times that on pictures.
         r1_every: steps between two R1 steps; 0 switches R1 off.
         adversarial: weight of the adversarial losses for the generator; 0 trains without a discriminator.
+        relativistic: compare real and generated pictures in pairs (R3GAN, arXiv 2501.05441): the discriminator raises
+            D(real) - D(fake), the generator lowers it, with R1 on real and R2 on generated pairs at the same weights.
         mask: weight of the mask regulariser, which ties the segmentation to the coarse masks.
         path_length: weight of path length regularisation.
         path_length_every: steps between two path length steps; 0 switches it off.
@@ -111,6 +113,7 @@ class LossSection:
     r1_segmentation: float | None = 1000.0
     r1_every: int = 16
     adversarial: float = 1.0
+    relativistic: bool = False
     mask: float = 100.0
     path_length: float = 0.5
     path_length_every: int = 4

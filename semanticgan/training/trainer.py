@@ -139,7 +139,7 @@ class Trainer:
         if self._rates is not None:
             for some in image.chunk(len(self._parts)):
                 self._rates.observe_real(some)
-        values |= self._generator_step()
+        values |= self._generator_step(image, segmentation)
         if self._rates is not None:
             self._rates.update(self.processes.sum)
         if loss.path_length_every and step % loss.path_length_every == 0:
@@ -164,8 +164,9 @@ class Trainer:
                     joint = torch.cat([real_segmentation, fake_segmentation])
                 judged = self._judge_fast(torch.cat([real_image, fake_image]), joint, num_sets=2)
             if self.config.augmentation.adaptive:
-                self.augmentation.observe(judged.score.chunk(2)[0])
-            return loss_of_judges(judged, self.config.features.weight)
+                real, fake_score = judged.score.chunk(2)
+                self.augmentation.observe(real - fake_score if self.config.loss.relativistic else real)
+            return loss_of_judges(judged, self.config.features.weight, self.config.loss.relativistic)
 
         return self._update(self.discriminator_optimiser, self._judge, Phase.DISCRIMINATOR, part, image, segmentation)
 
@@ -174,7 +175,16 @@ class Trainer:
 
         def part(draws: Draws, image: Tensor, segmentation: Tensor) -> tuple[Tensor, Values]:
             # The gradient is taken where the discriminator looks: at the augmented pictures.
-            image, joint = self._augment(image, segmentation, draws, real=True)
+            penalty, logged = penalty_of(*self._augment(image, segmentation, draws, real=True))
+            if loss.relativistic:
+                with torch.no_grad(), self._autocast():
+                    fake = self._generate(draws)
+                of_fake, more = penalty_of(*self._augment(fake.image, fake.segmentation, draws, real=False))
+                penalty = penalty + of_fake
+                logged |= {name.replace("r1", "r2"): value for name, value in more.items()}
+            return penalty, logged
+
+        def penalty_of(image: Tensor, joint: Tensor | None) -> tuple[Tensor, Values]:
             image = image.detach().requires_grad_()
             joint = None if joint is None else joint.detach().requires_grad_()
             with self._autocast():
@@ -190,16 +200,22 @@ class Trainer:
 
         return self._update(self.discriminator_optimiser, self._judge, Phase.R1, part, image, segmentation)
 
-    def _generator_step(self) -> Values:
+    def _generator_step(self, image: Tensor, segmentation: Tensor) -> Values:
         weights, step, images = self.config.loss, self.steps_done, self.images_seen
 
-        def part(draws: Draws) -> tuple[Tensor, Values]:
+        def part(draws: Draws, image: Tensor, segmentation: Tensor) -> tuple[Tensor, Values]:
             with self._autocast():
                 fake, judged = self._generate(draws), None
                 if weights.adversarial:
-                    judged = self._judge_frozen(*self._augment(fake.image, fake.segmentation, draws, real=False))
+                    shown = self._augment(fake.image, fake.segmentation, draws, real=False)
+                    if weights.relativistic:
+                        real = self._augment(image, segmentation, draws, real=True)
+                        joint = None if real[1] is None or shown[1] is None else torch.cat([real[1], shown[1]])
+                        judged = self._judge_frozen(torch.cat([real[0], shown[0]]), joint, num_sets=2)
+                    else:
+                        judged = self._judge_frozen(*shown)
                 read = None if self.reader is None else self.reader.logits(fake.image, draws)
-            loss, values = loss_before_judges(judged, self.config.features.weight)
+            loss, values = loss_before_judges(judged, self.config.features.weight, weights.relativistic)
             loss, parts = weights.adversarial * loss, losses_of_labels(fake, read, weights)
             if self._rates is not None:
                 parts["rates"] = self._rates.divergence(fake.image)
@@ -215,7 +231,7 @@ class Trainer:
             return loss, {**values, **{f"loss/{name}": value for name, value in parts.items()}}
 
         with frozen(self.judges):
-            return self._update(self.generator_optimiser, self._render, Phase.GENERATOR, part)
+            return self._update(self.generator_optimiser, self._render, Phase.GENERATOR, part, image, segmentation)
 
     def _path_length_step(self) -> Values:
         loss = self.config.loss

@@ -82,9 +82,10 @@ def test_both_networks_learn(tiny_config: Make, tmp_path: Path) -> None:
 
 
 def test_discriminator_is_not_moved_by_the_generator_step(tiny_config: Make, tmp_path: Path) -> None:
-    trainer = Trainer(tiny_config(tmp_path), PHOTOGRAPHS_11, CPU)
+    config = tiny_config(tmp_path)
+    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
     before = copy.deepcopy(trainer.discriminator.state_dict())
-    trainer._generator_step()
+    trainer._generator_step(*pairs(config))
     assert all(torch.equal(before[name], tensor) for name, tensor in trainer.discriminator.state_dict().items())
     assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
 
