@@ -22,8 +22,20 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such 
 def start(*words: str | Path) -> subprocess.Popen[str]:
     program = [sys.executable, str(ROOT / "tools" / f"{words[0]}.py"), *map(str, words[1:])]
     return subprocess.Popen(
-        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        preexec_fn=_signals_as_usual,
     )
+
+
+def _signals_as_usual() -> None:
+    """Whoever runs the tests may ignore signals, as nohup does."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def shell(command: str) -> subprocess.CompletedProcess[str]:
