@@ -229,7 +229,7 @@ def test_safetensors_of_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda raw: raw.update(format_version="99"), "format version 99.*Update semanticgan"),
+        (lambda raw: raw.update(format_version="99"), "format version '99'.*Update semanticgan"),
         (lambda raw: raw.pop("regions"), "lacks regions"),
         (lambda raw: raw.update(config="{"), "cannot be used"),
         (lambda raw: raw.update(config='{"depth": 3}'), "cannot be used"),

@@ -71,7 +71,7 @@ def test_an_unknown_user_is_a_line(home: Path) -> None:
         ("a\0b", "control characters"),
         ("a\nb", "control characters"),
         ("a\x1b[2J", "control characters"),
-        ("a\udcffb", "no Unicode"),
+        ("a\udcffb", "not Unicode"),
         ("a/" + "b" * 256, "a name of 256 bytes"),
         ("ä" * 128, "a name of 256 bytes"),
         ("a/" * 2048, "has 4096 bytes"),

@@ -106,7 +106,7 @@ def test_mistakes_in_the_data(
     [
         (("folder", "nowhere", "--out", "out"), "data 'nowhere' does not exist"),
         (("folder", "--out", "out"), "needs the path"),
-        (("folder", "faces", "--out", "out", "--size", 60), "'60' is not a side of a picture"),
+        (("folder", "faces", "--out", "out", "--size", 60), "'60' is not a resolution"),
         (("folder", "faces", "--out", "out", "--size", 64), "does not say what its labels mean"),
         (("folder", "faces", "--out", "out", "--scheme", "photograph-11"), "Did you mean 'photographs-11'"),
         (("folders", "faces", "--out", "out"), "invalid choice: 'folders'"),
