@@ -7,7 +7,9 @@ was cut short and one of another run are all written anew.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -55,15 +57,23 @@ class Journal:
                 self.entries[int(index)] = Entry(*map(str, texts))
             except (ValueError, TypeError):  # cut short
                 continue
-        self._file = open(self._path, "ab")  # noqa: SIM115  (closed by close)
+        # Without a buffer: nothing is left to be written, and to fail once more, when it is closed.
+        self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115  (closed by close)
         if content and not content.endswith(b"\n"):
             self._file.write(b"\n")
 
     def add(self, index: int, fingerprint: str, record: Record) -> None:
-        """Note that a pair is written."""
-        line = json.dumps([index, *Entry(fingerprint, record.image, record.labels)]) + "\n"
-        self._file.write(line.encode())
-        self._file.flush()
+        """Note that a pair is written.
+
+        Raises:
+            UnwritableError: the system refuses; the message says that the command continues when it is repeated.
+        """
+        line = (json.dumps([index, *Entry(fingerprint, record.image, record.labels)]) + "\n").encode()
+        try:
+            if self._file.write(line) < len(line):  # the next opening passes over a line that is cut short
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
 
     def close(self) -> None:
         self._file.close()
@@ -181,6 +191,10 @@ def write(path: Path, content: bytes) -> None:
     except InputError:
         raise
     except OSError as error:
-        raise UnwritableError(
-            f"cannot write {str(path)!r} ({error.strerror}). Make room, then repeat the command: it continues."
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableError:
+    return UnwritableError(
+        f"cannot write {str(path)!r} ({error.strerror}). Make room, then repeat the command: it continues."
+    )
