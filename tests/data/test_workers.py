@@ -60,7 +60,12 @@ def start(folder: Path, what: str, kind: str = "all", then: str = "") -> subproc
         ("fork", "os.kill(os.getpid(), signal.SIGKILL)", ("process", "killed", "memory")),
         ("spawn", "os.kill(os.getpid(), signal.SIGKILL)", ("process", "killed", "memory")),
         ("all", "os._exit(7)", ("a data worker, process", "ended")),
-        ("all", "os.kill(os.getpid(), signal.SIGSTOP)", ("process", "gave nothing for 10 s")),
+        pytest.param(
+            "all",
+            "os.kill(os.getpid(), signal.SIGSTOP)",
+            ("process", "gave nothing for 10 s"),
+            marks=pytest.mark.by_name,
+        ),
         ("fork", "raise MemoryError('no room')", ("data worker", "MemoryError: no room")),
         ("all", "raise KeyError('hair')", ("data worker", "KeyError")),
     ],

@@ -33,7 +33,9 @@ def launch(program: list[str], *words: str) -> tuple[subprocess.CompletedProcess
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 @pytest.mark.parametrize(
-    ("how", "rank", "patience"), [("SIGKILL", 1, 60), ("SIGKILL", 0, 60), ("SIGSTOP", 1, 6)], ids=str
+    ("how", "rank", "patience"),
+    [("SIGKILL", 1, 60), ("SIGKILL", 0, 60), pytest.param("SIGSTOP", 1, 6, marks=pytest.mark.by_name)],
+    ids=str,
 )
 def test_the_others_name_it_and_end(how: str, rank: int, patience: int, tiny_pictures: Path, tmp_path: Path) -> None:
     words = ["tiny", *tiny_overrides(tiny_pictures, tmp_path / "run"), *LENGTH]
