@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanticgan.arrayfile import read_npy
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file, user_path, written_aside
+from semanticgan.formats.arrayfile import read_npy
+from semanticgan.formats.tensorfile import save_tensors
 from semanticgan.regions import RegionScheme
-from semanticgan.tensorfile import save_tensors
 from semanticgan.wrong_arguments import (
     finite_number,
     require_codes,
@@ -510,7 +510,7 @@ def require_suffix(path: str | Path) -> str:
 
 
 def _read_safetensors(path: Path) -> tuple[Tensor, RegionScheme]:
-    from semanticgan.tensorfile import open_tensors, parse_object
+    from semanticgan.formats.tensorfile import open_tensors, parse_object
 
     what = f"the latent code {str(path)!r}"
     file = open_tensors(path, what)

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semanticgan.archive import load_archive
 from semanticgan.checkpoint import file_kind, fill, require_shapes, save_model, shapes_of
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.files import require_file, require_free, sha256_of
+from semanticgan.formats.archive import load_archive
+from semanticgan.formats.pickles import plain
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator, GeneratorConfig
-from semanticgan.pickles import plain
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
 
 TensorMap = Mapping[str, Tensor]

@@ -20,8 +20,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from semanticgan.archive import load_archive
 from semanticgan.errors import WeightsError
+from semanticgan.formats.archive import load_archive
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator
 from semanticgan.reference import read_checkpoint

@@ -21,10 +21,10 @@ from safetensors.torch import save_file
 
 from semanticgan.checkpoint import _metadata_sha256, load_model, read_metadata, save_model
 from semanticgan.errors import InputError, WeightsError
+from semanticgan.formats.tensorfile import LARGEST_HEADER
 from semanticgan.latents import LatentCode
 from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
 from semanticgan.networks.generator import Generator
-from semanticgan.tensorfile import LARGEST_HEADER
 from tests.conftest import TINY_CONFIG, TINY_REGIONS
 
 DEEP = "[" * 100_000 + "]" * 100_000

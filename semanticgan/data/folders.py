@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from semanticgan import strict_json
 from semanticgan.data import pictures
 from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_beside
 from semanticgan.data.encoding import Source, side_of_file
@@ -22,6 +21,7 @@ from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
 from semanticgan.data.unread import has_picture_suffix, warn, warn_of_unread
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.formats import strict_json
 from semanticgan.regions import BISENET_19_ORDER, CELEBAMASK_19_ORDER, SCHEMES, RegionScheme, relabel_table
 
 LABEL_ORDERS: Mapping[str, Sequence[str]] = {"celebamask-19": CELEBAMASK_19_ORDER, "bisenet-19": BISENET_19_ORDER}

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan import strict_json
 from semanticgan.data import pictures
 from semanticgan.data.encoding import Encoded, Record
 from semanticgan.data.folders import find_scheme
@@ -23,6 +22,7 @@ from semanticgan.data.label_maps import read_labels
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.errors import InputError, MissingFileError, UnwritableError
 from semanticgan.files import user_path
+from semanticgan.formats import strict_json
 from semanticgan.regions import RegionScheme
 
 if TYPE_CHECKING:

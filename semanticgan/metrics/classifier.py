@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from semanticgan.checkpoint import build, read_weights, write_weights
 from semanticgan.errors import InputError, WeightsError
+from semanticgan.formats.tensorfile import parse_object
 from semanticgan.registry import reader
-from semanticgan.tensorfile import parse_object
 
 FORMAT = "semanticgan-classifier"
 CLASSIFIER_SIZES = (16, 32, 64, 128, 256)

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from semanticgan.checkpoint import build, read_weights, write_weights
 from semanticgan.errors import InputError, WeightsError
+from semanticgan.formats.tensorfile import parse_object
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import reader
-from semanticgan.tensorfile import parse_object
 
 FORMAT = "semanticgan-parser"
 PARSER_SIZES = (16, 32, 64, 128, 256, 512)

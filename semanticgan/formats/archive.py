@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from semanticgan.errors import WeightsError
-from semanticgan.pickles import STAND_INS, PickleProgram
+from semanticgan.formats.pickles import STAND_INS, PickleProgram
 
 _LARGEST_PROGRAM = 16_000_000  # bytes of the pickle of a zip
 _MOST_ENTRIES = 50_000
