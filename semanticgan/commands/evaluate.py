@@ -17,9 +17,9 @@ from semanticgan.commands import arguments
 if TYPE_CHECKING:
     from PIL import Image
 
+    from semanticgan.distributed import Processes
     from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.model import Model
-    from semanticgan.training.processes import Processes
 
 EXAMPLES = (
     "--metrics fid,kid,pr,ppl --data-kind portraits --num-generated 5000 --extractor random --distance random",
@@ -155,13 +155,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan import extras
+    from semanticgan.distributed import device_of_process, joined
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.errors import InputError
     from semanticgan.files import require_free
     from semanticgan.metrics.evaluate import extras_of, require_known
     from semanticgan.model import choose_device, load
     from semanticgan.places import require_outside
-    from semanticgan.training.processes import device_of_process, joined
 
     require_known(args.metrics)
     extras.require(*extras_of(args.metrics), *(["lmdb"] if args.data_kind == "lmdb" else []))

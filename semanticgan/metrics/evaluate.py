@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from semanticgan.distributed import all_of, share
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.metrics import path_length
 from semanticgan.metrics.attributes import compared, count_attributes, summed
@@ -31,7 +32,6 @@ from semanticgan.metrics.precision_recall import precision_recall
 from semanticgan.metrics.reconstruction import Reconstruction, measure_reconstruction
 from semanticgan.metrics.samples import dataset_pictures
 from semanticgan.metrics.scores import Score
-from semanticgan.metrics.sharing import all_of, share
 from semanticgan.seeds import MAX_SEED, require_seed
 
 

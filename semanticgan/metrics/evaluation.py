@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from semanticgan.data.pairs import PairDataset
+from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
 from semanticgan.metrics.classifier import AttributeClassifier
 from semanticgan.metrics.extractors import Extractor
@@ -19,10 +20,8 @@ from semanticgan.metrics.locality import EDITED, Locality, RegionLocality, measu
 from semanticgan.metrics.parser import FaceParser
 from semanticgan.metrics.perceptual import Distance
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures
-from semanticgan.metrics.sharing import all_of, share
 from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_features
 from semanticgan.model import Model
-from semanticgan.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)

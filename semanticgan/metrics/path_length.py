@@ -20,13 +20,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from semanticgan.distributed import ALONE, Processes, gathered, share
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import WHAT, LatentCode
 from semanticgan.metrics.perceptual import Distance
-from semanticgan.metrics.sharing import gathered, share
 from semanticgan.model import Model
 from semanticgan.seeds import stream
-from semanticgan.training.processes import ALONE, Processes
 
 SPACES = ("z", "w")
 SAMPLINGS = ("full", "end")

@@ -25,6 +25,7 @@ from semanticgan.data import (
     to_network,
 )
 from semanticgan.data.forgiving import ForgivingPairs
+from semanticgan.distributed import PATIENCE_IN_STEPS, Processes, device_of_process, joined
 from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.files import written_aside
 from semanticgan.model import choose_device
@@ -42,7 +43,6 @@ from semanticgan.training.interruption import (
 )
 from semanticgan.training.logs import RunLog
 from semanticgan.training.needs import require_installed
-from semanticgan.training.processes import PATIENCE_IN_STEPS, Processes, device_of_process, joined
 from semanticgan.training.scoring import Scoring
 from semanticgan.training.sheets import write_sheet
 from semanticgan.training.start import Start

@@ -16,9 +16,9 @@ from torch import nn
 
 import semanticgan
 from semanticgan.data import CachedPairs, PairDataset
+from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
 from semanticgan.training.config import TrainingConfig, flat
-from semanticgan.training.processes import Processes
 from semanticgan.training.trainer import Trainer
 
 Result = TypeVar("Result")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from semanticgan.distributed import ALONE, Processes, shares_of
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator, Rendering
 from semanticgan.regions import RegionScheme
@@ -37,7 +38,6 @@ from semanticgan.training.judges import (
 )
 from semanticgan.training.losses import path_length_penalty, r1_penalty
 from semanticgan.training.ownership import Ownership
-from semanticgan.training.processes import ALONE, Processes, shares_of
 from semanticgan.training.readers import open_reader
 
 Values = dict[str, Tensor]

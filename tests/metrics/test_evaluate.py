@@ -14,6 +14,7 @@ from torch import Tensor
 from semanticgan.data.folders import FolderDataset
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.data.unlabelled import PictureDataset
+from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
 from semanticgan.metrics.attributes import measure_attributes
 from semanticgan.metrics.classifier import load_classifier
@@ -34,7 +35,6 @@ from semanticgan.metrics.statistics import dataset_features, extract_features
 from semanticgan.metrics.table import to_markdown, why_not_comparable
 from semanticgan.model import Model, load
 from semanticgan.regions import PHOTOGRAPHS_11
-from semanticgan.training.processes import Processes
 from tests.conftest import Run
 
 Command = Callable[..., Run]

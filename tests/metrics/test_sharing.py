@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from semanticgan.distributed import Processes, share
 from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
-from semanticgan.metrics.sharing import share
 from semanticgan.model import load
-from semanticgan.training.processes import Processes
 from tests.training.test_processes import launch
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from semanticgan.training.processes import joined
+from semanticgan.distributed import joined
 
 
 def train_badly() -> None:

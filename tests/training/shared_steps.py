@@ -14,8 +14,8 @@ from torch import Tensor
 from semanticgan.data import Batch, to_network
 from semanticgan.data.batches import batch_indices
 from semanticgan.data.portraits import PortraitDataset
+from semanticgan.distributed import Processes, joined
 from semanticgan.training.config import TrainingConfig, load_config
-from semanticgan.training.processes import Processes, joined
 from semanticgan.training.trainer import Trainer
 
 STEPS = 20

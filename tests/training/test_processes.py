@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from semanticgan.distributed import share_of
 from semanticgan.networks.discriminator import minibatch_deviation
-from semanticgan.training.processes import share_of
 
 ROOT = Path(__file__).parents[2]
 ADAPTIVE = ("augmentation.adaptive=true", "augmentation.probability=0.5", "augmentation.images_to_one=200")

@@ -1,4 +1,4 @@
-"""The processes that share a training: who works on which pictures of a batch, and what they tell each other.
+"""Several processes that share a training or a measurement: who takes which part, and what they tell each other.
 
 Started by ``torchrun``, which says in the environment how many there are; one process alone needs none of this.
 """
@@ -13,12 +13,12 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -26,6 +26,8 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from semanticgan.errors import InputError
+
+Item = TypeVar("Item")
 
 PATIENCE = timedelta(minutes=30)
 """How long processes wait for one that measures or writes while they do not."""
@@ -136,6 +138,44 @@ def shares_of(batch: int, name: str, processes: Processes, accumulate: int) -> l
         )
     own = range(processes.rank * accumulate, (processes.rank + 1) * accumulate)
     return [share_of(batch, count, index) for index in own]
+
+
+def share(items: Sequence[Item], processes: Processes) -> Sequence[Item]:
+    """The items of this process: consecutive ones, as many as others have or one more."""
+    first, end = _bounds(len(items), processes.count, processes.rank)
+    return items[first:end]
+
+
+def gathered(part: Tensor, total: int, processes: Processes) -> Tensor:
+    """The rows of all processes, in the order of the items that :func:`share` divided.
+
+    Args:
+        part: rows of this process's items, on the CPU.
+        total: how many items there are in all.
+        processes: who takes part; all call this at the same point.
+    """
+    if processes.count == 1:
+        return part
+    bounds = [_bounds(total, processes.count, rank) for rank in range(processes.count)]
+    longest = max(end - first for first, end in bounds)
+    padded = torch.zeros(longest, *part.shape[1:], dtype=part.dtype)
+    padded[: len(part)] = part
+    found = [torch.empty_like(padded) for _ in bounds]
+    dist.all_gather(found, padded, group=processes.words)
+    return torch.cat([rows[: end - first] for rows, (first, end) in zip(found, bounds, strict=True)])
+
+
+def all_of(parts: Sequence[Item], processes: Processes) -> list[Item]:
+    """What all processes have found, in the order of the processes; all call this at the same point."""
+    if processes.count == 1:
+        return list(parts)
+    found: list[Sequence[Item]] = [() for _ in range(processes.count)]
+    dist.all_gather_object(found, parts, group=processes.words)
+    return [item for part in found for item in part]
+
+
+def _bounds(total: int, count: int, rank: int) -> tuple[int, int]:
+    return total * rank // count, total * (rank + 1) // count
 
 
 class ProcessLost(InputError):
