@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.data.portraits import PortraitDataset
-from semanticgan.data.portraits.attributes import (
+from semanticgan.portraits.attributes import (
     BACKGROUNDS,
     BEARD_STYLES,
     CLOTHES,
@@ -66,7 +66,7 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What every picture has one value of; white hair counts as grey."""
 
 NUMBERS = ("age", "yaw", "pitch", "roll", "smile", "mouth_open", "skin_tone", "grey", "light_x")
-"""What is measured, in the units of :class:`semanticgan.data.portraits.attributes.PortraitAttributes`."""
+"""What is measured, in the units of :class:`semanticgan.portraits.attributes.PortraitAttributes`."""
 
 SIDED = ("yaw", "roll", "light_x")
 """Numbers that change their sign in a mirrored picture."""

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.canvas import Canvas
-from semanticgan.data.portraits.features import SIDES
-from semanticgan.data.portraits.geometry import Array, smooth
-from semanticgan.data.portraits.palette import Colour, blend, luminance, ramp, shade
-from semanticgan.data.portraits.shading import LightField, Sitter, texture
+from semanticgan.portraits.canvas import Canvas
+from semanticgan.portraits.features import SIDES
+from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.palette import Colour, blend, luminance, ramp, shade
+from semanticgan.portraits.shading import LightField, Sitter, texture
 
 
 def ear_point(sitter: Sitter, side: int, out: Array, v: Array) -> Array:

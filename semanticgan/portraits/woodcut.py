@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.canvas import Canvas, Mask
-from semanticgan.data.portraits.palette import Colour, luminance
-from semanticgan.data.portraits.shading import Sitter, texture
+from semanticgan.portraits.canvas import Canvas, Mask
+from semanticgan.portraits.palette import Colour, luminance
+from semanticgan.portraits.shading import Sitter, texture
 from semanticgan.regions import CELEBAMASK_13
 
 INKS: dict[str, Colour] = {

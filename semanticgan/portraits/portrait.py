@@ -7,22 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.attributes import PortraitAttributes
-from semanticgan.data.portraits.background import draw_background
-from semanticgan.data.portraits.body import Body, draw_clothes, draw_ear, near_side, neck_paint
-from semanticgan.data.portraits.canvas import Canvas
-from semanticgan.data.portraits.face import draw_beard, face_paint, skin_ramp, warm_face
-from semanticgan.data.portraits.features import SIDES, draw_age, draw_brow, draw_eye, draw_mouth, draw_nose
-from semanticgan.data.portraits.geometry import Array, Head, Pose, hull
-from semanticgan.data.portraits.hair_paint import front_hair_mask, hair_textures, paint_back_hair
-from semanticgan.data.portraits.hair_shape import shape_hair
-from semanticgan.data.portraits.palette import palette_of
-from semanticgan.data.portraits.sampling import sample_attributes
-from semanticgan.data.portraits.shading import Sitter
-from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
-from semanticgan.data.portraits.wear import draw_earring, draw_glasses, draw_hat
-from semanticgan.data.portraits.woodcut import print_woodcut
 from semanticgan.errors import InputError
+from semanticgan.portraits.attributes import PortraitAttributes
+from semanticgan.portraits.background import draw_background
+from semanticgan.portraits.body import Body, draw_clothes, draw_ear, near_side, neck_paint
+from semanticgan.portraits.canvas import Canvas
+from semanticgan.portraits.face import draw_beard, face_paint, skin_ramp, warm_face
+from semanticgan.portraits.features import SIDES, draw_age, draw_brow, draw_eye, draw_mouth, draw_nose
+from semanticgan.portraits.geometry import Array, Head, Pose, hull
+from semanticgan.portraits.hair_paint import front_hair_mask, hair_textures, paint_back_hair
+from semanticgan.portraits.hair_shape import shape_hair
+from semanticgan.portraits.palette import palette_of
+from semanticgan.portraits.sampling import sample_attributes
+from semanticgan.portraits.shading import Sitter
+from semanticgan.portraits.styles import DrawingStyle, drawing_style
+from semanticgan.portraits.wear import draw_earring, draw_glasses, draw_hat
+from semanticgan.portraits.woodcut import print_woodcut
 from semanticgan.seeds import sequence
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from semanticgan.data.portraits.attributes import (
+from semanticgan.portraits.attributes import (
     BACKGROUNDS,
     BEARD_STYLES,
     CLOTHES,

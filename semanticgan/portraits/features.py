@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from semanticgan.data.portraits.canvas import Canvas, ribbon
-from semanticgan.data.portraits.geometry import Array, smooth
-from semanticgan.data.portraits.palette import Colour, blend, shade
-from semanticgan.data.portraits.shading import LightField, Sitter
+from semanticgan.portraits.canvas import Canvas, ribbon
+from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.palette import Colour, blend, shade
+from semanticgan.portraits.shading import LightField, Sitter
 
 EYE_HEIGHT = -0.02
 MOUTH_HEIGHT = 0.198

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.canvas import Canvas, Mask, ribbon
-from semanticgan.data.portraits.features import EYE_HEIGHT, SIDES, light_nose, mouth_shape
-from semanticgan.data.portraits.geometry import Array, smooth
-from semanticgan.data.portraits.palette import Colour, blend, ramp, shade
-from semanticgan.data.portraits.shading import LightField, Sitter, texture
+from semanticgan.portraits.canvas import Canvas, Mask, ribbon
+from semanticgan.portraits.features import EYE_HEIGHT, SIDES, light_nose, mouth_shape
+from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.palette import Colour, blend, ramp, shade
+from semanticgan.portraits.shading import LightField, Sitter, texture
 
 _ANGLE = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)

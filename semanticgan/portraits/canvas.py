@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.geometry import Array
-from semanticgan.data.portraits.palette import Colour
+from semanticgan.portraits.geometry import Array
+from semanticgan.portraits.palette import Colour
 from semanticgan.regions import CELEBAMASK_13
 
 Mask = NDArray[np.uint8]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semanticgan.data.portraits.attributes import PortraitAttributes
+from semanticgan.portraits.attributes import PortraitAttributes
 
 Array = NDArray[np.float64]
 

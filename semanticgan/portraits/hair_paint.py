@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.canvas import Canvas, Mask
-from semanticgan.data.portraits.hair_outline import HairShape
-from semanticgan.data.portraits.palette import blend, ramp
-from semanticgan.data.portraits.shading import LightField, Sitter, texture
+from semanticgan.portraits.canvas import Canvas, Mask
+from semanticgan.portraits.hair_outline import HairShape
+from semanticgan.portraits.palette import blend, ramp
+from semanticgan.portraits.shading import LightField, Sitter, texture
 
 
 def hair_textures(canvas: Canvas, sitter: Sitter, shape: HairShape) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -16,18 +16,18 @@ import pytest
 import torch
 
 from semanticgan.data import open_dataset
-from semanticgan.data.portraits import (
+from semanticgan.data.portraits import PortraitDataset
+from semanticgan.errors import InputError
+from semanticgan.portraits import (
     DrawingStyle,
     Portrait,
     PortraitAttributes,
-    PortraitDataset,
     draw_portrait,
     portrait_attributes,
     render_portrait,
 )
-from semanticgan.data.portraits.attributes import HAIR_STYLES
-from semanticgan.data.portraits.woodcut import INKS
-from semanticgan.errors import InputError
+from semanticgan.portraits.attributes import HAIR_STYLES
+from semanticgan.portraits.woodcut import INKS
 from semanticgan.regions import CELEBAMASK_13
 
 ALWAYS = ("background", "face", "eye", "eyebrow", "mouth", "nose", "cloth")
@@ -61,7 +61,7 @@ def rate(values: list[bool]) -> float:
 
 def test_same_arguments_same_bytes_in_another_process_and_order() -> None:
     code = (
-        "import hashlib; from semanticgan.data.portraits import draw_portrait\n"
+        "import hashlib; from semanticgan.portraits import draw_portrait\n"
         "for i in (11, 3, 7):\n"
         "    p = draw_portrait(2, i, 64); print(hashlib.sha256(p.image.tobytes() + p.labels.tobytes()).hexdigest())"
     )

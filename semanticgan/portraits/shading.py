@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semanticgan.data.portraits.attributes import PortraitAttributes
-from semanticgan.data.portraits.geometry import Array, Head, Pose
-from semanticgan.data.portraits.palette import Palette
-from semanticgan.data.portraits.styles import DrawingStyle
+from semanticgan.portraits.attributes import PortraitAttributes
+from semanticgan.portraits.geometry import Array, Head, Pose
+from semanticgan.portraits.palette import Palette
+from semanticgan.portraits.styles import DrawingStyle
 
 _SIDE = 96  # Light changes slowly: its fields are this coarse whatever the picture's size.
 _CENTRES = ((np.arange(_SIDE) + 0.5) / _SIDE).astype(np.float32)

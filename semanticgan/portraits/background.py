@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.geometry import Array, smooth
-from semanticgan.data.portraits.palette import Colour, blend, hsv
-from semanticgan.data.portraits.shading import Sitter
+from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.palette import Colour, blend, hsv
+from semanticgan.portraits.shading import Sitter
 
 _SIDE = 96
 _CIRCLE = np.stack(

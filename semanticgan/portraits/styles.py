@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from semanticgan.errors import unknown_name
 
 TECHNIQUES = ("paint", "woodcut")
-"""The painting as it is, or printed anew in ink and spot colours (:mod:`semanticgan.data.portraits.woodcut`)."""
+"""The painting as it is, or printed anew in ink and spot colours (:mod:`semanticgan.portraits.woodcut`)."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from semanticgan.data.portraits.geometry import Array, between, smooth
-from semanticgan.data.portraits.hair_outline import ENDS, HairShape, resampled
-from semanticgan.data.portraits.shading import Sitter
+from semanticgan.portraits.geometry import Array, between, smooth
+from semanticgan.portraits.hair_outline import ENDS, HairShape, resampled
+from semanticgan.portraits.shading import Sitter
 
 
 def staggered(lines: Array, rng: np.random.Generator) -> Array:

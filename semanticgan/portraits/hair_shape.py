@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from semanticgan.data.portraits.features import SIDES
-from semanticgan.data.portraits.geometry import Array, between, hull, smooth
-from semanticgan.data.portraits.hair_outline import (
+from semanticgan.portraits.features import SIDES
+from semanticgan.portraits.geometry import Array, between, hull, smooth
+from semanticgan.portraits.hair_outline import (
     ENDS,
     HairShape,
     closed_below,
@@ -15,8 +15,8 @@ from semanticgan.data.portraits.hair_outline import (
     over_the_top,
     resampled,
 )
-from semanticgan.data.portraits.hair_strands import comb_hair, curl_hair, quiff_hair, staggered, tousle_hair
-from semanticgan.data.portraits.shading import Sitter
+from semanticgan.portraits.hair_strands import comb_hair, curl_hair, quiff_hair, staggered, tousle_hair
+from semanticgan.portraits.shading import Sitter
 
 
 def shape_hair(sitter: Sitter, rng: np.random.Generator) -> HairShape | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.data.portraits.attributes import PortraitAttributes
+from semanticgan.portraits.attributes import PortraitAttributes
 
 Colour = tuple[float, float, float]
 """Red, green, blue, 0..255."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from semanticgan.data.portraits.geometry import Array, smooth
-from semanticgan.data.portraits.shading import Sitter
+from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.shading import Sitter
 
 _SIDE_GROWTH = {
     "buzz": 0.004, "short": 0.017, "side part": 0.017, "quiff": 0.012, "fringe": 0.026, "bob": 0.050,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
-from semanticgan.data.portraits.attributes import PortraitAttributes
-from semanticgan.data.portraits.portrait import draw_portrait, portrait_attributes
-from semanticgan.data.portraits.styles import DrawingStyle, drawing_style
 from semanticgan.errors import InputError
+from semanticgan.portraits.attributes import PortraitAttributes
+from semanticgan.portraits.portrait import draw_portrait, portrait_attributes
+from semanticgan.portraits.styles import DrawingStyle, drawing_style
 from semanticgan.regions import CELEBAMASK_13
 from semanticgan.seeds import require_seed
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from semanticgan.data.portraits.body import ear_point, near_side
-from semanticgan.data.portraits.canvas import Canvas
-from semanticgan.data.portraits.features import EYE_HEIGHT, SIDES
-from semanticgan.data.portraits.geometry import Array, hull, smooth
-from semanticgan.data.portraits.hair_outline import growth
-from semanticgan.data.portraits.palette import Colour, blend, hsv, luminance, ramp, shade
-from semanticgan.data.portraits.shading import LightField, Sitter, texture
+from semanticgan.portraits.body import ear_point, near_side
+from semanticgan.portraits.canvas import Canvas
+from semanticgan.portraits.features import EYE_HEIGHT, SIDES
+from semanticgan.portraits.geometry import Array, hull, smooth
+from semanticgan.portraits.hair_outline import growth
+from semanticgan.portraits.palette import Colour, blend, hsv, luminance, ramp, shade
+from semanticgan.portraits.shading import LightField, Sitter, texture
 
 _ANGLE = np.linspace(0, 2 * np.pi, 40, endpoint=False)
 _FRAMES: tuple[Colour, ...] = ((38, 34, 40), (96, 58, 40), (160, 42, 48), (46, 70, 120), (190, 150, 80))
