@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from semanticgan.latents import LatentCode, interpolate, mix, swap, truncate
     from semanticgan.model import Model, load
     from semanticgan.networks.discriminator import Discriminator
-    from semanticgan.networks.generator import Generator, Rendering
+    from semanticgan.networks.generator import Generator
+    from semanticgan.rendering import Rendering
     from semanticgan.regions import RegionScheme
 
 __version__ = "0.1.0"

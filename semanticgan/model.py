@@ -19,7 +19,8 @@ from torch import Tensor
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, swap, truncate
-from semanticgan.networks.generator import Generator, GeneratorConfig, Noise, Rendering
+from semanticgan.networks.generator import Generator, GeneratorConfig, Noise
+from semanticgan.rendering import Rendering
 from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
 from semanticgan.seeds import following, require_seed, stream

@@ -13,7 +13,7 @@ import semanticgan as sg
 from semanticgan.checkpoint import load_model
 from semanticgan.errors import InputError
 from semanticgan.model import Model, choose_device
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 from tests.conftest import TINY_CONFIG, TINY_REGIONS
 
 

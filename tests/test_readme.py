@@ -14,7 +14,7 @@ import pytest
 
 import semanticgan as sg
 from semanticgan.commands import VERBS, build_parser
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 from semanticgan.registry import RELEASES, bundled
 from semanticgan.training.config import load_config
 

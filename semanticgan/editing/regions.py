@@ -20,7 +20,7 @@ from semanticgan.wrong_arguments import require_codes, require_names, shown, who
 
 if TYPE_CHECKING:
     from semanticgan.model import Model
-    from semanticgan.networks.generator import Rendering
+    from semanticgan.rendering import Rendering
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from torch import Tensor
 from semanticgan.editing.outputs import label_picture, to_image
 from semanticgan.editing.regions import EditResult
 from semanticgan.errors import InputError
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 from semanticgan.regions import RegionScheme
 
 FULL_DIFFERENCE = 64

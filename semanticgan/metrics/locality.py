@@ -31,7 +31,7 @@ from semanticgan.seeds import following
 
 if TYPE_CHECKING:
     from semanticgan.model import Model
-    from semanticgan.networks.generator import Rendering
+    from semanticgan.rendering import Rendering
 
 CHANGED = 4.0
 """A pixel counts as changed if the mean over its channels changes by more than so many levels."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from torch import Tensor
 
 from semanticgan.errors import InputError
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 
 GeneratorLoss = Callable[[Rendering], Tensor]
 """Output of the generator for N images -> a scalar, a mean over the images, so that parts of a batch average to it."""

@@ -28,7 +28,7 @@ from semanticgan.training.rates import AttributeRates
 
 if TYPE_CHECKING:
     from semanticgan.metrics.extractors import MapExtractor
-    from semanticgan.networks.generator import Rendering
+    from semanticgan.rendering import Rendering
     from semanticgan.training.config import FeaturesSection, LossSection, TrainingConfig
 
 Values = dict[str, Tensor]

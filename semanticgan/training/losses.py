@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 from semanticgan.networks.layers import average_pool_to
 from semanticgan.networks.strided import without_weight_gradients
 

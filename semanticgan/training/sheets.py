@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from semanticgan.files import written_aside
-from semanticgan.networks.generator import Generator, Rendering
+from semanticgan.networks.generator import Generator
+from semanticgan.rendering import Rendering
 from semanticgan.regions import RegionScheme
 from semanticgan.seeds import following, stream
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from semanticgan.latents import LatentCode
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 
 Command = Callable[..., Any]
 

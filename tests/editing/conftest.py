@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.latents import LatentCode
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 from semanticgan.regions import RegionScheme
 
 SIZE, WIDTH = 64, 3

@@ -16,7 +16,7 @@ from semanticgan.latents import LatentCode
 from semanticgan.metrics.locality import Locality, locality_score, measure_edit, measure_locality
 from semanticgan.metrics.locality_plot import draw_locality
 from semanticgan.metrics.masked import mean_absolute_difference
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 from tests.editing.conftest import StripedModel
 
 SIDE, K = 64, 5  # the fifth region is nowhere

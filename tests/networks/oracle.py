@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticgan.networks.generator import Generator, Rendering
+from semanticgan.networks.generator import Generator
+from semanticgan.rendering import Rendering
 
 
 def render(

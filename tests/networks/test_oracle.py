@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from semanticgan.networks.generator import Generator, Rendering
+from semanticgan.networks.generator import Generator
+from semanticgan.rendering import Rendering
 from tests.networks import oracle
 from tests.networks.models import CONFIGS, perturbed_generator
 

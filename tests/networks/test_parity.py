@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from semanticgan.latents import LatentCode, swap
-from semanticgan.networks.generator import Rendering
+from semanticgan.rendering import Rendering
 from semanticgan.reference import discriminator_from_reference
 from semanticgan.regions import RegionScheme
 from semanticgan.training.losses import r1_penalty
