@@ -19,9 +19,9 @@ from torch import Tensor
 from semanticgan.data import open_dataset
 from semanticgan.files import written_aside
 from semanticgan.metrics.degradation import blurred, noisy, with_shuffled_regions
-from semanticgan.metrics.extractors import open_extractor
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.statistics import Statistics, extract_features
+from semanticgan.perception.extractors import open_extractor
 
 Worse = Callable[[Tensor, Tensor, float], Tensor]
 KINDS: dict[str, tuple[Worse, tuple[float, ...], str]] = {

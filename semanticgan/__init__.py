@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from semanticgan.model import Model, load
     from semanticgan.networks.discriminator import Discriminator
     from semanticgan.networks.generator import Generator
-    from semanticgan.rendering import Rendering
     from semanticgan.regions import RegionScheme
+    from semanticgan.rendering import Rendering
 
 __version__ = "0.1.0"
 

@@ -24,7 +24,6 @@ from semanticgan.formats.tensorfile import save_tensors
 from semanticgan.regions import RegionScheme
 from semanticgan.wrong_arguments import (
     finite_number,
-    require_codes,
     require_dense,
     require_names,
     require_type,
@@ -292,6 +291,23 @@ class LatentCode:
                 "same model; w [N, D] becomes a code by model.code(w)."
             )
         return cls(tensor, regions)
+
+
+def require_codes(codes: Any) -> list[LatentCode]:
+    """The codes as a list.
+
+    Raises:
+        InputError: something else than LatentCodes.
+    """
+
+    if isinstance(codes, LatentCode):
+        raise InputError("a list of latent codes is needed, got one code. Write [code].")
+    if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
+        raise InputError(f"latent codes are needed, such as model.sample(seed=3), got {shown(codes)}.")
+    found = list(codes)
+    for code in found:
+        require_type("a latent code", code, LatentCode, "a LatentCode, such as model.sample(seed=3)")
+    return found
 
 
 def swap(

@@ -20,9 +20,9 @@ from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.generator import Generator, GeneratorConfig, Noise
-from semanticgan.rendering import Rendering
 from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
+from semanticgan.rendering import Rendering
 from semanticgan.seeds import following, require_seed, stream
 from semanticgan.wrong_arguments import finite_number, require_dense, require_type, shown, whole_number
 

@@ -11,9 +11,6 @@ from semanticgan.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from semanticgan.latents import LatentCode
-
-
 LARGEST_FLOAT32 = 3.4028234663852886e38
 
 
@@ -41,25 +38,6 @@ def require_type(name: str, value: Any, kind: type, needed: str) -> None:
     """
     if not isinstance(value, kind):
         raise InputError(f"{name} must be {needed}, got {shown(value)}.")
-
-
-def require_codes(codes: Any) -> list[LatentCode]:
-    """The codes as a list.
-
-    Raises:
-        InputError: something else than LatentCodes.
-    """
-
-    from semanticgan.latents import LatentCode
-
-    if isinstance(codes, LatentCode):
-        raise InputError("a list of latent codes is needed, got one code. Write [code].")
-    if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
-        raise InputError(f"latent codes are needed, such as model.sample(seed=3), got {shown(codes)}.")
-    found = list(codes)
-    for code in found:
-        require_type("a latent code", code, LatentCode, "a LatentCode, such as model.sample(seed=3)")
-    return found
 
 
 def require_names(regions: Any) -> str | list[str]:

@@ -96,3 +96,14 @@ def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
         return Run(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one step on drawn portraits of 16 pixels."""
+    from semanticgan.training.config import load_config
+    from semanticgan.training.loop import train
+
+    run_dir = tmp_path_factory.mktemp("runs") / "tiny"
+    train(load_config("tiny", [f"run_dir={run_dir}", "schedule.total_images=4", "log_to=[]", "device=cpu"]))
+    return run_dir

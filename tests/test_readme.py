@@ -14,8 +14,8 @@ import pytest
 
 import semanticgan as sg
 from semanticgan.commands import VERBS, build_parser
-from semanticgan.rendering import Rendering
 from semanticgan.registry import RELEASES, bundled
+from semanticgan.rendering import Rendering
 from semanticgan.training.config import load_config
 
 ROOT = Path(__file__).parents[1]

@@ -14,13 +14,13 @@ import semanticgan as sg
 from semanticgan.commands import arguments
 from semanticgan.data import batch_flips, batch_indices, open_dataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.classifier_training import ClassifierTraining
 from semanticgan.metrics.degradation import noisy, with_shuffled_regions
 from semanticgan.metrics.diversity import _variations
-from semanticgan.metrics.parser_training import ParserTraining
 from semanticgan.metrics.path_length import _draw
 from semanticgan.model import Model
 from semanticgan.networks.generator import Generator
+from semanticgan.perception.classifier_training import ClassifierTraining
+from semanticgan.perception.parser_training import ParserTraining
 from semanticgan.portraits import draw_portrait, portrait_attributes
 from semanticgan.seeds import (
     MAX_SEED,

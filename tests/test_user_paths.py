@@ -17,10 +17,10 @@ from semanticgan.editing.outputs import save_picture
 from semanticgan.editing.videos import require_video_writer
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.files import folder_written_aside, require_file, require_free, user_path, written_aside
-from semanticgan.metrics.extractors import open_extractor
-from semanticgan.metrics.parser import load_parser
-from semanticgan.metrics.perceptual import open_distance
 from semanticgan.metrics.statistics import FeatureCache
+from semanticgan.perception.extractors import open_extractor
+from semanticgan.perception.parser import load_parser
+from semanticgan.perception.perceptual import open_distance
 from semanticgan.training.config import TrainingConfig, load_config, recipe_text
 from semanticgan.training.report import write_report
 from semanticgan.training.start import Start

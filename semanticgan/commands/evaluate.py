@@ -270,13 +270,13 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
     """What the metrics asked for need, opened; nothing else is."""
     from semanticgan.data import open_dataset
     from semanticgan.errors import InputError
-    from semanticgan.metrics.classifier import DEFAULT, load_classifier
     from semanticgan.metrics.evaluate import METRICS, require_measurable
     from semanticgan.metrics.evaluation import Evaluation
-    from semanticgan.metrics.extractors import open_extractor
-    from semanticgan.metrics.parser import load_parser
-    from semanticgan.metrics.perceptual import open_distance
     from semanticgan.metrics.statistics import FeatureCache
+    from semanticgan.perception.classifier import DEFAULT, load_classifier
+    from semanticgan.perception.extractors import open_extractor
+    from semanticgan.perception.parser import load_parser
+    from semanticgan.perception.perceptual import open_distance
     from semanticgan.registry import cache_folder
 
     needs = {need for name in args.metrics for need in METRICS[name].needs}

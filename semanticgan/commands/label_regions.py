@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.data.prepare import prepare
     from semanticgan.errors import ExistingFileError
-    from semanticgan.metrics.labelling import ParsedPictures
-    from semanticgan.metrics.parser import load_parser
     from semanticgan.model import choose_device
+    from semanticgan.perception.labelling import ParsedPictures
+    from semanticgan.perception.parser import load_parser
     from semanticgan.places import require_no_source_inside, require_outside
 
     require_outside(args.out, args.pictures)

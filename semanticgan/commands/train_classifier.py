@@ -11,7 +11,7 @@ import argparse
 from typing import Any
 
 from semanticgan.commands import arguments
-from semanticgan.metrics.classifier_training import PRECISIONS, ClassifierTraining
+from semanticgan.perception.classifier_training import PRECISIONS, ClassifierTraining
 
 EXAMPLES = (
     "--out attributes.safetensors",
@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.data.portraits import PortraitDataset
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.files import require_free
-    from semanticgan.metrics.classifier_training import train_classifier
     from semanticgan.model import choose_device
+    from semanticgan.perception.classifier_training import train_classifier
 
     require_suffix(args.out, (".safetensors",))
     require_free(args.out, args.overwrite)

@@ -12,8 +12,8 @@ from typing import Any
 
 from semanticgan.commands import arguments
 from semanticgan.data import KINDS
-from semanticgan.metrics.parser_training import ParserTraining
 from semanticgan.model import PRECISIONS
+from semanticgan.perception.parser_training import ParserTraining
 
 EXAMPLES = (
     "folder data/portraits-64 --size 64 --out parser.safetensors",
@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.data import open_dataset
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.files import require_free
-    from semanticgan.metrics.parser_training import train_parser
     from semanticgan.model import choose_device
+    from semanticgan.perception.parser_training import train_parser
 
     require_suffix(args.out, (".safetensors",))
     require_free(args.out, args.overwrite)

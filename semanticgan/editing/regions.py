@@ -15,8 +15,8 @@ from torch import Tensor
 from semanticgan.editing.change import Change, measure_change
 from semanticgan.editing.compositing import composite, feather, region_mask
 from semanticgan.errors import InputError
-from semanticgan.latents import LatentCode, interpolate, swap
-from semanticgan.wrong_arguments import require_codes, require_names, shown, whole_number
+from semanticgan.latents import LatentCode, interpolate, require_codes, swap
+from semanticgan.wrong_arguments import require_names, shown, whole_number
 
 if TYPE_CHECKING:
     from semanticgan.model import Model

@@ -13,8 +13,8 @@ from torch import Tensor
 from semanticgan.editing.outputs import label_picture, to_image
 from semanticgan.editing.regions import EditResult
 from semanticgan.errors import InputError
-from semanticgan.rendering import Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.rendering import Rendering
 
 FULL_DIFFERENCE = 64
 """Levels of 0..255 at which the difference map is brightest."""

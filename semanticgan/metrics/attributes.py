@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.classifier import AttributeClassifier
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures, generated_pictures
+from semanticgan.perception.classifier import AttributeClassifier
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset

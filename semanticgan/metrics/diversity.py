@@ -20,7 +20,7 @@ from torch import Tensor
 
 from semanticgan.editing.regions import vary_regions
 from semanticgan.errors import InputError
-from semanticgan.metrics.masked import PictureDistance, apart, laid_over, mean_absolute_difference
+from semanticgan.perception.masked import PictureDistance, apart, laid_over, mean_absolute_difference
 from semanticgan.seeds import derived
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@ from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
 from semanticgan.metrics.kid import kernel_distance
 from semanticgan.metrics.locality import EDITED
-from semanticgan.metrics.masked import as_float, mean_absolute_difference
 from semanticgan.metrics.miou import cat, measure_segmentation, require_same_regions
 from semanticgan.metrics.ownership import measure_ownership
 from semanticgan.metrics.precision_recall import precision_recall
 from semanticgan.metrics.reconstruction import Reconstruction, measure_reconstruction
 from semanticgan.metrics.samples import dataset_pictures
 from semanticgan.metrics.scores import Score
+from semanticgan.perception.masked import as_float, mean_absolute_difference
 from semanticgan.seeds import MAX_SEED, require_seed
 
 

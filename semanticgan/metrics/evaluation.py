@@ -14,14 +14,14 @@ from torch import Tensor
 from semanticgan.data.pairs import PairDataset
 from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
-from semanticgan.metrics.classifier import AttributeClassifier
-from semanticgan.metrics.extractors import Extractor
 from semanticgan.metrics.locality import EDITED, Locality, RegionLocality, measure_locality
-from semanticgan.metrics.parser import FaceParser
-from semanticgan.metrics.perceptual import Distance
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures
 from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_features
 from semanticgan.model import Model
+from semanticgan.perception.classifier import AttributeClassifier
+from semanticgan.perception.extractors import Extractor
+from semanticgan.perception.parser import FaceParser
+from semanticgan.perception.perceptual import Distance
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.scores import Score, require_alike
 from semanticgan.metrics.statistics import Statistics
+from semanticgan.perception.fidelity import import_fidelity
 
 
 @dataclass(frozen=True, kw_only=True)

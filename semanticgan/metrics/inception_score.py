@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.scores import Score
 from semanticgan.metrics.statistics import FeatureSet
+from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.seeds import random_state
 
 NUM_SPLITS = 10

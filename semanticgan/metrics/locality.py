@@ -24,9 +24,9 @@ from semanticgan.editing.change import Change, measure_change
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import swap
-from semanticgan.metrics.masked import PictureDistance, apart, laid_over
 from semanticgan.metrics.miou import Overlap, overlap
 from semanticgan.metrics.miou import cat as cat_overlaps
+from semanticgan.perception.masked import PictureDistance, apart, laid_over
 from semanticgan.seeds import following
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ import torch
 from semanticgan.errors import InputError
 
 if TYPE_CHECKING:
-    from semanticgan.metrics.parser import FaceParser
     from semanticgan.model import Model
+    from semanticgan.perception.parser import FaceParser
 
 
 @dataclass(frozen=True)

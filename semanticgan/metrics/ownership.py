@@ -21,8 +21,8 @@ from semanticgan.errors import InputError
 from semanticgan.metrics.miou import require_same_regions
 
 if TYPE_CHECKING:
-    from semanticgan.metrics.parser import FaceParser
     from semanticgan.model import Model
+    from semanticgan.perception.parser import FaceParser
 
 SEEN = 8
 """Pixels that a parser has to read as a region for a picture to show it."""

@@ -23,8 +23,8 @@ from torch.nn import functional
 from semanticgan.distributed import ALONE, Processes, gathered, share
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import WHAT, LatentCode
-from semanticgan.metrics.perceptual import Distance
 from semanticgan.model import Model
+from semanticgan.perception.perceptual import Distance
 from semanticgan.seeds import stream
 
 SPACES = ("z", "w")

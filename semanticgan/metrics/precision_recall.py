@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.scores import Score, require_alike
 from semanticgan.metrics.statistics import FeatureSet
+from semanticgan.perception.fidelity import import_fidelity
 
 NUM_NEIGHBOURS = 3
 

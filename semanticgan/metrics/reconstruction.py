@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.masked import PictureDistance, apart
 from semanticgan.metrics.miou import Overlap, overlap
 from semanticgan.metrics.miou import cat as cat_overlaps
+from semanticgan.perception.masked import PictureDistance, apart
 from semanticgan.regions import RegionScheme
 
 _WINDOW, _DEVIATION = 11, 1.5

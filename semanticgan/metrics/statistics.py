@@ -19,8 +19,8 @@ from semanticgan.data.pairs import PairDataset, content_key
 from semanticgan.distributed import ALONE, Processes, all_of, gathered, share
 from semanticgan.errors import DataWarning, InputError
 from semanticgan.files import require_free, user_path, written_aside
-from semanticgan.metrics.extractors import Extractor
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures
+from semanticgan.perception.extractors import Extractor
 
 _FORMAT = "2"  # of cached files; raised when their contents come to mean something else
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,7 +26,7 @@ from semanticgan.seeds import stream
 from semanticgan.wrong_arguments import require_dense, require_type
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
 Noise = str | Sequence[Tensor] | torch.Generator
 

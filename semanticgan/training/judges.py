@@ -27,7 +27,7 @@ from semanticgan.training.losses import (
 from semanticgan.training.rates import AttributeRates
 
 if TYPE_CHECKING:
-    from semanticgan.metrics.extractors import MapExtractor
+    from semanticgan.perception.extractors import MapExtractor
     from semanticgan.rendering import Rendering
     from semanticgan.training.config import FeaturesSection, LossSection, TrainingConfig
 
@@ -86,7 +86,7 @@ def open_feature_judge(section: FeaturesSection, size: int, device: torch.device
     """
     if section.extractor is None:
         return None
-    from semanticgan.metrics.extractors import MapExtractor, open_extractor
+    from semanticgan.perception.extractors import MapExtractor, open_extractor
 
     extractor = open_extractor(section.extractor, device=device)
     if not isinstance(extractor, MapExtractor):
@@ -105,7 +105,7 @@ def open_rates(config: TrainingConfig, device: torch.device) -> AttributeRates |
     """
     if config.loss.classifier is None:
         return None
-    from semanticgan.metrics.classifier import load_classifier
+    from semanticgan.perception.classifier import load_classifier
 
     return AttributeRates(load_classifier(config.loss.classifier, device), config.loss.rates_half_life, config.batch)
 

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticgan.rendering import Rendering
 from semanticgan.networks.layers import average_pool_to
 from semanticgan.networks.strided import without_weight_gradients
+from semanticgan.rendering import Rendering
 
 AGREED_PIXELS = 4.0
 """Added to the sizes of regions that are divided by, so that one of a pixel or two weighs little."""

@@ -19,7 +19,7 @@ from semanticgan.errors import InputError
 from semanticgan.networks.layers import widened
 
 if TYPE_CHECKING:
-    from semanticgan.metrics.classifier import AttributeClassifier
+    from semanticgan.perception.classifier import AttributeClassifier
 
 PRIOR = 0.5
 """Where both running rates begin: alike, so that the first batches, which say little, push little."""

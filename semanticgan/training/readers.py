@@ -16,7 +16,7 @@ from semanticgan.networks.generator import Generator
 from semanticgan.training.draws import Draws
 
 if TYPE_CHECKING:
-    from semanticgan.metrics.parser import FaceParser
+    from semanticgan.perception.parser import FaceParser
     from semanticgan.regions import RegionScheme
     from semanticgan.training.config import TrainingConfig
 
@@ -102,7 +102,7 @@ def open_reader(
         if config.start is None:
             raise InputError("loss.parser is 'start', and no start is given. Give start=RUN_OR_MODEL, or a parser.")
         return StartReader(generator, config.loss.style_mixing)
-    from semanticgan.metrics.parser import load_parser
+    from semanticgan.perception.parser import load_parser
 
     parser = load_parser(name_or_path, device)
     if parser.regions.names != regions.names:

@@ -32,13 +32,13 @@ class Scoring:
     """
 
     def __init__(self, config: TrainingConfig, trainer: Trainer, dataset: PairDataset) -> None:
-        from semanticgan.metrics.classifier import load_classifier
         from semanticgan.metrics.evaluate import METRICS, require_known, require_measurable
         from semanticgan.metrics.evaluation import Evaluation
-        from semanticgan.metrics.extractors import open_extractor
-        from semanticgan.metrics.parser import load_parser
-        from semanticgan.metrics.perceptual import open_distance
         from semanticgan.metrics.statistics import FeatureCache
+        from semanticgan.perception.classifier import load_classifier
+        from semanticgan.perception.extractors import open_extractor
+        from semanticgan.perception.parser import load_parser
+        from semanticgan.perception.perceptual import open_distance
 
         wanted = config.metrics
         require_known(wanted.names)

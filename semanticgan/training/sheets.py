@@ -11,8 +11,8 @@ from PIL import Image
 
 from semanticgan.files import written_aside
 from semanticgan.networks.generator import Generator
-from semanticgan.rendering import Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.rendering import Rendering
 from semanticgan.seeds import following, stream
 
 _BATCH = 4  # samples rendered at a time: beside a training there is little memory left

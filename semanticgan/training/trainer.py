@@ -20,8 +20,8 @@ from torch.nn.parallel import DistributedDataParallel
 from semanticgan.distributed import ALONE, Processes, shares_of
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
-from semanticgan.rendering import Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.rendering import Rendering
 from semanticgan.seeds import derived
 from semanticgan.training.added_losses import added_losses, require_registered
 from semanticgan.training.augmentation import AdaptiveProbability, augment

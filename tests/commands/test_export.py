@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from semanticgan.checkpoint import load_model
-from semanticgan.metrics.extractors import open_extractor
+from semanticgan.perception.extractors import open_extractor
 from semanticgan.training.config import load_config
 from semanticgan.training.loop import train
 from semanticgan.training.state import MODEL_FILE, load_state

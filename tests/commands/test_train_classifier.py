@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from semanticgan.commands.train_classifier import DEFAULT_NUM_PORTRAITS
-from semanticgan.metrics.classifier import load_classifier
-from semanticgan.metrics.classifier_training import ClassifierTraining
-from semanticgan.metrics.classifier_truth import BINARY, CATEGORIES, NUMBERS
+from semanticgan.perception.classifier import load_classifier
+from semanticgan.perception.classifier_training import ClassifierTraining
+from semanticgan.perception.classifier_truth import BINARY, CATEGORIES, NUMBERS
 from tests.conftest import Run
 
 Command = Callable[..., Run]

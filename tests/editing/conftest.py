@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from semanticgan.latents import LatentCode
-from semanticgan.rendering import Rendering
 from semanticgan.regions import RegionScheme
+from semanticgan.rendering import Rendering
 
 SIZE, WIDTH = 64, 3
 

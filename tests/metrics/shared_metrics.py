@@ -12,12 +12,12 @@ import torch
 
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.distributed import joined, share
-from semanticgan.metrics.extractors import RandomExtractor
 from semanticgan.metrics.path_length import ModelTraveller, path_length
-from semanticgan.metrics.perceptual import open_distance
 from semanticgan.metrics.samples import generated_pictures
 from semanticgan.metrics.statistics import FeatureCache, dataset_features, extract_features
 from semanticgan.model import load
+from semanticgan.perception.extractors import RandomExtractor
+from semanticgan.perception.perceptual import open_distance
 
 NUM = 7  # no multiple of 2
 

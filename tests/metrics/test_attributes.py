@@ -13,8 +13,8 @@ from torch import Tensor
 from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.errors import InputError
 from semanticgan.metrics.attributes import AttributeRates, Occurrence, compared, count_attributes, measure_attributes
-from semanticgan.metrics.classifier import AttributeClassifier, ClassifierConfig, ClassifierNetwork
 from semanticgan.model import load
+from semanticgan.perception.classifier import AttributeClassifier, ClassifierConfig, ClassifierNetwork
 from semanticgan.regions import RegionScheme
 
 SIZE = 16

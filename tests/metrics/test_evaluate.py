@@ -17,23 +17,23 @@ from semanticgan.data.unlabelled import PictureDataset
 from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
 from semanticgan.metrics.attributes import measure_attributes
-from semanticgan.metrics.classifier import load_classifier
 from semanticgan.metrics.diversity import measure_diversity
 from semanticgan.metrics.evaluate import METRICS, evaluate
 from semanticgan.metrics.evaluation import Evaluation, Measured
-from semanticgan.metrics.extractors import Features, RandomExtractor
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
 from semanticgan.metrics.locality import measure_locality
-from semanticgan.metrics.masked import mean_absolute_difference
 from semanticgan.metrics.miou import measure_segmentation
-from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
-from semanticgan.metrics.perceptual import Distance, open_distance
 from semanticgan.metrics.reconstruction import measure_reconstruction
 from semanticgan.metrics.samples import generated_pictures
 from semanticgan.metrics.statistics import dataset_features, extract_features
 from semanticgan.metrics.table import to_markdown, why_not_comparable
 from semanticgan.model import Model, load
+from semanticgan.perception.classifier import load_classifier
+from semanticgan.perception.extractors import Features, RandomExtractor
+from semanticgan.perception.masked import mean_absolute_difference
+from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
+from semanticgan.perception.perceptual import Distance, open_distance
 from semanticgan.regions import PHOTOGRAPHS_11
 from tests.conftest import Run
 
@@ -344,8 +344,8 @@ def test_wrong_input_is_one_line(command: Command, tiny_model_file: Path, tmp_pa
 def test_help_names_every_metric_extractor_and_distance(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     from semanticgan.data import KINDS
     from semanticgan.metrics.evaluate import PATHS
-    from semanticgan.metrics.extractors import EXTRACTORS
-    from semanticgan.metrics.perceptual import DISTANCES
+    from semanticgan.perception.extractors import EXTRACTORS
+    from semanticgan.perception.perceptual import DISTANCES
 
     with pytest.raises(SystemExit):
         command("evaluate", "--help")

@@ -15,8 +15,8 @@ from semanticgan.data import open_dataset
 from semanticgan.data.cache import CachedPairs
 from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.data.pairs import PairDataset
-from semanticgan.metrics.extractors import RandomExtractor
 from semanticgan.metrics.statistics import FeatureCache, dataset_features
+from semanticgan.perception.extractors import RandomExtractor
 
 KINDS = ("folder", "pictures", "celebamask-hq", "zip", "cached", "forgiving", "first")
 

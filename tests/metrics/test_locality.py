@@ -15,7 +15,7 @@ from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
 from semanticgan.metrics.locality import Locality, locality_score, measure_edit, measure_locality
 from semanticgan.metrics.locality_plot import draw_locality
-from semanticgan.metrics.masked import mean_absolute_difference
+from semanticgan.perception.masked import mean_absolute_difference
 from semanticgan.rendering import Rendering
 from tests.editing.conftest import StripedModel
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.metrics.ownership import measure_ownership
-from semanticgan.metrics.parser import load_parser
 from semanticgan.model import load
+from semanticgan.perception.parser import load_parser
 from semanticgan.regions import RegionScheme
 
 SIDE = 32

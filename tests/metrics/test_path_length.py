@@ -12,8 +12,8 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.metrics.path_length import ModelTraveller, path_length, spherical
-from semanticgan.metrics.perceptual import Distance, open_distance
 from semanticgan.model import Model, load
+from semanticgan.perception.perceptual import Distance, open_distance
 
 DIM = 24
 SEEDS = range(40)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.masked import mean_absolute_difference
 from semanticgan.metrics.reconstruction import mean_squared_error, measure_reconstruction, structural_similarity
+from semanticgan.perception.masked import mean_absolute_difference
 from semanticgan.regions import RegionScheme
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2

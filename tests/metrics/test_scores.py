@@ -9,11 +9,11 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.metrics.fid import frechet_distance
-from semanticgan.metrics.fidelity import import_fidelity
 from semanticgan.metrics.inception_score import inception_score
 from semanticgan.metrics.kid import kernel_distance
 from semanticgan.metrics.precision_recall import precision_recall
 from semanticgan.metrics.statistics import FeatureSet, Statistics
+from semanticgan.perception.fidelity import import_fidelity
 
 WIDTH = 12
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from semanticgan.distributed import Processes, share
-from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.model import load
+from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
 from tests.training.test_processes import launch
 
 

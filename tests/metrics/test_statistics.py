@@ -12,8 +12,8 @@ from torch import Tensor
 
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.extractors import Features, RandomExtractor
 from semanticgan.metrics.statistics import FeatureCache, FeatureSet, Moments, dataset_features, extract_features
+from semanticgan.perception.extractors import Features, RandomExtractor
 
 INDICES = range(6)
 

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from semanticgan.checkpoint import _metadata_sha256
 from semanticgan.errors import WeightsError
-from semanticgan.metrics.classifier import load_classifier
-from semanticgan.metrics.parser import load_parser
+from semanticgan.perception.classifier import load_classifier
+from semanticgan.perception.parser import load_parser
 from semanticgan.registry import bundled
 
 READERS: list[Any] = [(load_parser, "parsers", "portraits-64"), (load_classifier, "classifiers", "attributes-64")]

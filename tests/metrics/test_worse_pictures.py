@@ -13,9 +13,9 @@ from torch import Tensor
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError
 from semanticgan.metrics.degradation import blurred, noisy, with_shuffled_regions
-from semanticgan.metrics.extractors import RandomExtractor
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.statistics import extract_features
+from semanticgan.perception.extractors import RandomExtractor
 
 NUM = 96
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
+from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig, load_config
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.extractors import RandomExtractor
-from semanticgan.metrics.parser import load_parser
+from semanticgan.perception.extractors import RandomExtractor
+from semanticgan.perception.parser import load_parser
 from semanticgan.regions import CELEBAMASK_13, PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.judges import FeatureJudge
@@ -127,7 +127,7 @@ def test_what_cannot_judge_is_refused(tiny_config: Make, tmp_path: Path, overrid
 def test_an_extractor_without_gradients_is_refused(
     tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semanticgan.metrics.extractors.open_extractor", lambda *_, **__: object())
+    monkeypatch.setattr("semanticgan.perception.extractors.open_extractor", lambda *_, **__: object())
     with pytest.raises(InputError, match=r"through which no gradients flow\. Give random"):
         Trainer(tiny_config(tmp_path, "features.extractor=inception"), CELEBAMASK_13, CPU)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.parser import FaceParser
+from semanticgan.perception.parser import FaceParser
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, Phase

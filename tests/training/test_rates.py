@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semanticgan.metrics.classifier import AttributeClassifier, ClassifierConfig, ClassifierNetwork
+from semanticgan.perception.classifier import AttributeClassifier, ClassifierConfig, ClassifierNetwork
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.rates import GENERATED, REAL, AttributeRates

@@ -13,8 +13,8 @@ from semanticgan.data import open_dataset
 from semanticgan.errors import InputError
 from semanticgan.metrics.evaluate import evaluate
 from semanticgan.metrics.evaluation import Evaluation
-from semanticgan.metrics.extractors import RandomExtractor
 from semanticgan.model import load
+from semanticgan.perception.extractors import RandomExtractor
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
 from semanticgan.training.scoring import Scoring

@@ -26,7 +26,8 @@ from semanticgan.data.batches import batch_flips, batch_indices
 from semanticgan.data.cache import CachedPairs
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError, TrainingDiverged, unknown_name
-from semanticgan.metrics.classifier import (
+from semanticgan.model import PRECISIONS
+from semanticgan.perception.classifier import (
     AttributeClassifier,
     ClassifierConfig,
     ClassifierNetwork,
@@ -34,9 +35,8 @@ from semanticgan.metrics.classifier import (
     Number,
     Prediction,
 )
-from semanticgan.metrics.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, Truth, mirrored, truth_of
-from semanticgan.metrics.parser_training import rate_at
-from semanticgan.model import PRECISIONS
+from semanticgan.perception.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, Truth, mirrored, truth_of
+from semanticgan.perception.parser_training import rate_at
 from semanticgan.seeds import derived, require_seed, seed_global_stream
 
 _SHIFT, _NOISE, _BRIGHTNESS, _CONTRAST = 2, 0.05, 0.1, 0.15  # pixels, of [-1, 1] twice, of the binary logarithm

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from semanticgan.errors import InputError, MissingFileError, WeightsError
 from semanticgan.files import sha256_of
-from semanticgan.metrics import extractors
-from semanticgan.metrics.extractors import DiscriminatorExtractor, RandomExtractor, open_extractor
-from semanticgan.metrics.fidelity import import_fidelity
-from semanticgan.metrics.weights import ALEX, INCEPTION, VGG, PublishedWeights
 from semanticgan.networks.discriminator import Discriminator
+from semanticgan.perception import extractors
+from semanticgan.perception.extractors import DiscriminatorExtractor, RandomExtractor, open_extractor
+from semanticgan.perception.fidelity import import_fidelity
+from semanticgan.perception.weights import ALEX, INCEPTION, VGG, PublishedWeights
 from semanticgan.regions import CELEBAMASK_13
 from semanticgan.training.config import load_config
 from semanticgan.training.state import load_state, newest_state

@@ -3,7 +3,7 @@
 A picture passes four stages, each of two 3x3 convolutions with batch normalisation (Ioffe and Szegedy 2015, arXiv
 1502.03167), the second of which halves the side, so that small things are seen at the full one first. The means of the
 last maps are its features, and one linear layer reads every attribute from them. Beside telling attributes it is a
-perceptual stand-in (:class:`semanticgan.metrics.extractors.AttributesExtractor`): it has learnt to look at what
+perceptual stand-in (:class:`semanticgan.perception.extractors.AttributesExtractor`): it has learnt to look at what
 portraits differ in.
 
 A classifier is one ``.safetensors`` file, verified as :mod:`semanticgan.checkpoint` says, with the format

@@ -13,8 +13,8 @@ from torch import Tensor
 from semanticgan.checkpoint import load_model
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, TrainingDiverged, WeightsError
-from semanticgan.metrics import classifier_training
-from semanticgan.metrics.classifier import (
+from semanticgan.perception import classifier_training
+from semanticgan.perception.classifier import (
     CLASSIFIER_SIZES,
     DEFAULT,
     AttributeClassifier,
@@ -23,10 +23,10 @@ from semanticgan.metrics.classifier import (
     Number,
     load_classifier,
 )
-from semanticgan.metrics.classifier_training import ClassifierTraining, Losses, score, train_classifier, vary
-from semanticgan.metrics.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, mirrored, truth_of
-from semanticgan.metrics.extractors import open_extractor
-from semanticgan.metrics.perceptual import open_distance
+from semanticgan.perception.classifier_training import ClassifierTraining, Losses, score, train_classifier, vary
+from semanticgan.perception.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, mirrored, truth_of
+from semanticgan.perception.extractors import open_extractor
+from semanticgan.perception.perceptual import open_distance
 from semanticgan.registry import bundled
 
 SIZE = 16

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.files import sha256_of
-from semanticgan.metrics import perceptual
-from semanticgan.metrics.extractors import RandomExtractor
-from semanticgan.metrics.perceptual import Distance, Lpips, MapDistance, open_distance
-from semanticgan.metrics.weights import ALEX, PublishedWeights
+from semanticgan.perception import perceptual
+from semanticgan.perception.extractors import RandomExtractor
+from semanticgan.perception.perceptual import Distance, Lpips, MapDistance, open_distance
+from semanticgan.perception.weights import ALEX, PublishedWeights
 from semanticgan.torchvision_import import import_torchvision
 
 pytestmark = pytest.mark.filterwarnings("ignore:(The parameter 'pretrained'|Arguments other than a weight enum)")

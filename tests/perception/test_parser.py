@@ -20,10 +20,10 @@ from semanticgan.data.folders import FolderDataset
 from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, TrainingDiverged, WeightsError
-from semanticgan.metrics import parser_training
-from semanticgan.metrics.labelling import ParsedPictures
-from semanticgan.metrics.parser import PARSER_SIZES, FaceParser, ParserConfig, ParserNetwork, load_parser
-from semanticgan.metrics.parser_training import ParserTraining, score_parser, train_parser
+from semanticgan.perception import parser_training
+from semanticgan.perception.labelling import ParsedPictures
+from semanticgan.perception.parser import PARSER_SIZES, FaceParser, ParserConfig, ParserNetwork, load_parser
+from semanticgan.perception.parser_training import ParserTraining, score_parser, train_parser
 from semanticgan.regions import CELEBAMASK_13, PHOTOGRAPHS_11, RegionScheme
 from semanticgan.registry import bundled
 

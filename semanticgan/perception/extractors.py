@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.metrics.classifier import padded
-from semanticgan.metrics.fidelity import import_fidelity
-from semanticgan.metrics.weights import INCEPTION
+from semanticgan.perception.classifier import padded
+from semanticgan.perception.fidelity import import_fidelity
+from semanticgan.perception.weights import INCEPTION
 
 EXTRACTORS = ("inception", "attributes", "random", "discriminator:PATH")
 """What :func:`open_extractor` takes; PATH is a run, one of its step-* folders, or a model with a discriminator.
@@ -208,7 +208,7 @@ class AttributesExtractor(MapExtractor):
     name = "attributes"
 
     def __init__(self, path: str | Path | None = None, device: torch.device | str = "cpu") -> None:
-        from semanticgan.metrics.classifier import DEFAULT, load_classifier
+        from semanticgan.perception.classifier import DEFAULT, load_classifier
 
         self._classifier = load_classifier(path or DEFAULT, device)
         super().__init__(self._classifier.network.stages, self._classifier.size, device)

@@ -10,7 +10,7 @@ from semanticgan.data.encoding import Source, side_of_file
 from semanticgan.data.pairs import Pair, content_key
 from semanticgan.data.unlabelled import PictureDataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.parser import FaceParser
+from semanticgan.perception.parser import FaceParser
 
 
 class ParsedPictures(PictureDataset):

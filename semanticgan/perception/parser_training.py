@@ -25,8 +25,8 @@ from semanticgan.data.cache import cached_if_small
 from semanticgan.data.pairs import FirstPairs, Pair, PairDataset, content_key
 from semanticgan.errors import InputError, TrainingDiverged, unknown_name
 from semanticgan.metrics.miou import Overlap, cat, overlap
-from semanticgan.metrics.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.model import PRECISIONS
+from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.seeds import derived, require_seed, seed_global_stream
 
 _SCORED_AT_A_TIME = 8

@@ -13,7 +13,7 @@ from torch import Tensor
 PictureDistance = Callable[[Tensor, Tensor], Tensor]
 """Two sets of pictures, float32 [N, 3, S, S] in [-1, 1] -> how far each pair is apart, [N]; 0 for equal pictures.
 
-What :func:`semanticgan.metrics.perceptual.open_distance` returns is one, and so is any function of this form.
+What :func:`semanticgan.perception.perceptual.open_distance` returns is one, and so is any function of this form.
 """
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError, MissingFileError, WeightsError
-from semanticgan.metrics.identity import FACENET_FILE, facenet_embedding, identity_distance
+from semanticgan.perception.identity import FACENET_FILE, facenet_embedding, identity_distance
 
 
 def colour(*levels: int) -> Tensor:

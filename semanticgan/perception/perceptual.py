@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.metrics.extractors import MapExtractor, open_extractor
-from semanticgan.metrics.weights import ALEX, VGG
+from semanticgan.perception.extractors import MapExtractor, open_extractor
+from semanticgan.perception.weights import ALEX, VGG
 from semanticgan.torchvision_import import import_torchvision
 
 DISTANCES = ("lpips-vgg", "lpips-alex", "random", "attributes", "discriminator:PATH")

@@ -19,7 +19,7 @@ from torch import Tensor
 from semanticgan import extras
 from semanticgan.errors import InputError, MissingFileError, WeightsError
 from semanticgan.files import user_path
-from semanticgan.metrics.masked import as_float
+from semanticgan.perception.masked import as_float
 
 Embedding = Callable[[Tensor], Tensor]
 """Aligned face pictures, float32 [N, 3, S, S] in [-1, 1] RGB -> vectors [N, E] of any length but 0."""

@@ -1,0 +1,1 @@
+"""Networks that look at pictures: parser, classifier, extractors, perceptual distance, identity; their training."""
