@@ -130,7 +130,7 @@ def before_and_after(models: Sequence[sg.Model], num_images: int, columns: int) 
 def adapted(before: sg.Model, after: sg.Model, data: str) -> dict[str, Image.Image]:
     """What an adaptation was shown, what it made of the same seeds, blends, and an edit of it."""
     from semanticgan.data.unlabelled import PictureDataset
-    from semanticgan.editing.blending import blend
+    from semanticgan.surgery.blending import blend
 
     dataset = PictureDataset(Path(data) / "image", after.size, after.regions)
     shown = [Image.fromarray(dataset[i].image.permute(1, 2, 0).numpy()) for i in range(32)]

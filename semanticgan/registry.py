@@ -20,7 +20,7 @@ from semanticgan.files import require_free, user_path, written_aside
 DEFAULT = "portraits-64"
 """The model that ``sg.load()`` opens."""
 
-_MODEL_FILE = "model.safetensors"  # of a training's state, as semanticgan.training.state writes it
+_MODEL_FILE = "model.safetensors"  # of a training's state, as semanticgan.runs.state writes it
 _TIMEOUT_S = 30.0
 _SMALLEST_BYTES = 1_000_000  # no checkpoint is smaller; an error page is
 _RELEASE = "https://github.com/seasonSH/SemanticStyleGAN/releases/download/1.0.0"

@@ -18,8 +18,8 @@ import pytest
 
 from semanticgan import extras
 from semanticgan.errors import DataWarning, InputError
+from semanticgan.runs.logs import SINKS, chosen_sinks
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.logs import SINKS, chosen_sinks
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[1]

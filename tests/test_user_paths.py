@@ -21,8 +21,8 @@ from semanticgan.metrics.statistics import FeatureCache
 from semanticgan.perception.extractors import open_extractor
 from semanticgan.perception.parser import load_parser
 from semanticgan.perception.perceptual import open_distance
+from semanticgan.runs.report import write_report
 from semanticgan.training.config import TrainingConfig, load_config, recipe_text
-from semanticgan.training.report import write_report
 from semanticgan.training.start import Start
 
 Command = Callable[..., Any]

@@ -66,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.checkpoint import save_model
-    from semanticgan.editing.blending import blend
     from semanticgan.files import require_free
     from semanticgan.model import load
+    from semanticgan.surgery.blending import blend
 
     if args.from_side is None and not args.region:
         raise InputError(

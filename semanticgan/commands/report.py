@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from semanticgan.training.report import write_report
+    from semanticgan.runs.report import write_report
 
     summary = write_report(args.run_dir, args.out, args.overwrite)
     return {"out": str(args.out), **asdict(summary), "warnings": list(summary.warnings)}

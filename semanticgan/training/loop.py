@@ -29,24 +29,10 @@ from semanticgan.distributed import PATIENCE_IN_STEPS, Processes, device_of_proc
 from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.files import written_aside
 from semanticgan.model import choose_device
-from semanticgan.training import ranks
-from semanticgan.training.config import TrainingConfig
-from semanticgan.training.contents import CONFIG_FILE, SHEETS_FOLDER
-from semanticgan.training.folder import require_usable
-from semanticgan.training.hold import held
-from semanticgan.training.interruption import (
-    advice_when_a_picture_is_unusable,
-    advice_when_memory_ends,
-    advice_when_the_disk_is_full,
-    deterministic_where_possible,
-    stop_requested,
-)
-from semanticgan.training.logs import RunLog
-from semanticgan.training.needs import require_installed
-from semanticgan.training.scoring import Scoring
-from semanticgan.training.sheets import write_sheet
-from semanticgan.training.start import Start
-from semanticgan.training.state import (
+from semanticgan.runs.contents import CONFIG_FILE, SHEETS_FOLDER
+from semanticgan.runs.hold import held
+from semanticgan.runs.logs import RunLog
+from semanticgan.runs.state import (
     MODEL_FILE,
     load_state,
     misfits_named,
@@ -55,6 +41,20 @@ from semanticgan.training.state import (
     save_state,
     state_folder,
 )
+from semanticgan.training import ranks
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.folder import require_usable
+from semanticgan.training.interruption import (
+    advice_when_a_picture_is_unusable,
+    advice_when_memory_ends,
+    advice_when_the_disk_is_full,
+    deterministic_where_possible,
+    stop_requested,
+)
+from semanticgan.training.needs import require_installed
+from semanticgan.training.scoring import Scoring
+from semanticgan.training.sheets import write_sheet
+from semanticgan.training.start import Start
 from semanticgan.training.trainer import Trainer
 
 _SHORT = {"D": "loss/discriminator", "G": "loss/generator", "agreement": "loss/agreement"}  # beside the bar

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from semanticgan import extras
+from semanticgan.runs.logs import chosen_sinks
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.logs import chosen_sinks
 
 
 def require_installed(config: TrainingConfig) -> None:

@@ -10,8 +10,8 @@ from semanticgan.checkpoint import LoadedModel, ModelMetadata
 from semanticgan.data.pairs import PairDataset
 from semanticgan.errors import InputError
 from semanticgan.model import Model
+from semanticgan.runs.contents import FEATURES_FOLDER
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.contents import FEATURES_FOLDER
 from semanticgan.training.trainer import Trainer
 
 PREFIX = "metric/"

@@ -18,10 +18,10 @@ from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import resolve
+from semanticgan.runs.contents import CONFIG_FILE, is_plain_file, require_plain
+from semanticgan.runs.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, misfits_named, newest_state
 from semanticgan.training.config import TrainingConfig, load_config
-from semanticgan.training.contents import CONFIG_FILE, is_plain_file, require_plain
 from semanticgan.training.readers import StartReader
-from semanticgan.training.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, misfits_named, newest_state
 from semanticgan.training.trainer import Trainer
 
 

@@ -10,9 +10,9 @@ import torch
 
 from semanticgan.checkpoint import load_model
 from semanticgan.perception.extractors import open_extractor
+from semanticgan.runs.state import MODEL_FILE, load_state
 from semanticgan.training.config import load_config
 from semanticgan.training.loop import train
-from semanticgan.training.state import MODEL_FILE, load_state
 from tests.conftest import Run
 from tests.training.exactness import assert_same
 

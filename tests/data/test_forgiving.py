@@ -17,7 +17,7 @@ from semanticgan.data import batches, cached_if_small
 from semanticgan.data.folders import FolderDataset
 from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.errors import InputError
-from semanticgan.training.state import load_state, newest_state
+from semanticgan.runs.state import load_state, newest_state
 from tests.conftest import Run
 
 Make = Callable[..., Path]

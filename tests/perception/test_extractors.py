@@ -17,8 +17,8 @@ from semanticgan.perception.extractors import DiscriminatorExtractor, RandomExtr
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.perception.weights import ALEX, INCEPTION, VGG, PublishedWeights
 from semanticgan.regions import CELEBAMASK_13
+from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training.config import load_config
-from semanticgan.training.state import load_state, newest_state
 
 
 def pictures(num: int, size: int, seed: int = 0) -> Tensor:

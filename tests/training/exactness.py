@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from semanticgan.checkpoint import load_model
+from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training import loop
-from semanticgan.training.state import load_state, newest_state
 
 
 def assert_same(found: object, expected: object, where: str = "state") -> None:

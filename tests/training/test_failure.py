@@ -17,10 +17,11 @@ import pytest
 import torch
 
 from semanticgan.errors import InputError
-from semanticgan.training import loop, state
+from semanticgan.runs import state
+from semanticgan.runs.state import load_state, newest_state, state_folders
+from semanticgan.training import loop
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
-from semanticgan.training.state import load_state, newest_state, state_folders
 from tests.conftest import Run
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same_run, litter

@@ -13,11 +13,11 @@ from semanticgan.errors import InputError
 from semanticgan.perception.extractors import RandomExtractor
 from semanticgan.perception.parser import load_parser
 from semanticgan.regions import CELEBAMASK_13, PHOTOGRAPHS_11
+from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.judges import FeatureJudge
 from semanticgan.training.loop import train
 from semanticgan.training.readers import ParserReader
-from semanticgan.training.state import load_state, newest_state
 from semanticgan.training.trainer import Trainer
 from tests.training.exactness import assert_same, assert_same_run, stop_after
 from tests.training.test_trainer import pairs

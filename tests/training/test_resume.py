@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from semanticgan.errors import InputError, TrainingDiverged
+from semanticgan.runs.state import newest_state, state_folders
 from semanticgan.training import loop
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
-from semanticgan.training.state import newest_state, state_folders
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same, assert_same_run, litter, stop_after
 
@@ -253,7 +253,7 @@ def test_run_dir_of_something_else_is_left_alone(tiny_config: Make, tmp_path: Pa
 _HOLDS = """
 import sys, time
 from pathlib import Path
-from semanticgan.training.hold import held
+from semanticgan.runs.hold import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

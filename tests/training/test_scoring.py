@@ -15,10 +15,10 @@ from semanticgan.metrics.evaluate import evaluate
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.model import load
 from semanticgan.perception.extractors import RandomExtractor
+from semanticgan.runs.state import load_state
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
 from semanticgan.training.scoring import Scoring
-from semanticgan.training.state import load_state
 from tests.conftest import Run
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same, stop_after

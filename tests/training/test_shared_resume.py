@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import torch
 
+from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training.config import load_config
 from semanticgan.training.loop import train
-from semanticgan.training.state import load_state, newest_state
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same_run
 

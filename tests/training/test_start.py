@@ -16,10 +16,10 @@ from PIL import Image
 from semanticgan.checkpoint import load_model
 from semanticgan.errors import InputError
 from semanticgan.model import load
+from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.loop import train
 from semanticgan.training.start import Start
-from semanticgan.training.state import load_state, newest_state
 from tests.conftest import Run
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same, assert_same_run, stop_after

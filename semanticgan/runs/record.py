@@ -18,8 +18,8 @@ from semanticgan import extras
 from semanticgan.checkpoint import ModelMetadata, read_metadata
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.files import user_path
-from semanticgan.terminal import printable
-from semanticgan.training.contents import (
+from semanticgan.formats.typed_yaml import read_plain
+from semanticgan.runs.contents import (
     CONFIG_FILE,
     SHEETS_FOLDER,
     STATS_FILE,
@@ -29,9 +29,9 @@ from semanticgan.training.contents import (
     read_text,
     require_plain,
 )
-from semanticgan.training.curves import Curve
-from semanticgan.training.state import MODEL_FILE, state_folders
-from semanticgan.training.typed_yaml import read_plain
+from semanticgan.runs.curves import Curve
+from semanticgan.runs.state import MODEL_FILE, state_folders
+from semanticgan.terminal import printable
 
 _SHEET = re.compile(r"step-(\d{7,15})\.png")
 _LARGEST = 2**53  # whole numbers up to here are exact as float64

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from semanticgan.training.charts import Chart, Mark, chart_svg, draw_chart
-from semanticgan.training.curves import Curve, images_axis, round_ticks, short_number, value_axis
+from semanticgan.runs.charts import Chart, Mark, chart_svg, draw_chart
+from semanticgan.runs.curves import Curve, images_axis, round_ticks, short_number, value_axis
 
 
 def ramp(num_points: int, slope: float = 1.0) -> Curve:

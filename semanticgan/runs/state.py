@@ -18,7 +18,7 @@ import torch
 
 from semanticgan.errors import InputError
 from semanticgan.files import folder_written_aside, sha256_of
-from semanticgan.training.contents import SHEETS_FOLDER, is_plain_file, read_text
+from semanticgan.runs.contents import SHEETS_FOLDER, is_plain_file, read_text
 
 _FOLDER = re.compile(r"step-(\d{7,})")
 # Names that :mod:`semanticgan.files` and this module give to what is not whole yet, or no more.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from semanticgan.training.curves import Curve, short_number
-from semanticgan.training.record import RunRecord
+from semanticgan.runs.curves import Curve, short_number
+from semanticgan.runs.record import RunRecord
 
 EXPECTED = "discriminator's loss near 0, values that are no numbers, scores drifting apart, augmentation at its limit"
 """What is looked for, in words."""

@@ -13,7 +13,7 @@ from html import escape
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from semanticgan.training.curves import Axis, Curve, images_axis, short_number, value_axis
+from semanticgan.runs.curves import Axis, Curve, images_axis, short_number, value_axis
 
 WIDTH, HEIGHT = 440, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 428, 10, 200

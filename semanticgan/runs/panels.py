@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from semanticgan.training.charts import Chart, Mark
-from semanticgan.training.curves import Curve
-from semanticgan.training.record import RunRecord
+from semanticgan.runs.charts import Chart, Mark
+from semanticgan.runs.curves import Curve
+from semanticgan.runs.record import RunRecord
 
 # Part of a name before "/" -> the group's title.
 _GROUPS: Mapping[str, str] = {

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semanticgan.training.charts import chart_svg
+from semanticgan.runs.charts import chart_svg
+from semanticgan.runs.excerpts import spread_over
+from semanticgan.runs.facts import duration
+from semanticgan.runs.panels import panels
+from semanticgan.runs.record import read_record
+from semanticgan.runs.symptoms import find_symptoms
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.excerpts import spread_over
-from semanticgan.training.facts import duration
 from semanticgan.training.loop import train
-from semanticgan.training.panels import panels
-from semanticgan.training.record import read_record
-from semanticgan.training.symptoms import find_symptoms
 
 Command = Callable[..., Any]
 CONFIG = """\

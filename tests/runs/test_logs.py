@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from semanticgan.errors import InputError, UnwritableError
-from semanticgan.training.logs import SINKS, RunLog, chosen_sinks
+from semanticgan.runs.logs import SINKS, RunLog, chosen_sinks
 
 
 class FakeWandb(ModuleType):
@@ -144,7 +144,7 @@ def test_a_full_disk_under_tensorboard_is_one_line(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from semanticgan.errors import UnwritableError
-from semanticgan.training.logs import RunLog
+from semanticgan.runs.logs import RunLog
 
 log = RunLog(Path(sys.argv[1]), 0, 0, ["tensorboard"])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))

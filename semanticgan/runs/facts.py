@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semanticgan.training.record import RunRecord
+from semanticgan.runs.record import RunRecord
 
 _RECENT = 20  # newest lines whose median tells the speed now
 

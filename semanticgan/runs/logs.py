@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from semanticgan import extras
 from semanticgan.errors import DataWarning, UnwritableError, unknown_name
 from semanticgan.files import is_failed_write, written_aside
-from semanticgan.training.contents import (
+from semanticgan.runs.contents import (
     STATS_FILE,
     TENSORBOARD_FOLDER,
     WANDB_ID_FILE,

@@ -6,11 +6,11 @@ import textwrap
 
 from PIL import Image, ImageDraw, ImageFont
 
-from semanticgan.training.charts import GRID, HEIGHT, INK, PALE_INK, PAPER, SERIES, WIDTH, Chart, draw_chart
-from semanticgan.training.excerpts import Sheet, chosen_sheets
-from semanticgan.training.facts import facts, progress, progress_line
-from semanticgan.training.panels import panels
-from semanticgan.training.record import RunRecord
+from semanticgan.runs.charts import GRID, HEIGHT, INK, PALE_INK, PAPER, SERIES, WIDTH, Chart, draw_chart
+from semanticgan.runs.excerpts import Sheet, chosen_sheets
+from semanticgan.runs.facts import facts, progress, progress_line
+from semanticgan.runs.panels import panels
+from semanticgan.runs.record import RunRecord
 
 _COLUMNS = 3
 _MARGIN, _GAP = 32, 16

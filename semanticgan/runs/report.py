@@ -12,15 +12,15 @@ from pathlib import Path
 
 from semanticgan.errors import InputError
 from semanticgan.files import require_free, user_path, written_aside
+from semanticgan.runs import page
+from semanticgan.runs.charts import chart_svg
+from semanticgan.runs.excerpts import chosen_sheets
+from semanticgan.runs.facts import facts, licences, progress, progress_line
+from semanticgan.runs.panels import panels
+from semanticgan.runs.poster import draw_poster
+from semanticgan.runs.record import RunRecord, read_record
+from semanticgan.runs.symptoms import EXPECTED, find_symptoms
 from semanticgan.terminal import printable
-from semanticgan.training import page
-from semanticgan.training.charts import chart_svg
-from semanticgan.training.excerpts import chosen_sheets
-from semanticgan.training.facts import facts, licences, progress, progress_line
-from semanticgan.training.panels import panels
-from semanticgan.training.poster import draw_poster
-from semanticgan.training.record import RunRecord, read_record
-from semanticgan.training.symptoms import EXPECTED, find_symptoms
 
 KINDS = (".html", ".htm", ".png")
 _STRIP_LENGTH = 12

@@ -11,7 +11,7 @@ from PIL import Image
 
 from semanticgan.data.pictures import read_picture
 from semanticgan.errors import InputError
-from semanticgan.training.record import RunRecord
+from semanticgan.runs.record import RunRecord
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from semanticgan import places
-from semanticgan.training.contents import LOCK_FILE
+from semanticgan.runs.contents import LOCK_FILE
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import torch
 
 from semanticgan.errors import InputError
 from semanticgan.files import folder_written_aside, written_aside
-from semanticgan.training.state import is_valid, load_state, newest_state, save_state, state_folders
+from semanticgan.runs.state import is_valid, load_state, newest_state, save_state, state_folders
 from tests.training.exactness import litter
 
 KILLS = 50
