@@ -37,8 +37,9 @@ from torch import Tensor, nn
 from semanticgan.errors import InputError, WeightsError, unknown_name
 from semanticgan.files import require_file, require_free, user_path, written_aside
 from semanticgan.formats.tensorfile import LARGEST_HEADER, TensorFile, open_tensors, parse_object, save_tensors
-from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
-from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
+from semanticgan.networks.discriminator import Discriminator
+from semanticgan.networks.generator import Generator
 from semanticgan.regions import RegionScheme
 
 Shapes = Mapping[str, Sequence[int]]

@@ -19,7 +19,8 @@ from torch import Tensor
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, swap, truncate
-from semanticgan.networks.generator import Generator, GeneratorConfig, Noise
+from semanticgan.networks.config import GeneratorConfig
+from semanticgan.networks.generator import Generator, Noise
 from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering

@@ -21,8 +21,9 @@ from semanticgan.errors import InputError, WeightsError
 from semanticgan.files import require_file, require_free, sha256_of
 from semanticgan.formats.archive import load_archive
 from semanticgan.formats.pickles import plain
-from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
-from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
+from semanticgan.networks.discriminator import Discriminator
+from semanticgan.networks.generator import Generator
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
 
 TensorMap = Mapping[str, Tensor]

@@ -17,7 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from semanticgan.commands import main
-from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.networks.config import GeneratorConfig
+from semanticgan.networks.generator import Generator
 from semanticgan.regions import RegionScheme
 
 TINY_REGIONS = RegionScheme(("background", "face", "eye", "hair", "glasses"), transparent=("glasses",))

@@ -19,7 +19,8 @@ from semanticgan.benchmark.report import run_benchmark
 from semanticgan.benchmark.tables import floor_table, megabytes
 from semanticgan.benchmark.training import TrainingSpeed, measure_papers_training, measure_training, papers_config
 from semanticgan.benchmark.work import OUTPUTS, PARTS, RENDERER, ConvShape, count_work, gigaflop
-from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.networks.config import GeneratorConfig
+from semanticgan.networks.generator import Generator
 from semanticgan.networks.layers import conv_transpose_by_parity, parity_kernels
 from semanticgan.training.config import load_config
 from tests.conftest import TINY_REGIONS

@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from semanticgan import checkpoint
 from semanticgan.checkpoint import load_model, read_metadata, save_model
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, UnwritableError, WeightsError
-from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
+from semanticgan.networks.config import DiscriminatorConfig
+from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
 from tests.conftest import TINY_REGIONS

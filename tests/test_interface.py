@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 
 import semanticgan as sg
-from semanticgan.networks.discriminator import DiscriminatorConfig
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from tests.conftest import TINY_CONFIG, TINY_REGIONS
 
 

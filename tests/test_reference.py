@@ -15,7 +15,7 @@ from torch import Tensor
 
 from semanticgan.checkpoint import load_model
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, WeightsError
-from semanticgan.networks.generator import GeneratorConfig, paper_channels
+from semanticgan.networks.config import GeneratorConfig, paper_channels
 from semanticgan.reference import (
     convert_checkpoint,
     generator_config_from_reference,

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from semanticgan.errors import WeightsError
 from semanticgan.formats.archive import load_archive
-from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
+from semanticgan.networks.config import DiscriminatorConfig
+from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
 from semanticgan.reference import read_checkpoint
 from tests.conftest import TINY_CONFIG
@@ -416,7 +417,8 @@ def test_refusals_take_a_second_and_no_more_memory_than_the_file(tmp_path: Path,
         import torch
         from semanticgan.errors import WeightsError
         from semanticgan.reference import read_checkpoint
-        from semanticgan.networks.generator import Generator, GeneratorConfig
+        from semanticgan.networks.generator import Generator
+        from semanticgan.networks.config import GeneratorConfig
         first, *paths = map(Path, sys.argv[1:])
         read_checkpoint(first)  # imports what reading needs
         for path in paths:

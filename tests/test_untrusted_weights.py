@@ -23,7 +23,8 @@ from semanticgan.checkpoint import _metadata_sha256, load_model, read_metadata, 
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.formats.tensorfile import LARGEST_HEADER
 from semanticgan.latents import LatentCode
-from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
+from semanticgan.networks.config import DiscriminatorConfig
+from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
 from tests.conftest import TINY_CONFIG, TINY_REGIONS
 

@@ -13,7 +13,7 @@ import torch
 import semanticgan as sg
 from semanticgan.editing.regions import edit, interpolate_regions, swap_regions, vary_regions
 from semanticgan.model import EditingSession, choose_device
-from semanticgan.networks.discriminator import DiscriminatorConfig
+from semanticgan.networks.config import DiscriminatorConfig
 from tests.conftest import TINY_CONFIG, TINY_REGIONS
 
 WIDTH, ROWS, SIDE, COARSE, NUM_REGIONS = 16, 11, 32, 16, 5

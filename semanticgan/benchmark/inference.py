@@ -21,7 +21,8 @@ from semanticgan.benchmark.work import (
     count_work,
     gigaflop,
 )
-from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.networks.config import GeneratorConfig
+from semanticgan.networks.generator import Generator
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.networks.config import GeneratorConfig
 
 MAPPING = "mapping"
 FOURIER_FEATURES = "Fourier features"

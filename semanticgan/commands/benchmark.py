@@ -91,7 +91,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _generator(args: argparse.Namespace, device: torch.device) -> Generator:
     from semanticgan.model import load
-    from semanticgan.networks.generator import Generator, GeneratorConfig
+    from semanticgan.networks.config import GeneratorConfig
+    from semanticgan.networks.generator import Generator
 
     if args.model is not None:
         return load(args.model, device=device).generator

@@ -7,76 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError, unknown_name
-from semanticgan.networks import limits
-from semanticgan.networks.generator import paper_channels
+from semanticgan.errors import InputError
+from semanticgan.networks.config import DiscriminatorConfig
 from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, run_block, widened
 from semanticgan.wrong_arguments import require_type
-
-
-@dataclass(frozen=True)
-class DiscriminatorConfig:
-    """Sizes of a discriminator.
-
-    Attributes:
-        size: resolution of the picture in pixels, a power of two.
-        num_regions: K, channels of the segmentation.
-        channels: width of the picture branch by resolution, from 4 to ``size``; empty is the paper's.
-        segmentation_channels: width of the segmentation branch by resolution; empty is the same as ``channels``.
-            Both branches have the same width at resolution 4.
-    """
-
-    size: int = 512
-    num_regions: int = 13
-    channels: dict[int, int] = field(default_factory=dict)
-    segmentation_channels: dict[int, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", limits.side("size of the discriminator", self.size))
-        regions = limits.whole("num_regions of the discriminator", self.num_regions, 1, limits.LARGEST_COUNT)
-        object.__setattr__(self, "num_regions", regions)
-        channels = self.channels or paper_channels(self.size)
-        for name, widths in (("channels", channels), ("segmentation_channels", self.segmentation_channels or channels)):
-            object.__setattr__(self, name, limits.widths(f"{name} of the discriminator", widths))
-            side = 4
-            while side <= self.size:
-                if side not in getattr(self, name):
-                    raise InputError(f"{name} of the discriminator lacks the width at side {side}.")
-                side *= 2
-        if self.channels[4] != self.segmentation_channels[4]:
-            raise InputError("both branches of the discriminator must have the same width at side 4.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-able description, read back by :meth:`from_dict`."""
-        return {
-            "size": self.size,
-            "num_regions": self.num_regions,
-            "channels": {str(side): width for side, width in self.channels.items()},
-            "segmentation_channels": {str(side): width for side, width in self.segmentation_channels.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> DiscriminatorConfig:
-        """The config that :meth:`to_dict` described.
-
-        Raises:
-            InputError: an unknown key, or a value that is not allowed.
-        """
-        if not isinstance(description, Mapping):
-            raise InputError(f"a discriminator's config is a table of numbers, got {type(description).__name__}.")
-        for name in description:
-            if name not in cls.__dataclass_fields__:
-                raise unknown_name("number of a discriminator", str(name), cls.__dataclass_fields__)
-        return cls(**description)
-
-    def __hash__(self) -> int:
-        return hash((self.size, self.num_regions, *self.channels.items(), *self.segmentation_channels.items()))
 
 
 class ResidualBlock(nn.Module):

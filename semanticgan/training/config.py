@@ -18,8 +18,7 @@ from semanticgan.errors import InputError, MissingFileError, unknown_name
 from semanticgan.files import require_file, user_path
 from semanticgan.formats import typed_yaml
 from semanticgan.model import PRECISIONS
-from semanticgan.networks.discriminator import DiscriminatorConfig
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.regions import RegionScheme
 from semanticgan.seeds import MAX_SEED, require_seed
 from semanticgan.training.sections import (

@@ -11,8 +11,7 @@ import typing
 from dataclasses import dataclass, field
 
 from semanticgan.data.decoding import MAX_MEGAPIXELS
-from semanticgan.networks.discriminator import DiscriminatorConfig
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 
 
 def _section(config: type, without: tuple[str, ...]) -> type:

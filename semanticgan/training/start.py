@@ -14,8 +14,8 @@ from semanticgan.checkpoint import fill, load_model
 from semanticgan.errors import InputError
 from semanticgan.files import user_path
 from semanticgan.model import Model, load
+from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.discriminator import Discriminator
-from semanticgan.networks.generator import GeneratorConfig
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import resolve
 from semanticgan.runs.contents import CONFIG_FILE, is_plain_file, require_plain

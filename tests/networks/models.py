@@ -6,7 +6,8 @@ import dataclasses
 
 import torch
 
-from semanticgan.networks.generator import Generator, GeneratorConfig
+from semanticgan.networks.config import GeneratorConfig
+from semanticgan.networks.generator import Generator
 
 CONFIGS = {
     "13-regions-transparent": GeneratorConfig(

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from semanticgan.errors import InputError
-from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig, minibatch_deviation
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig, paper_channels
+from semanticgan.networks.discriminator import Discriminator, minibatch_deviation
 from semanticgan.networks.fusion import Fusion
-from semanticgan.networks.generator import Generator, GeneratorConfig, paper_channels
+from semanticgan.networks.generator import Generator
 from semanticgan.rendering import Rendering
 from tests.networks.models import CONFIGS, perturbed_generator
 

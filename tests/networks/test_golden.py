@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from semanticgan.networks.discriminator import Discriminator, DiscriminatorConfig
+from semanticgan.networks.config import DiscriminatorConfig
+from semanticgan.networks.discriminator import Discriminator
 from tests.networks.models import CONFIGS, perturbed_generator
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "networks.json"

@@ -15,7 +15,7 @@ from torch import Tensor
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model, save_model
 from semanticgan.errors import InputError
 from semanticgan.model import Model
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.networks.config import GeneratorConfig
 from semanticgan.regions import RegionScheme
 from semanticgan.surgery.blending import Blend, blend, block_sides
 from tests.conftest import TINY_CONFIG, TINY_REGIONS

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from semanticgan.errors import InputError
-from semanticgan.networks.discriminator import DiscriminatorConfig
-from semanticgan.networks.generator import GeneratorConfig
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.regions import CELEBAMASK_13, SCHEMES
 from semanticgan.training.config import TrainingConfig, load_config, recipes
 
