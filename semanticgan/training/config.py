@@ -46,6 +46,7 @@ class TrainingConfig:
     Attributes:
         name: name of the recipe.
         description: one line, stored with the weights.
+        method: what is trained; semanticstylegan is the one there is.
         run_dir: folder of the run; the command continues the run that it holds.
         size: resolution of the pictures in pixels, a power of two.
         batch: images per step, over all processes.
@@ -65,6 +66,7 @@ class TrainingConfig:
 
     name: str = "unnamed"
     description: str = ""
+    method: str = "semanticstylegan"
     run_dir: str | None = None
     size: int = 256
     batch: int = 32

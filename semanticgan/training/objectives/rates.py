@@ -17,6 +17,9 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.networks.layers import widened
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.method import Values
+from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms
 
 if TYPE_CHECKING:
     from semanticgan.perception.classifier import AttributeClassifier
@@ -95,3 +98,35 @@ class AttributeRates:
     def load_state(self, state: Tensor) -> None:
         """Go on from :meth:`state`."""
         self.running.copy_(state)
+
+
+class Rates(Objective):
+    """Its weight is ``loss.rates``; ``loss.classifier`` names the classifier."""
+
+    name = "rates"
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        from semanticgan.perception.classifier import load_classifier
+
+        config = setting.config
+        classifier = load_classifier(config.loss.classifier or "", setting.device)
+        self.rates = AttributeRates(classifier, config.loss.rates_half_life, config.batch)
+
+    @classmethod
+    def wanted(cls, config: TrainingConfig) -> bool:
+        return config.loss.classifier is not None
+
+    def terms(self, step: GeneratorStep) -> Terms:
+        self.rates.observe_real(step.real[0])
+        return {"rates": (self.setting.config.loss.rates, self.rates.divergence(step.fake.image))}
+
+    def finish_step(self) -> Values:
+        self.rates.update(self.setting.processes.sum)
+        return {}
+
+    def state(self) -> Tensor:
+        return self.rates.state()
+
+    def load_state(self, state: Tensor) -> None:
+        self.rates.load_state(state)

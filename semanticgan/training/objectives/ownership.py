@@ -21,7 +21,8 @@ from semanticgan.networks.layers import widened
 from semanticgan.regions import RegionScheme
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws
-from semanticgan.training.losses import AGREED_PIXELS
+from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms
+from semanticgan.training.objectives.agreement import AGREED_PIXELS
 from semanticgan.training.readers import Reader
 
 SEAM = 3
@@ -132,3 +133,28 @@ def locality_loss(image: Tensor, whole: Tensor, hidden: Tensor) -> Tensor:
     """
     near = F.max_pool2d(hidden.unsqueeze(1), 2 * SEAM + 1, stride=1, padding=SEAM).clamp_max(1.0)
     return ((1.0 - near) * (image - whole).square()).mean()
+
+
+class Owned(Objective):
+    """Its weights are ``loss.ownership`` and ``loss.locality``."""
+
+    name = "ownership"
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._ownership = Ownership(setting.config, setting.regions, setting.reader)
+
+    @classmethod
+    def wanted(cls, config: TrainingConfig) -> bool:
+        return bool(config.loss.owned)
+
+    def terms(self, step: GeneratorStep) -> Terms:
+        before = step.draws.step
+        if step.read is None or not self._ownership.due(before, before * self.setting.config.batch):
+            return {}
+        visible = self._ownership.visible(step.draws)
+        with self.setting.autocast():
+            without = self.setting.generate(step.draws, visible)
+            losses = self._ownership.losses(without.image, step.fake.image, step.read, visible)
+        weights = {"ownership": self.setting.config.loss.ownership, "locality": self.setting.config.loss.locality}
+        return {name: (weights[name], value) for name, value in losses.items()}

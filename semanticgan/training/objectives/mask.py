@@ -1,0 +1,32 @@
+"""The mask regulariser (Section 3 of arXiv 2112.02236): E |coarse masks - pooled segmentation|^2.
+
+The segmentation that the renderer puts out stays what the local generators say.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from semanticgan.networks.layers import average_pool_to
+from semanticgan.rendering import Rendering
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.objectives import GeneratorStep, Objective, Terms
+
+
+def mask_loss(rendering: Rendering) -> Tensor:
+    """Mean squared difference of the coarse masks and the segmentation, pooled to their size."""
+    coarse = rendering.coarse_segmentation
+    return (coarse - average_pool_to(rendering.segmentation, coarse.shape[-1])).square().mean()
+
+
+class Mask(Objective):
+    """Its weight is ``loss.mask``."""
+
+    name = "mask"
+
+    @classmethod
+    def wanted(cls, config: TrainingConfig) -> bool:
+        return True
+
+    def terms(self, step: GeneratorStep) -> Terms:
+        return {"mask": (self.setting.config.loss.mask, mask_loss(step.fake))}
