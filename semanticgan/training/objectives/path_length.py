@@ -67,7 +67,7 @@ class PathLengthPenalty(Objective):
 
     @classmethod
     def wanted(cls, config: TrainingConfig) -> bool:
-        return config.loss.path_length_every > 0
+        return True
 
     def phases(self) -> Sequence[Phase]:
         loss = self.setting.config.loss
