@@ -28,7 +28,7 @@ def register(name: str, loss: GeneratorLoss) -> None:
     Raises:
         InputError: a name that is taken, or no identifier.
     """
-    from semanticgan.training.sections import LossSection
+    from semanticgan.training.methods.semanticstylegan_config import LossSection
 
     if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"the name of a loss must be an identifier such as total_variation, got {name!r}.")

@@ -29,7 +29,8 @@ from semanticgan.training.rates import AttributeRates
 if TYPE_CHECKING:
     from semanticgan.perception.extractors import MapExtractor
     from semanticgan.rendering import Rendering
-    from semanticgan.training.config import FeaturesSection, LossSection, TrainingConfig
+    from semanticgan.training.config import TrainingConfig
+    from semanticgan.training.methods.semanticstylegan_config import FeaturesSection, LossSection
 
 Values = dict[str, Tensor]
 

@@ -64,7 +64,7 @@ class Start:
         if folder == path:
             require_plain(path.absolute().parent)
         recipe = folder.parent / CONFIG_FILE
-        config = load_config(recipe) if recipe.is_file() else None
+        config = load_config(recipe, kind=TrainingConfig) if recipe.is_file() else None
         model, state, discriminator = load(folder / MODEL_FILE, device="cpu"), load_state(folder), None
         if config is not None:
             with torch.random.fork_rng(devices=[]):

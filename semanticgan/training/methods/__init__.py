@@ -1,0 +1,1 @@
+"""Methods: what a training trains, one file each, with its configuration."""
