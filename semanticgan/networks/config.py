@@ -18,6 +18,7 @@ C = TypeVar("C", bound="PictureSizes")
 # wrong number from becoming a network of terabytes.
 LARGEST_WIDTH = 65_536
 LARGEST_COUNT = 255  # of layers and regions; a label map has 8 bits
+_WIDTH: dict[str, Any] = dict(ge=1, le=LARGEST_WIDTH)
 
 
 def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
@@ -29,12 +30,7 @@ def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class PictureSizes:
-    """What the data decide about a network.
-
-    Attributes:
-        size: resolution S of the picture in pixels.
-        num_regions: K, including the background.
-    """
+    """What a network has from the data."""
 
     size: int = key(512, "resolution S of the picture in pixels, a power of two.", side=True)
     num_regions: int = key(13, "K, including the background.", ge=1, le=LARGEST_COUNT)
@@ -59,7 +55,7 @@ class PictureSizes:
         what = cls.__name__.removesuffix("Config").lower()
         if not isinstance(description, Mapping):
             raise InputError(f"a {what}'s config is a table of numbers, got {type(description).__name__}.")
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"transparent": ()} if "transparent" in cls.__dataclass_fields__ else {}
         for name, value in description.items():
             if name not in cls.__dataclass_fields__:
                 raise unknown_name(f"number of a {what}", str(name), cls.__dataclass_fields__)
@@ -72,13 +68,13 @@ class PictureSizes:
 class GeneratorSizes:
     """Sizes of a generator; the defaults are those of the released 512-pixel models."""
 
-    style_dim: int = key(512, "width D of z, w and every row of a latent code.", ge=1, le=LARGEST_WIDTH)
+    style_dim: int = key(512, "width D of z, w and every row of a latent code.", **_WIDTH)
     num_mapping_layers: int = key(8, "number of fully connected layers from z to w.", ge=1, le=LARGEST_COUNT)
     coarse_size: int = key(64, "resolution s of the grid of the local generators, a power of two.", side=True)
     min_feature_size: int = key(16, "resolution at which the renderer starts.", side=True)
     num_local_layers: int = key(10, "L, layers of a local generator.", ge=1, le=LARGEST_COUNT)
-    local_channels: int = key(64, "width of a local generator.", ge=1, le=LARGEST_WIDTH)
-    feature_channels: int = key(512, "width of the fused feature map.", ge=1, le=LARGEST_WIDTH)
+    local_channels: int = key(64, "width of a local generator.", **_WIDTH)
+    feature_channels: int = key(512, "width of the fused feature map.", **_WIDTH)
     num_base_layers: int = key(
         2, "B, first layers of foreground regions, which read the shared base code.", ge=0, le=LARGEST_COUNT
     )
@@ -101,21 +97,16 @@ class GeneratorSizes:
         le=LARGEST_WIDTH,
     )
     channels: dict[int, int] = key(
-        {}, "width of the renderer's blocks by resolution; empty is the paper's.", side=True, ge=1, le=LARGEST_WIDTH
+        {}, "width of the renderer's blocks by resolution; empty is the paper's.", side=True, **_WIDTH
     )
 
 
 @dataclass(frozen=True)
 class GeneratorConfig(GeneratorSizes, PictureSizes):
-    """All sizes of a generator. Fields of :class:`PictureSizes` come first, then those of :class:`GeneratorSizes`.
-
-    Attributes:
-        num_regions: K, including the background.
-        transparent: labels of regions that are composited over what is behind them.
-    """
+    """All sizes of a generator."""
 
     num_regions: int = key(13, "K, including the background.", ge=2, le=LARGEST_COUNT)
-    transparent: tuple[int, ...] = (10, 12)
+    transparent: tuple[int, ...] = key((10, 12), "labels of regions that are composited over what is behind them.")
 
     def __post_init__(self) -> None:
         check(self)
@@ -147,13 +138,6 @@ class GeneratorConfig(GeneratorSizes, PictureSizes):
         """K L, one row a region and layer."""
         return self.num_regions * self.num_local_layers
 
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> GeneratorConfig:
-        """As of :class:`PictureSizes`; a description without transparent regions has none."""
-        if isinstance(description, Mapping):
-            description = {"transparent": (), **description}
-        return super().from_dict(description)
-
     def __hash__(self) -> int:
         return hash((self.size, self.style_dim, self.num_regions, self.transparent, *self.channels.items()))
 
@@ -163,19 +147,14 @@ class DiscriminatorSizes:
     """Sizes of a discriminator."""
 
     channels: dict[int, int] = key(
-        {},
-        "width of the picture branch by resolution, from 4 to size; empty is the paper's.",
-        side=True,
-        ge=1,
-        le=LARGEST_WIDTH,
+        {}, "width of the picture branch by resolution, from 4 to size; empty is the paper's.", side=True, **_WIDTH
     )
     segmentation_channels: dict[int, int] = key(
         {},
         "width of the segmentation branch by resolution; empty is the same as channels. Both branches have the same "
         "width at resolution 4.",
         side=True,
-        ge=1,
-        le=LARGEST_WIDTH,
+        **_WIDTH,
     )
 
 
