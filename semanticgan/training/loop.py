@@ -32,7 +32,7 @@ from semanticgan.runs.state import (
 )
 from semanticgan.training import ranks
 from semanticgan.training.clock import Clock
-from semanticgan.training.config import TrainingConfig
+from semanticgan.training.config import CommonConfig
 from semanticgan.training.folder import require_usable
 from semanticgan.training.interruption import (
     advice_when_a_picture_is_unusable,
@@ -68,7 +68,7 @@ class TrainingResult:
     seconds: float
 
 
-def train(config: TrainingConfig) -> TrainingResult:
+def train(config: CommonConfig) -> TrainingResult:
     """Train from the start, or go on from the newest state in ``config.run_dir``.
 
     SIGTERM and Ctrl-C save and return.
@@ -84,7 +84,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         return _train_among(processes, config, device)
 
 
-def _train_among(processes: Processes, config: TrainingConfig, device: torch.device) -> TrainingResult:
+def _train_among(processes: Processes, config: CommonConfig, device: torch.device) -> TrainingResult:
     """:func:`train`, as one of the processes that share it; the first alone writes."""
     started = time.monotonic()
     run_dir = Path(config.run_dir or "")
@@ -146,7 +146,7 @@ class _Run:
     log: RunLog | None = None
 
     @property
-    def config(self) -> TrainingConfig:
+    def config(self) -> CommonConfig:
         return self.trainer.method.config
 
     @property
@@ -181,6 +181,7 @@ def _resume(trainer: Trainer, run_dir: Path) -> dict[str, Tensor | float]:
 def _train(run: _Run, stop: threading.Event) -> None:
     trainer, config, schedule = run.trainer, run.config, run.config.schedule
     processes, clock = trainer.processes, Clock(trainer)
+    shrink = max(phase.shrink for phase in trainer.method.phases(trainer.stage))
     total = -(-schedule.total_images // config.batch) * config.batch
     stage, batches = None, None
     with tqdm(
@@ -190,9 +191,9 @@ def _train(run: _Run, stop: threading.Event) -> None:
             if batches is None or stage != trainer.stage.name:
                 stage = trainer.stage.name
                 batches = trainer.method.batches(trainer.stage, trainer.images_seen, trainer.positions)
-            with advice_when_memory_ends(config, processes.count), advice_when_a_picture_is_unusable(config):
+            with advice_when_memory_ends(config, processes.count, shrink), advice_when_a_picture_is_unusable(config):
                 batch = next(batches)
-            with advice_when_memory_ends(config, processes.count):
+            with advice_when_memory_ends(config, processes.count, shrink):
                 run.recent |= trainer.step(*batch)
             bar.update(trainer.images_seen - bar.n)
             step, ends = trainer.steps_done, run.is_finished

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from semanticgan.distributed import Processes
+from semanticgan.training.config import CommonConfig, register_method_config
 from semanticgan.training.draws import Draws
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset
     from semanticgan.model import Model
-    from semanticgan.training.config import TrainingConfig
 
 Values = dict[str, Tensor]
 """Scalars to be logged, by name."""
@@ -109,7 +109,7 @@ class Method(ABC):
         data_key: identifies the data; a run continues only on the same.
     """
 
-    config: TrainingConfig
+    config: CommonConfig
     device: torch.device
     networks: dict[str, nn.Module]
     optimisers: dict[str, Optimizer]
@@ -172,25 +172,26 @@ class Method(ABC):
         return None
 
 
-Prepared = tuple["TrainingConfig", Callable[[torch.device, Processes], Method]]
+Prepared = tuple["CommonConfig", Callable[[torch.device, Processes], Method]]
 """The configuration as it is trained, and what opens the data and builds the networks."""
-Prepare = Callable[["TrainingConfig"], Prepared]
+Prepare = Callable[[Any], Prepared]
 
 _METHODS: dict[str, Prepare] = {}
 
 
-def register(name: str, prepare: Prepare) -> None:
-    """Make a method known under the name that a recipe gives as ``method``.
+def register(config: type[CommonConfig], prepare: Prepare) -> None:
+    """Make a method known under the default of its configuration's key ``method``.
 
     Args:
-        name: of the method.
-        prepare: completes a configuration, without reading the data, and returns it with the method's opener. Both
-            raise InputError where something does not fit.
+        config: class of its configuration.
+        prepare: completes such a configuration, without reading the data, and returns it with the method's opener.
+            Both raise InputError where something does not fit.
     """
-    _METHODS[name] = prepare
+    register_method_config(config)
+    _METHODS[config.method] = prepare
 
 
-def prepared(config: TrainingConfig) -> Prepared:
+def prepared(config: CommonConfig) -> Prepared:
     """What the method of a configuration makes of it. A method of this package registers itself when it is imported."""
     if config.method not in _METHODS:
         import_module(f"semanticgan.training.methods.{config.method}")

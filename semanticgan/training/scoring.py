@@ -9,7 +9,7 @@ from pathlib import Path
 from semanticgan.distributed import ALONE, Processes
 from semanticgan.errors import InputError
 from semanticgan.runs.contents import FEATURES_FOLDER
-from semanticgan.training.config import TrainingConfig
+from semanticgan.training.config import CommonConfig
 from semanticgan.training.method import Method
 
 PREFIX = "metric/"
@@ -29,7 +29,7 @@ class Scoring:
             training begins.
     """
 
-    def __init__(self, config: TrainingConfig, method: Method, processes: Processes = ALONE) -> None:
+    def __init__(self, config: CommonConfig, method: Method, processes: Processes = ALONE) -> None:
         from semanticgan.metrics.evaluate import METRICS, require_known, require_measurable
         from semanticgan.metrics.evaluation import Evaluation
         from semanticgan.metrics.statistics import FeatureCache

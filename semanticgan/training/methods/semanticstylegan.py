@@ -55,6 +55,8 @@ class SemanticStyleGAN(Method):
         first: where the weights of step 0 come from; None begins with random ones.
     """
 
+    config: TrainingConfig
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -273,4 +275,4 @@ def prepare(config: TrainingConfig) -> Prepared:
     return configured, opened
 
 
-register("semanticstylegan", prepare)
+register(TrainingConfig, prepare)
