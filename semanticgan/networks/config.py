@@ -196,7 +196,7 @@ def _labels(value: Any, num_regions: int) -> tuple[int, ...]:
         InputError: something else.
     """
     if not isinstance(value, (list, tuple)) or any(isinstance(label, bool) for label in value):
-        refuse("transparent", list, shown(value))
+        refuse("transparent", list[int], shown(value))
     if any(not isinstance(label, int) or not 0 < label < num_regions for label in value):
         raise InputError(f"transparent labels must lie in 1..{num_regions - 1}, got {shown(list(value))}.")
     if len(set(value)) != len(value):
