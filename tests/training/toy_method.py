@@ -26,6 +26,8 @@ class ToyConfig(CommonConfig):
 
 
 class Toy(Method):
+    schedule = STAGES
+
     def __init__(self, config, device):
         self.config, self.device, self.data_key = config, device, "random pictures"
         with torch.random.fork_rng(devices=[]):
@@ -35,9 +37,6 @@ class Toy(Method):
         self.networks = {"generator": generator, "discriminator": discriminator, "average": copy.deepcopy(generator)}
         self.optimisers = {name: adam({self.networks[name]: 1.0}, config.optimiser, device) for name in ALL}
 
-    stages = lambda self: list(STAGES.values())  # noqa: E731
-    stage = lambda self, images: STAGES[max(start for start in STAGES if start <= images)]  # noqa: E731
-
     def batches(self, stage, images, positions):
         while True:
             seeds = [torch.Generator().manual_seed(images + position) for position in positions]
@@ -45,12 +44,12 @@ class Toy(Method):
             images += stage.batch
 
     def picture(self, name, z, size):
-        small = self.networks[name]["small"](z).view(-1, 3, 8, 8)
-        return small if size == 8 else self.networks[name]["large"](F.interpolate(small, scale_factor=2))
+        part, small = self.networks[name], self.networks[name]["small"](z).view(-1, 3, 8, 8)
+        return small if size == 8 else part["large"](F.interpolate(small, scale_factor=2))
 
     def score(self, picture):
-        large, small = self.networks["discriminator"]["large"], self.networks["discriminator"]["small"]
-        return small((picture if picture.shape[-1] == 8 else large(picture)).flatten(1))
+        part = self.networks["discriminator"]
+        return part["small"]((picture if picture.shape[-1] == 8 else part["large"](picture)).flatten(1))
 
     def phases(self, stage):
         def fake(draws):
@@ -62,11 +61,10 @@ class Toy(Method):
             return loss.mean(), {"loss/discriminator": loss.mean()}
 
         def of_generator(batch, draws):
-            loss = F.softplus(-self.score(fake(draws))).mean()
-            return loss, {"loss/generator": loss}
+            return (loss := F.softplus(-self.score(fake(draws))).mean()), {"loss/generator": loss}
 
-        judge = self.networks["discriminator"]
-        return [Phase(ALL[1], ALL[1:], of_discriminator), Phase(ALL[0], ALL[:1], of_generator, frozen=(judge,))]
+        frozen = (self.networks["discriminator"],)
+        return [Phase(ALL[1], ALL[1:], of_discriminator), Phase(ALL[0], ALL[:1], of_generator, frozen=frozen)]
 
     def averages(self, stage):
         return [Average(self.networks["generator"], self.networks["average"], half_life=50.0)]
