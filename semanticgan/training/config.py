@@ -16,25 +16,13 @@ from semanticgan.errors import InputError, MissingFileError, unknown_name
 from semanticgan.files import require_file, user_path
 from semanticgan.formats import typed_yaml
 from semanticgan.training.methods.semanticstylegan_config import SemanticStyleGANConfig
-from semanticgan.training.sections import CommonConfig
+from semanticgan.training.sections import METHOD_CONFIGS, CommonConfig, register_method_config
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
 C = TypeVar("C", bound=CommonConfig)
 TrainingConfig = SemanticStyleGANConfig
-_CONFIGS: dict[str, type[CommonConfig]] = {}
-
-
-def register_method_config(config: type[CommonConfig]) -> None:
-    """Make the configuration of a method known by the default of its key ``method``.
-
-    Raises:
-        InputError: another class has that name.
-    """
-    if _CONFIGS.setdefault(config.method, config) is not config:
-        raise InputError(f"there is a method {config.method!r} already. Choose another name.")
-
 
 register_method_config(SemanticStyleGANConfig)
 
@@ -120,14 +108,14 @@ def load_config(
         for override in overrides:
             name, equals, value = override.partition("=")
             method = value if equals and name.strip() == "method" else method
-        if method not in _CONFIGS:
-            raise unknown_name("method", method, _CONFIGS)
-        if not issubclass(_CONFIGS[method], kind):
+        if method not in METHOD_CONFIGS:
+            raise unknown_name("method", method, METHOD_CONFIGS)
+        if not issubclass(METHOD_CONFIGS[method], kind):
             raise InputError(f"its method {method!r} is another than {kind.method!r}")
-        given = typed_yaml.read(text, _CONFIGS[method])
+        given = typed_yaml.read(text, METHOD_CONFIGS[method])
     except InputError as error:
         raise InputError(f"recipe {str(recipe)!r} cannot be read: {str(error).rstrip('.')}.") from error
     for override in overrides:
-        given = typed_yaml.merged(given, typed_yaml.read_override(override, _CONFIGS[method]))
-    config: CommonConfig = typed_yaml.build(_CONFIGS[method], given)
+        given = typed_yaml.merged(given, typed_yaml.read_override(override, METHOD_CONFIGS[method]))
+    config: CommonConfig = typed_yaml.build(METHOD_CONFIGS[method], given)
     return config

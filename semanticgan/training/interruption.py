@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from semanticgan.errors import InputError, OutOfMemory, UnwritableError, is_of_memory
 from semanticgan.files import is_failed_write
-from semanticgan.training.config import CommonConfig
+from semanticgan.training.sections import CommonConfig
 
 
 @contextmanager

@@ -32,7 +32,6 @@ from semanticgan.runs.state import (
 )
 from semanticgan.training import ranks
 from semanticgan.training.clock import Clock
-from semanticgan.training.config import CommonConfig
 from semanticgan.training.folder import require_usable
 from semanticgan.training.interruption import (
     advice_when_a_picture_is_unusable,
@@ -44,6 +43,7 @@ from semanticgan.training.interruption import (
 from semanticgan.training.method import Prepared, prepared
 from semanticgan.training.needs import require_installed
 from semanticgan.training.scoring import Scoring
+from semanticgan.training.sections import CommonConfig
 from semanticgan.training.trainer import Trainer
 
 _SHORT = {"D": "loss/discriminator", "G": "loss/generator", "agreement": "loss/agreement"}  # beside the bar

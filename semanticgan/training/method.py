@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from semanticgan.distributed import Processes
-from semanticgan.training.config import CommonConfig, register_method_config
 from semanticgan.training.draws import Draws
+from semanticgan.training.sections import CommonConfig, register_method_config
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset

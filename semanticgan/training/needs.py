@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from semanticgan import extras
 from semanticgan.runs.logs import chosen_sinks
-from semanticgan.training.config import CommonConfig
+from semanticgan.training.sections import CommonConfig
 
 
 def require_installed(config: CommonConfig) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from semanticgan.data import KINDS, PairDataset, cached_if_small, open_dataset
 from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.errors import InputError
-from semanticgan.training.config import CommonConfig
 from semanticgan.training.interruption import advice_when_a_picture_is_unusable
+from semanticgan.training.sections import CommonConfig
 from semanticgan.training.start import Start
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from semanticgan.distributed import ALONE, Processes
 from semanticgan.errors import InputError
 from semanticgan.runs.contents import FEATURES_FOLDER
-from semanticgan.training.config import CommonConfig
 from semanticgan.training.method import Method
+from semanticgan.training.sections import CommonConfig
 
 PREFIX = "metric/"
 _KEYS = {"parser": "metrics.parser=portraits-64", "reconstructions": "reconstructions, which a training has not"}

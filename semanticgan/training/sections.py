@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from semanticgan.data.decoding import MAX_MEGAPIXELS
+from semanticgan.errors import InputError
 from semanticgan.formats import typed_yaml
 from semanticgan.formats.fields import check, find_paths, key
 from semanticgan.model import PRECISIONS
@@ -150,3 +151,17 @@ class CommonConfig:
     def to_yaml(self) -> str:
         """The whole configuration as YAML, read back by :func:`semanticgan.training.config.load_config`."""
         return typed_yaml.dump(self)
+
+
+METHOD_CONFIGS: dict[str, type[CommonConfig]] = {}
+"""The class of configuration of each known method."""
+
+
+def register_method_config(config: type[CommonConfig]) -> None:
+    """Make the configuration of a method known by the default of its key ``method``.
+
+    Raises:
+        InputError: another class has that name.
+    """
+    if METHOD_CONFIGS.setdefault(config.method, config) is not config:
+        raise InputError(f"there is a method {config.method!r} already. Choose another name.")
