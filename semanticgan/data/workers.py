@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from torch.autograd.profiler import record_function
 from torch.utils.data import DataLoader
 
 from semanticgan.errors import InputError
@@ -87,8 +88,11 @@ def loaded(loader: DataLoader[Any]) -> Iterator[Any]:
 def _patiently(loader: DataLoader[Any]) -> Iterator[Any]:
     """What a loader gives; every few seconds torch ends a wait and looks for dead workers, then the wait goes on.
 
-    Torch raises the error of a death in a signal handler. Within a destructor such an error is printed and lost.
+    Torch raises the error of a death in a signal handler. Where that interrupts a destructor, or an import within torch
+    that excuses every error, the error is printed and lost.
     """
+    with record_function("data"):  # makes that import before there are workers: `next` would make it beside them
+        pass
     iterator, waiting_since = iter(loader), time.monotonic()
     while True:
         try:
