@@ -202,7 +202,7 @@ class Rows:
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Rows:
-        """The rows of :meth:`to_dict`; the description may be of anybody.
+        """The rows of :meth:`to_dict`; the description may come from an untrusted file.
 
         Raises:
             InputError: it is no such description.
