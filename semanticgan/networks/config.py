@@ -13,6 +13,9 @@ from typing import Any
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.networks import limits
 
+LARGEST_FREQUENCIES = 24
+"""float32 has 24 binary digits: a faster wave of a coordinate would be noise."""
+
 
 def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
     """Channel width by resolution of StyleGAN2 as the released models use it, for 4 .. size."""
@@ -43,6 +46,10 @@ class GeneratorConfig:
             paper, where it is 0).
         label_channels: width of a small network that corrects the segmentation from the last two feature maps of the
             renderer (not in the paper, where it is 0: the segmentation is linear in them).
+        num_frequencies: number of Fourier frequencies of the coordinates; 0 is the paper's, log2(size). A grown model
+            keeps that of its start.
+        label_size: resolution at which the label network corrects the segmentation; 0 is size. A grown model keeps
+            that of its start.
         channels: width of the renderer's blocks by resolution; empty is the paper's.
     """
 
@@ -61,6 +68,8 @@ class GeneratorConfig:
     transparent: tuple[int, ...] = (10, 12)
     mask_floor: float = 0.0
     label_channels: int = 0
+    num_frequencies: int = 0
+    label_size: int = 0
     channels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,6 +85,14 @@ class GeneratorConfig:
         if isinstance(self.label_channels, int) and self.label_channels < 0:
             raise InputError(f"label_channels must be 0 or more, got {self.label_channels}.")
         self._keep("label_channels", limits.whole("label_channels", self.label_channels, 0, limits.LARGEST_WIDTH))
+        self._keep("num_frequencies", limits.whole("num_frequencies", self.num_frequencies, 0, LARGEST_FREQUENCIES))
+        if self.label_size != 0 or isinstance(self.label_size, bool):
+            self._keep("label_size", limits.side("label_size", self.label_size))
+            if not self.min_feature_size < self.label_size <= self.size:
+                raise InputError(
+                    "label_size must be 0 or satisfy min_feature_size < label_size <= size, got "
+                    f"{self.min_feature_size}, {self.label_size}, {self.size}."
+                )
         self._keep("residual_segmentation", limits.switch("residual_segmentation", self.residual_segmentation))
         self._keep("transparent", limits.labels("transparent", self.transparent, self.num_regions))
         self._keep("channels", limits.widths("channels", self.channels or paper_channels(self.size)))
@@ -101,6 +118,11 @@ class GeneratorConfig:
 
     def _keep(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
+
+    @property
+    def fourier_frequencies(self) -> int:
+        """The number of Fourier frequencies in use."""
+        return self.num_frequencies or self.size.bit_length() - 1
 
     @property
     def num_rows(self) -> int:
