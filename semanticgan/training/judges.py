@@ -16,7 +16,7 @@ from semanticgan.networks.feature_discriminator import FeatureDiscriminator
 
 if TYPE_CHECKING:
     from semanticgan.perception.extractors import MapExtractor
-    from semanticgan.training.config import FeaturesSection
+    from semanticgan.training.methods.semanticstylegan_config import FeaturesSection
 
 
 class Judgement(NamedTuple):

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,7 +33,6 @@ from semanticgan.runs.state import (
 )
 from semanticgan.training import ranks
 from semanticgan.training.clock import Clock
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.folder import require_usable
 from semanticgan.training.interruption import (
     advice_when_a_picture_is_unusable,
@@ -44,6 +44,7 @@ from semanticgan.training.interruption import (
 from semanticgan.training.method import Prepared, prepared
 from semanticgan.training.needs import require_installed
 from semanticgan.training.scoring import Scoring
+from semanticgan.training.sections import CommonConfig
 from semanticgan.training.trainer import Trainer
 
 _SHORT = {"D": "loss/discriminator", "G": "loss/generator", "agreement": "loss/agreement"}  # beside the bar
@@ -68,7 +69,7 @@ class TrainingResult:
     seconds: float
 
 
-def train(config: TrainingConfig) -> TrainingResult:
+def train(config: CommonConfig) -> TrainingResult:
     """Train from the start, or go on from the newest state in ``config.run_dir``.
 
     SIGTERM and Ctrl-C save and return.
@@ -84,7 +85,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         return _train_among(processes, config, device)
 
 
-def _train_among(processes: Processes, config: TrainingConfig, device: torch.device) -> TrainingResult:
+def _train_among(processes: Processes, config: CommonConfig, device: torch.device) -> TrainingResult:
     """:func:`train`, as one of the processes that share it; the first alone writes."""
     started = time.monotonic()
     run_dir = Path(config.run_dir or "")
@@ -113,8 +114,8 @@ def _train_among(processes: Processes, config: TrainingConfig, device: torch.dev
         recent = ranks.agreed(processes, taken_up, lambda _: ranks.of_weights(trainer))
         run = _Run(trainer, run_dir, recent, scoring)
         if processes.is_first:
-            with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
-                aside.write_text(config.to_yaml(), encoding="utf-8")
+            with written_aside(run_dir / CONFIG_FILE, overwrite=True) as path:
+                path.write_text(config.to_yaml(), encoding="utf-8")
             remove_litter(run_dir)
             run.log = hold.enter_context(RunLog(run_dir, trainer.steps_done, trainer.images_seen, config.log_to))
         with deterministic_where_possible(config.deterministic), stop_requested() as stop:
@@ -122,9 +123,8 @@ def _train_among(processes: Processes, config: TrainingConfig, device: torch.dev
     processes.any(False)  # the first is still writing when the others are done
     newest = newest_state(run_dir)
     assert newest is not None
-    return TrainingResult(
-        run_dir, newest / MODEL_FILE, trainer.images_seen, run.is_finished, time.monotonic() - started
-    )
+    seconds = time.monotonic() - started
+    return TrainingResult(run_dir, newest / MODEL_FILE, trainer.images_seen, run.is_finished, seconds)
 
 
 @dataclass
@@ -146,7 +146,7 @@ class _Run:
     log: RunLog | None = None
 
     @property
-    def config(self) -> TrainingConfig:
+    def config(self) -> CommonConfig:
         return self.trainer.method.config
 
     @property
@@ -181,6 +181,7 @@ def _resume(trainer: Trainer, run_dir: Path) -> dict[str, Tensor | float]:
 def _train(run: _Run, stop: threading.Event) -> None:
     trainer, config, schedule = run.trainer, run.config, run.config.schedule
     processes, clock = trainer.processes, Clock(trainer)
+    shrink = max(phase.shrink for phase in trainer.method.phases(trainer.stage))
     total = -(-schedule.total_images // config.batch) * config.batch
     stage, batches = None, None
     with tqdm(
@@ -190,9 +191,9 @@ def _train(run: _Run, stop: threading.Event) -> None:
             if batches is None or stage != trainer.stage.name:
                 stage = trainer.stage.name
                 batches = trainer.method.batches(trainer.stage, trainer.images_seen, trainer.positions)
-            with advice_when_memory_ends(config, processes.count), advice_when_a_picture_is_unusable(config):
+            with advice_when_memory_ends(config, processes.count, shrink), advice_when_a_picture_is_unusable(config):
                 batch = next(batches)
-            with advice_when_memory_ends(config, processes.count):
+            with advice_when_memory_ends(config, processes.count, shrink):
                 run.recent |= trainer.step(*batch)
             bar.update(trainer.images_seen - bar.n)
             step, ends = trainer.steps_done, run.is_finished
@@ -229,10 +230,10 @@ def _save(run: _Run) -> None:
     trainer = run.trainer
     method, step = trainer.method, trainer.steps_done
     state = {**trainer.state(), "data_key": method.data_key, "recent": _finite_values(run)}
+    export = partial(method.export, images=trainer.images_seen)
     if trainer.processes.is_first:
         with advice_when_the_disk_is_full(f"the state after step {step}"):
-            write = lambda path: method.export(path, trainer.images_seen)  # noqa: E731
-            save_state(run.run_dir, step, state, write, run.config.schedule.keep)
+            save_state(run.run_dir, step, state, export, run.config.schedule.keep)
 
 
 def _write_sheet(run: _Run) -> None:

@@ -20,11 +20,11 @@ from torch.optim import Optimizer
 
 from semanticgan.distributed import Processes
 from semanticgan.training.draws import Draws
+from semanticgan.training.sections import CommonConfig, register_method_config
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset
     from semanticgan.model import Model
-    from semanticgan.training.config import TrainingConfig
 
 Values = dict[str, Tensor]
 """Scalars to be logged, by name."""
@@ -107,21 +107,19 @@ class Method(ABC):
         networks: by name, at full size; saved and resumed by name, averages too.
         optimisers: by name.
         data_key: identifies the data; a run continues only on the same.
+        schedule: the stages, by the number of images seen at which each begins.
     """
 
-    config: TrainingConfig
+    config: CommonConfig
     device: torch.device
     networks: dict[str, nn.Module]
     optimisers: dict[str, Optimizer]
     data_key: str
-
-    @abstractmethod
-    def stages(self) -> Sequence[Stage]:
-        """All stages in their order."""
+    schedule: Mapping[int, Stage]
 
     def stage(self, images: int) -> Stage:
-        """The stage of the step that begins after ``images`` images. A pure function of the configuration."""
-        return self.stages()[0]
+        """The stage of the step after ``images`` images; a pure function. A method that fades overrides it."""
+        return self.schedule[max(start for start in self.schedule if start <= images)]
 
     @abstractmethod
     def batches(self, stage: Stage, images: int, positions: Sequence[int]) -> Iterator[Batch]:
@@ -172,25 +170,26 @@ class Method(ABC):
         return None
 
 
-Prepared = tuple["TrainingConfig", Callable[[torch.device, Processes], Method]]
+Prepared = tuple["CommonConfig", Callable[[torch.device, Processes], Method]]
 """The configuration as it is trained, and what opens the data and builds the networks."""
-Prepare = Callable[["TrainingConfig"], Prepared]
+Prepare = Callable[[Any], Prepared]
 
 _METHODS: dict[str, Prepare] = {}
 
 
-def register(name: str, prepare: Prepare) -> None:
-    """Make a method known under the name that a recipe gives as ``method``.
+def register(config: type[CommonConfig], prepare: Prepare) -> None:
+    """Make a method known under the default of its configuration's key ``method``.
 
     Args:
-        name: of the method.
-        prepare: completes a configuration, without reading the data, and returns it with the method's opener. Both
-            raise InputError where something does not fit.
+        config: class of its configuration.
+        prepare: completes such a configuration, without reading the data, and returns it with the method's opener.
+            Both raise InputError where something does not fit.
     """
-    _METHODS[name] = prepare
+    register_method_config(config)
+    _METHODS[config.method] = prepare
 
 
-def prepared(config: TrainingConfig) -> Prepared:
+def prepared(config: CommonConfig) -> Prepared:
     """What the method of a configuration makes of it. A method of this package registers itself when it is imported."""
     if config.method not in _METHODS:
         import_module(f"semanticgan.training.methods.{config.method}")

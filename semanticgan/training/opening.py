@@ -5,12 +5,12 @@ from __future__ import annotations
 from semanticgan.data import KINDS, PairDataset, cached_if_small, open_dataset
 from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.errors import InputError
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.interruption import advice_when_a_picture_is_unusable
+from semanticgan.training.sections import CommonConfig
 from semanticgan.training.start import Start
 
 
-def open_pairs(config: TrainingConfig, start: Start | None, progress: bool) -> PairDataset:
+def open_pairs(config: CommonConfig, start: Start | None, progress: bool) -> PairDataset:
     """The data of a configuration, small ones cached.
 
     Args:

@@ -18,7 +18,7 @@ import semanticgan
 from semanticgan.data import CachedPairs, PairDataset
 from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
-from semanticgan.training.config import TrainingConfig, flat
+from semanticgan.training.config import CommonConfig, flat
 
 if TYPE_CHECKING:
     from semanticgan.training.trainer import Trainer
@@ -86,7 +86,7 @@ def _named(ranks: list[int]) -> str:
     return f"process {shown}" if len(ranks) == 1 else f"processes {shown}"
 
 
-def of_config(config: TrainingConfig) -> Facts:
+def of_config(config: CommonConfig) -> Facts:
     """Every value that decides a training, and the versions of what computes it."""
     values = {key: repr(value) for key, value in flat(config).items() if key not in _OWN}
     values = {key: value for key, value in values.items() if not key.startswith("expected.")}

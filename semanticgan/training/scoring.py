@@ -9,8 +9,8 @@ from pathlib import Path
 from semanticgan.distributed import ALONE, Processes
 from semanticgan.errors import InputError
 from semanticgan.runs.contents import FEATURES_FOLDER
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.method import Method
+from semanticgan.training.sections import CommonConfig
 
 PREFIX = "metric/"
 _KEYS = {"parser": "metrics.parser=portraits-64", "reconstructions": "reconstructions, which a training has not"}
@@ -29,7 +29,7 @@ class Scoring:
             training begins.
     """
 
-    def __init__(self, config: TrainingConfig, method: Method, processes: Processes = ALONE) -> None:
+    def __init__(self, config: CommonConfig, method: Method, processes: Processes = ALONE) -> None:
         from semanticgan.metrics.evaluate import METRICS, require_known, require_measurable
         from semanticgan.metrics.evaluation import Evaluation
         from semanticgan.metrics.statistics import FeatureCache

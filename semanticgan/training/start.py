@@ -39,7 +39,7 @@ class Start(Weights):
         """What :func:`semanticgan.runs.weights.read_weights` reads, with the run's configuration."""
         weights = read_weights(path_or_name)
         recipe = None if weights.folder is None else weights.folder.parent / CONFIG_FILE
-        config = load_config(recipe) if recipe is not None and recipe.is_file() else None
+        config = load_config(recipe, kind=TrainingConfig) if recipe is not None and recipe.is_file() else None
         return cls(**vars(weights), config=config)
 
     @classmethod

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -22,11 +22,13 @@ from semanticgan.distributed import Processes
 from semanticgan.networks.generator import Generator
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws
 from semanticgan.training.judges import Judgement, Judges
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.readers import Reader
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
 
 ORDER = ("adversarial", "r1", "mask", "depth", "agreement", "rates", "ownership", "added", "path_length")
 

@@ -6,13 +6,30 @@ Shape legend: N images.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.formats.fields import key
 from semanticgan.rendering import Rendering
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms, known_objectives
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class AddedKeys:
+    """Key of losses from outside the package."""
+
+    added: dict[str, float] = key(
+        {},
+        "weights of losses of the generator that are registered from outside the package (docs/extending.md).",
+        ge=0,
+    )
+
 
 GeneratorLoss = Callable[[Rendering], Tensor]
 """Output of the generator for N images -> a scalar, a mean over the images, so that parts of a batch average to it."""
@@ -30,7 +47,7 @@ def register(name: str, loss: GeneratorLoss) -> None:
     Raises:
         InputError: a name that is taken, or no identifier.
     """
-    from semanticgan.training.sections import LossSection
+    from semanticgan.training.methods.semanticstylegan_config import LossSection
 
     if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"the name of a loss must be an identifier such as total_variation, got {name!r}.")

@@ -9,16 +9,35 @@ Shape legend: N images, L maps of the frozen network of ``features``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticgan.training.config import TrainingConfig
+from semanticgan.formats.fields import key
 from semanticgan.training.draws import Draws
 from semanticgan.training.judges import Judgement
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.objectives import GeneratorStep, Objective
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class AdversarialKeys:
+    """Keys of the adversarial losses."""
+
+    adversarial: float = key(
+        1.0, "weight of the adversarial losses for the generator; 0 trains without a discriminator.", ge=0
+    )
+    relativistic: bool = key(
+        False,
+        "compare real and generated pictures in pairs (R3GAN, arXiv 2501.05441): the discriminator raises D(real) - "
+        "D(fake), the generator lowers it, with R1 on real and R2 on generated pairs at the same weights.",
+    )
 
 
 def discriminator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:

@@ -7,11 +7,32 @@ Shape legend: N images, K regions, S side of the picture, s side of the coarse g
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
+from semanticgan.formats.fields import key
 from semanticgan.networks.layers import average_pool_to
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.objectives import GeneratorStep, Objective, Terms
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class AgreementKeys:
+    """Keys of the agreement with a reader."""
+
+    parser: str | None = key(
+        None,
+        "parser whose reading of the picture the segmentation follows: a file of train-parser, a name, or start (the "
+        "model that the training begins with).",
+        path="PATH",
+    )
+    agreement: float = key(1.0, "weight of the agreement between segmentation and parser.", ge=0)
+    coarse_agreement: float = key(0.0, "weight of the agreement between coarse masks and parser.", ge=0)
+
 
 AGREED_PIXELS = 4.0
 """Added to the sizes of regions that are divided by, so that a region of a pixel or two weighs little."""

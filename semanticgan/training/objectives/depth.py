@@ -8,10 +8,24 @@ Shape legend: N images, K regions, s side of the coarse grid.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
-from semanticgan.training.config import TrainingConfig
+from semanticgan.formats.fields import key
 from semanticgan.training.objectives import GeneratorStep, Objective, Terms
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class DepthKeys:
+    """Keys of the penalty on far pseudo-depths."""
+
+    depth: float = key(0.0, "weight of the penalty on pseudo-depths far behind the nearest one.", ge=0)
+    depth_limit: float = key(8.0, "distance behind the nearest pseudo-depth up to which there is no penalty.", ge=0)
 
 
 def depth_loss(depth: Tensor, limit: float) -> Tensor:

@@ -5,12 +5,25 @@ The segmentation that the renderer puts out stays what the local generators say.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
+from semanticgan.formats.fields import key
 from semanticgan.networks.layers import average_pool_to
 from semanticgan.rendering import Rendering
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.objectives import GeneratorStep, Objective, Terms
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class MaskKeys:
+    """Key of the mask regulariser."""
+
+    mask: float = key(100.0, "weight of the mask regulariser, which ties the segmentation to the coarse masks.", ge=0)
 
 
 def mask_loss(rendering: Rendering) -> Tensor:

@@ -10,16 +10,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from semanticgan.formats.fields import key
 from semanticgan.networks.strided import without_weight_gradients
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.objectives import Objective, Setting
+from semanticgan.training.sections import LARGEST_BATCH
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class PathLengthKeys:
+    """Keys of path length regularisation."""
+
+    path_length: float = key(0.5, "weight of path length regularisation.", ge=0)
+    path_length_every: int = key(4, "steps between two path length steps; 0 switches it off.", ge=0)
+    path_length_batch_shrink: int = key(2, "a path length step uses batch divided by this.", ge=1, le=LARGEST_BATCH)
+    path_length_decay: float = key(0.01, "weight of a batch in the running mean of the path lengths.", ge=0, le=1)
 
 
 class PathLength(NamedTuple):
@@ -67,7 +82,7 @@ class PathLengthPenalty(Objective):
 
     @classmethod
     def wanted(cls, config: TrainingConfig) -> bool:
-        return config.loss.path_length_every > 0
+        return True
 
     def phases(self) -> Sequence[Phase]:
         loss = self.setting.config.loss

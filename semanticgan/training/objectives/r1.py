@@ -8,16 +8,33 @@ Shape legend: N images, K regions, S side of the picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from semanticgan.formats.fields import key
 from semanticgan.networks.strided import without_weight_gradients
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.objectives import Objective
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class R1Keys:
+    """Keys of R1."""
+
+    r1_image: float | None = key(
+        10.0, "weight of R1 on pictures; null is 0.0002 size^2 / batch (arXiv 2006.06676).", ge=0
+    )
+    r1_segmentation: float | None = key(
+        1000.0, "weight of R1 on segmentations; null is 100 times that on pictures.", ge=0
+    )
+    r1_every: int = key(16, "steps between two R1 steps; 0 switches R1 off.", ge=0)
 
 
 class R1(NamedTuple):

@@ -10,19 +10,38 @@ Shape legend: N pictures, S their side, R rates: one of each binary attribute an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.formats.fields import key
 from semanticgan.networks.layers import widened
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.method import Values
 from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms
 
 if TYPE_CHECKING:
     from semanticgan.perception.classifier import AttributeClassifier
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class RatesKeys:
+    """Keys of the attribute rates."""
+
+    classifier: str | None = key(
+        None,
+        "attribute classifier, a file of train-classifier or a name; generated attributes become as frequent as in "
+        "the data.",
+        path="PATH",
+    )
+    rates: float = key(
+        1.0, "weight of the divergence between the attribute rates of generated and real pictures.", ge=0
+    )
+    rates_half_life: float = key(2000.0, "half-life of the running attribute rates, in images.", gt=0, unit="images")
+
 
 PRIOR = 0.5
 """Where both running rates begin: alike, so that the first batches, which say little, push little."""
