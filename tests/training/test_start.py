@@ -163,7 +163,7 @@ def test_what_is_frozen_stays_and_the_rest_learns(
     model = load_model(source / "step-0000008/model.safetensors").generator
     for network, start in (("generator", model.state_dict()), ("average", before["networks"]["average"])):
         parameters = {name for name, _ in model.named_parameters()}
-        moved = {name for name in parameters if not torch.equal(state[network][name], start[name])}
+        moved = {name for name in parameters if not torch.equal(state["networks"][network][name], start[name])}
         frozen = {name for name in parameters if name.startswith(("mapping.", "local."))}
         assert len(frozen) > 20 and not moved & frozen, network
         assert len(moved) > 0.8 * len(parameters - frozen), network
@@ -218,7 +218,7 @@ def test_labels_stay_those_of_the_start(source: Path, drawings: Path, tiny_confi
         wanted = ("loss.parser=start", f"loss.agreement={weight}", "loss.mask=0", "optimiser.learning_rate=0.01")
         schedule = ("schedule.total_images=120", "schedule.log_every=1", "log_to=[]")
         state = begun(tiny_config(run_dir, *adapting(path, drawings), *FROZEN, *wanted, *schedule))
-        assert_same(dict(state["reader"]), dict(load_model(path).generator.state_dict()))
+        assert_same(dict(state["method"]["reader"]), dict(load_model(path).generator.state_dict()))
         logged = (run_dir / "stats.jsonl").read_text().splitlines()
         losses[weight] = [json.loads(line)["loss/agreement"] for line in logged]
     assert losses[0][0] == losses[20][0] and len(losses[0]) == 30
