@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError
+from semanticgan.progress import Progress
 from semanticgan.seeds import following
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from tqdm import tqdm
-
     from semanticgan.editing.videos import require_video_writer, save_video, seconds_of
     from semanticgan.files import require_free
 
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     positions = [frame / args.frames for frame in range(num_frames)]
     enlarge = -(-_SIDE_TO_WATCH // model.size)
     frames = _frames(model, codes, positions, regions, args)
-    frames = tqdm(frames, total=num_frames, unit="frame", disable=None)
+    frames = Progress(bar=True).over(frames, "interpolating", num_frames, "frame")
     save_video(frames, args.out, args.fps, enlarge, args.overwrite)
     return {
         "out": str(args.out),

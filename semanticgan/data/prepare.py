@@ -49,6 +49,7 @@ from semanticgan.data.storage import first_names
 from semanticgan.errors import DataWarning, ExistingFileError, InputError, UnwritableError, unknown_name
 from semanticgan.files import require_free, sync_folder, user_path
 from semanticgan.places import held
+from semanticgan.progress import Progress
 
 FORMATS = ("folder", "lmdb")
 
@@ -89,7 +90,7 @@ def prepare(
     skipped: Sequence[str] = (),
     workers: int | None = None,
     overwrite: bool = False,
-    progress: bool = False,
+    progress: Progress | bool = False,
 ) -> Prepared:
     """Write every pair of a dataset, at the dataset's side.
 
@@ -104,7 +105,7 @@ def prepare(
         skipped: names of pictures that the dataset leaves out, for the report.
         workers: processes; None for one a processor.
         overwrite: replace an earlier output of this function that holds no other files.
-        progress: show a bar on stderr.
+        progress: told of every pair; True shows a bar on stderr.
 
     Raises:
         ExistingFileError: ``out`` exists and ``overwrite`` is false, or is no output of this function.
@@ -167,14 +168,13 @@ class _Work:
     folder: Path
     plan: Mapping[str, Any]
     workers: int
-    progress: bool
+    progress: Progress | bool
 
     def files(self) -> PairFiles:
         return PairFiles(self.folder, self.plan["count"], self.plan["picture_format"])
 
     def read(self, items: Preparing, first: int = 0) -> Iterator[Done | Refused]:
-        bar = "preparing pictures" if self.progress else None
-        return read_all(items, self.workers if self.workers > 1 else 0, bar, first)
+        return read_all(items, self.workers if self.workers > 1 else 0, self.progress, "preparing pictures", first)
 
 
 def _prepare(work: _Work, skipped: Sequence[str]) -> dict[str, Any]:

@@ -24,15 +24,16 @@ from semanticgan.data.storage import first_names
 from semanticgan.data.workers import WorkerLost
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.files import user_path
+from semanticgan.progress import Progress
 
 
-def verify(path: str | Path, workers: int | None = None, progress: bool = False) -> dict[str, Any]:
+def verify(path: str | Path, workers: int | None = None, progress: Progress | bool = False) -> dict[str, Any]:
     """Read everything that ``prepare`` wrote, in worker processes: a badly damaged LMDB ends a process that reads it.
 
     Args:
         path: the folder that it wrote.
         workers: processes; None for one a processor, and never none.
-        progress: show a bar on stderr.
+        progress: told of every pair; True shows a bar on stderr.
 
     Returns:
         JSON-able: path, count, size, digest, bytes, seconds.
@@ -46,8 +47,8 @@ def verify(path: str | Path, workers: int | None = None, progress: bool = False)
     gathered, broken = Gathered(checks.dataset.regions), []
     start = time.perf_counter()
     try:
-        bar = "verifying pictures" if progress else None
-        for checked in read_all(checks, max(1, num_processors() if workers is None else workers), bar):
+        workers = max(1, num_processors() if workers is None else workers)
+        for checked in read_all(checks, workers, progress, "verifying pictures"):
             if checked.complaint is None:
                 gathered.add(checked.name, checked.record)
             else:
