@@ -526,7 +526,8 @@ def require_suffix(path: str | Path) -> str:
 
 
 def _read_safetensors(path: Path) -> tuple[Tensor, RegionScheme]:
-    from semanticgan.formats.tensorfile import open_tensors, parse_object
+    from semanticgan.formats.strict_json import parse_object
+    from semanticgan.formats.tensorfile import open_tensors
 
     what = f"the latent code {str(path)!r}"
     file = open_tensors(path, what)

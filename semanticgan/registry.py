@@ -234,7 +234,7 @@ def download(release: Release, target: Path) -> None:
 
 
 def _require_whole(release: Release, path: Path, num_bytes: int | None, sha256: str) -> None:
-    from semanticgan.checkpoint import file_kind
+    from semanticgan.formats.weights import file_kind
 
     size, kind = path.stat().st_size, file_kind(path)
     reason = None
