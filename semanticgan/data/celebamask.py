@@ -77,7 +77,7 @@ class CelebAMaskDataset(PairDataset):
         self.size = size
         self._max_megapixels = max_megapixels
         self._doubt, self._soft = Once(), Once()
-        self.regions = find_scheme(scheme) if isinstance(scheme, str) else scheme or CELEBAMASK_13
+        self.regions = CELEBAMASK_13 if scheme is None else find_scheme(scheme)
         self._labels = _label_of_parts(self.regions)
         self._storage = open_storage(path)
         self._root = _find_root(self._storage)

@@ -132,7 +132,7 @@ class FolderDataset(PairDataset):
             return described
         if scheme == "guess":
             return self._guess_scheme()
-        chosen = scheme if isinstance(scheme, RegionScheme) else find_scheme(scheme)
+        chosen = find_scheme(scheme)
         if described is not None and self._label_order is None and described.names != chosen.names[: len(described)]:
             raise InputError(
                 f"the labels of {str(self._storage.path)!r} are {', '.join(described.names)} by its dataset.json, "
@@ -174,12 +174,14 @@ class FolderDataset(PairDataset):
         return holding[0]
 
 
-def find_scheme(name: str) -> RegionScheme:
-    """A scheme by its name in ``regions.SCHEMES``.
+def find_scheme(name: RegionScheme | str) -> RegionScheme:
+    """A scheme by its name in ``regions.SCHEMES``, or the scheme itself.
 
     Raises:
         InputError: no such scheme; the message lists the known ones.
     """
+    if isinstance(name, RegionScheme):
+        return name
     if name not in SCHEMES:
         raise unknown_name("region scheme", name, SCHEMES)
     return SCHEMES[name]

@@ -296,7 +296,7 @@ def _find_file(path: str | Path) -> Path:
 def _choose_scheme(stored: RegionScheme, wanted: RegionScheme | str | None, where: str) -> RegionScheme:
     if wanted is None or wanted == "guess":
         return stored
-    chosen = wanted if isinstance(wanted, RegionScheme) else find_scheme(wanted)
+    chosen = find_scheme(wanted)
     if chosen.names[: len(stored)] != stored.names:
         raise InputError(
             f"the labels of {where!r} are {', '.join(stored.names)}, but the scheme asked for is "

@@ -46,8 +46,8 @@ from semanticgan.data.prepared_files import (
 from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered, warnings_of
 from semanticgan.data.storage import first_names
-from semanticgan.errors import DataWarning, ExistingFileError, InputError, UnwritableError, unknown_name
-from semanticgan.files import require_free, sync_folder, user_path
+from semanticgan.errors import DataWarning, ExistingFileError, InputError, unknown_name
+from semanticgan.files import make_folder, require_free, sync_folder, user_path
 from semanticgan.places import held
 from semanticgan.progress import Progress
 
@@ -116,6 +116,33 @@ def prepare(
     Warns:
         DataWarning: label maps are blank, or no picture has a region.
     """
+    plan = _plan(dataset, output_format, picture_format)
+    out = user_path(out, "output")
+    if out.name in ("", ".."):  # such as "."
+        out = out.resolve()
+    _require_replaceable(out, overwrite)
+    refusal = f"another process is preparing {str(out)!r}. Wait until it ends, or choose another output."
+    make_folder(out.parent)
+    with held(out.with_name(f".{out.name}.lock"), refusal, keep=False):
+        _finish_replacing(out)
+        replaceable = _require_replaceable(out, overwrite)
+        partial = out.with_name(f".{out.name}.preparing")
+        _open_partial(partial, plan)
+        encoder = Encoder(dataset, plan["picture_format"], attributes, sources)
+        work = _Work(encoder, partial, plan, num_processors() if workers is None else workers, progress)
+        report = _prepare(work, skipped)
+        _publish(partial, out, replaceable)
+    for warning in warnings_of(report, len(dataset)):
+        warnings.warn(warning, DataWarning, stacklevel=2)
+    return Prepared(out, len(dataset), dataset.size, report["digest"], report["shares"], report)
+
+
+def _plan(dataset: PairDataset, output_format: str, picture_format: str | None) -> dict[str, Any]:
+    """What is written of the set before its pairs.
+
+    Raises:
+        InputError: a dataset without labels, or an unknown format.
+    """
     if not dataset.labelled:
         raise InputError("these pictures have no label maps, so there are no pairs to prepare. Use them as they are.")
     if output_format not in FORMATS:
@@ -126,11 +153,7 @@ def prepare(
         picture_format = "jpeg" if output_format == "lmdb" and dataset.size > LARGEST_PNG else "png"
     if picture_format not in PICTURE_FORMATS:
         raise unknown_name("picture format", picture_format, PICTURE_FORMATS)
-    out = user_path(out, "output")
-    if out.name in ("", ".."):  # such as "."
-        out = out.resolve()
-    _require_replaceable(out, overwrite)
-    plan = {
+    return {
         "format": 1,
         "size": dataset.size,
         "count": len(dataset),
@@ -139,25 +162,6 @@ def prepare(
         "output_format": output_format,
         "picture_format": picture_format,
     }
-    refusal = f"another process is preparing {str(out)!r}. Wait until it ends, or choose another output."
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnwritableError(
-            f"cannot create the folder {str(out.parent)!r} ({error.strerror}). Choose another output."
-        ) from error
-    with held(out.with_name(f".{out.name}.lock"), refusal, keep=False):
-        _finish_replacing(out)
-        replaceable = _require_replaceable(out, overwrite)
-        partial = out.with_name(f".{out.name}.preparing")
-        _open_partial(partial, plan)
-        encoder = Encoder(dataset, picture_format, attributes, sources)
-        work = _Work(encoder, partial, plan, num_processors() if workers is None else workers, progress)
-        report = _prepare(work, skipped)
-        _publish(partial, out, replaceable)
-    for warning in warnings_of(report, len(dataset)):
-        warnings.warn(warning, DataWarning, stacklevel=2)
-    return Prepared(out, len(dataset), dataset.size, report["digest"], report["shares"], report)
 
 
 @dataclass(frozen=True)
