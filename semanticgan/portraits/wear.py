@@ -98,7 +98,7 @@ def _band(sitter: Sitter, v: float, grow: float, tilt: float, reach: float = np.
 
 
 class _Hat(NamedTuple):
-    """A hat on a head: where its front edge lies, how far it stands off (the hair's side and its own), how it is painted."""
+    """A hat on a head: where its front edge lies, how thick are the hair's side and the hat, how it is painted."""
 
     sitter: Sitter
     line: float
