@@ -38,22 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_region_arguments(parser, required=False, default=" (default: the whole picture)")
     parser.add_argument("--method", choices=("linear", "cubic"), default="cubic", help="default: %(default)s")
-    parser.add_argument(
-        "--frames",
-        type=arguments.at_least(1, 10_000),
-        default=48,
-        help="frames between two seeds (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--fps", type=arguments.at_least(1, 100), default=24, help="frames per second (default: %(default)s)"
-    )
+    parser.add_argument("--frames", type=arguments.at_least(1, 10_000), default=48, help="frames between two seeds")
+    parser.add_argument("--fps", type=arguments.at_least(1, 100), default=24, help="frames per second")
     arguments.add_truncation_argument(parser)
-    parser.add_argument(
-        "--composite", action="store_true", help="keep every pixel outside the feathered regions unchanged"
-    )
-    parser.add_argument(
-        "--out", type=arguments.path, default=Path("interpolation.mp4"), help=".mp4 or .gif (default: %(default)s)"
-    )
+    arguments.add_composite_argument(parser)
+    parser.add_argument("--out", type=arguments.path, default=Path("interpolation.mp4"), help=".mp4 or .gif")
     arguments.add_overwrite_argument(parser)
 
 

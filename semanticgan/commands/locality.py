@@ -25,8 +25,7 @@ _BATCH = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
-    arguments.add_seed_argument(parser)
-    parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-99 (default: --seed)")
+    arguments.add_seeds_argument(parser)
     parser.add_argument(
         "--offset",
         type=arguments.at_least(1, arguments.MOST),
