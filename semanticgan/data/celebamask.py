@@ -19,7 +19,7 @@ import numpy as np
 
 from semanticgan.data import pictures
 from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_beside
-from semanticgan.data.encoding import Source, side_of_file
+from semanticgan.data.encoding import Source
 from semanticgan.data.folders import find_scheme
 from semanticgan.data.masks import read_mask
 from semanticgan.data.once import Once, doubtful_turning
@@ -120,7 +120,8 @@ class CelebAMaskDataset(PairDataset):
         number, name = self._pictures[index]
         masks = self._masks[number]
         sides = [
-            side_of_file(self._storage.read(file), self._storage.label(file)) for file in (name, *masks.values())[:2]
+            read_header(self._storage.read(file), self._storage.label(file)).size
+            for file in (name, *masks.values())[:2]
         ]
         return Source(name[len(self._root) :], sides[0], sides[1], tuple(p for p in CELEBAMASK_PARTS if p in masks))
 

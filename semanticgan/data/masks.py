@@ -48,13 +48,7 @@ def read_mask(
     max_megapixels: float = MAX_MEGAPIXELS,
     orientation: int | None = None,
 ) -> Mask:
-    """A mask of one part.
-
-    Args:
-        source: a path, or the bytes of a file.
-        name: what to call the mask in messages; the path if not given.
-        max_megapixels: the limit on its size.
-        orientation: 1 to 8, how to turn the stored pixels; what the file says if not given.
+    """A mask of one part; arguments as of :func:`~semanticgan.data.decoding.decode`.
 
     Raises:
         MissingFileError: there is no such file.

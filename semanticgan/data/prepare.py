@@ -380,11 +380,5 @@ def _finish_replacing(out: Path) -> None:
 
 def _require_replaceable(out: Path, overwrite: bool) -> list[str]:
     """Names of the files of an earlier output, which is replaced when asked for, and only if it holds nothing else."""
-    if not os.path.lexists(out):
-        require_free(out)
-        return []
-    if not overwrite:
-        raise ExistingFileError(
-            f"output {str(out)!r} exists already. Choose another name, or add --overwrite to replace it."
-        )
-    return files_of_set(require_free(out, overwrite))
+    require_free(out, overwrite)
+    return files_of_set(out) if os.path.lexists(out) else []
