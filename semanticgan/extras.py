@@ -86,7 +86,7 @@ def require(*features: str) -> None:
 
 
 def problem(feature: str) -> str | None:
-    """Why a feature cannot be had here and what installs it, None where it can."""
+    """Why a feature is not available and what installs it; None where it is available."""
     need = NEEDS[feature]
     for module, distribution in need.modules.items():
         why = _why_not(module)

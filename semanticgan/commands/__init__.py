@@ -1,4 +1,4 @@
-"""The command line: one file a verb, each of which parses, calls the package and saves.
+"""The command line: one file per verb, each of which parses, calls the package and saves.
 
 A verb's module has a docstring whose first line says what it does, ``EXAMPLES`` (two runnable argument lines),
 ``add_arguments(parser)`` and ``run(args)``, which returns a JSON-able dict. ``semanticgan <verb>`` and

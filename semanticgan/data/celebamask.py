@@ -1,4 +1,4 @@
-"""CelebAMask-HQ in its original layout: 30,000 faces with one mask file a part.
+"""CelebAMask-HQ in its original layout: 30,000 faces with one mask file per part.
 
 ``CelebA-HQ-img/{i}.jpg`` (1024 pixels) and ``CelebAMask-HQ-mask-anno/{i // 2000}/{i:05d}_{part}.png`` (512 pixels,
 0 or 255, grey or RGB; no file where the part is not seen). Names count without regard to case, masks may have any

@@ -248,7 +248,7 @@ def _unread(storage: Storage, root: str) -> list[str]:
 def _require_partners(
     storage: Storage, images: Mapping[str, str], labels: Mapping[str, str], unread: Sequence[str]
 ) -> None:
-    """Check that every picture has a label map and the reverse; ``unread`` may tell why one has not."""
+    """Check that every picture has a label map and the reverse; ``unread`` may explain what is missing."""
     root = _root(storage)
     for some, others, missing, place in (
         (images, labels, "without label map", f"{root}label/"),

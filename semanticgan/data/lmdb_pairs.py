@@ -266,7 +266,7 @@ def _key(index: int, kind: str) -> bytes:
 
 @contextmanager
 def _unlocked(path: Path) -> Iterator[lmdb.Transaction]:
-    """A file that this process alone writes, without the table of readers, where a killed one would stay for ever."""
+    """A file that only this process writes, opened without the reader table, which a killed reader would block."""
     import lmdb
 
     with lmdb.open(str(path.parent), readonly=True, lock=False) as environment, environment.begin() as transaction:

@@ -103,7 +103,7 @@ def prepare(
         attributes: what is known of a picture by its index, JSON-able; in ``attributes.jsonl`` or the pair's record.
         sources: where the pairs come from, for the report.
         skipped: names of pictures that the dataset leaves out, for the report.
-        workers: processes; None for one a processor.
+        workers: processes; None for one per processor.
         overwrite: replace an earlier output of this function that holds no other files.
         progress: told of every pair; True shows a bar on stderr.
 
@@ -310,7 +310,7 @@ class _Complaints:
         """Take in a pair.
 
         Raises:
-            InputError: there are so many that the data as a whole are wrong.
+            InputError: there are too many; the data as a whole are wrong.
         """
         self._complaints.append(refused.complaint)
         if len(self._complaints) >= _MOST_COMPLAINTS:

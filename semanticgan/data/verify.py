@@ -33,7 +33,7 @@ def verify(path: str | Path, workers: int | None = None, progress: Progress | bo
 
     Args:
         path: the folder that it wrote.
-        workers: processes; None for one a processor, and never none.
+        workers: processes; None for one per processor; at least one is used.
         progress: told of every pair; True shows a bar on stderr.
 
     Returns:

@@ -1,7 +1,6 @@
 """What a run's folder may hold: files and folders of its own, which are opened without following links.
 
-A run may come from somebody else. A link in it would let a training write outside of it, and a pipe would let it wait
-for ever.
+A run may come from somebody else. A link in it could make a training write outside of it, and a pipe could block it.
 """
 
 from __future__ import annotations
