@@ -6,14 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.geometry import Array, circle, smooth
 from semanticgan.portraits.palette import Colour, blend, hsv
 from semanticgan.portraits.shading import Sitter
 
 _SIDE = 96
-_CIRCLE = np.stack(
-    [np.cos(np.linspace(0, 2 * np.pi, 24, endpoint=False)), np.sin(np.linspace(0, 2 * np.pi, 24, endpoint=False))], 1
-)
+_CIRCLE = circle(24)
 
 
 def draw_background(sitter: Sitter, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:

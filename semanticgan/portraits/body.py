@@ -112,46 +112,18 @@ def cloth_outline(sitter: Sitter, body: Body) -> tuple[Array, Array]:
     left, right = body.shoulders()
     if kind == "turtleneck":
         rise = min(0.055, c - body.chin - 0.014)
-        neckline = np.array(
-            [
-                (x - 1.04 * h, c - rise),
-                (x - 0.5 * h, c - rise + 0.012),
-                (x, c - rise + 0.016),
-                (x + 0.5 * h, c - rise + 0.012),
-                (x + 1.04 * h, c - rise),
-            ]
-        )
+        edge, side, middle = c - rise, c - rise + 0.012, c - rise + 0.016
+        neckline = np.stack([x + h * np.array([-1.04, -0.5, 0, 0.5, 1.04]), [edge, side, middle, side, edge]], axis=1)
     elif kind in ("v-neck", "suit"):
-        neckline = np.array(
-            [
-                (x - 1.12 * h, c - 0.016),
-                (x - 0.62 * h, c + 0.030),
-                (x, min(c + 0.095, 0.985)),
-                (x + 0.62 * h, c + 0.030),
-                (x + 1.12 * h, c - 0.016),
-            ]
-        )
+        edge, side, middle = c - 0.016, c + 0.030, min(c + 0.095, 0.985)
+        neckline = np.stack([x + h * np.array([-1.12, -0.62, 0, 0.62, 1.12]), [edge, side, middle, side, edge]], axis=1)
     elif kind == "scoop":
         left, right = left[7:], right[7:]
-        neckline = np.array(
-            [
-                left[0],
-                (x - 1.2 * h, min(c + 0.066, 0.958)),
-                (x, min(c + 0.088, 0.975)),
-                (x + 1.2 * h, min(c + 0.066, 0.958)),
-                right[0],
-            ]
-        )
+        side, middle = min(c + 0.066, 0.958), min(c + 0.088, 0.975)
+        neckline = np.array([left[0], (x - 1.2 * h, side), (x, middle), (x + 1.2 * h, side), right[0]])
     else:
-        neckline = np.array(
-            [
-                (x - 1.14 * h, c - 0.018),
-                (x - 0.68 * h, c + 0.016),
-                (x, c + 0.030),
-                (x + 0.68 * h, c + 0.016),
-                (x + 1.14 * h, c - 0.018),
-            ]
-        )
+        edge, side, middle = c - 0.018, c + 0.016, c + 0.030
+        neckline = np.stack([x + h * np.array([-1.14, -0.68, 0, 0.68, 1.14]), [edge, side, middle, side, edge]], axis=1)
     line = smooth(neckline, 30)
     if kind in ("v-neck", "suit"):
         line = np.concatenate([np.linspace(neckline[0], neckline[2], 15), np.linspace(neckline[2], neckline[4], 15)])
@@ -238,15 +210,8 @@ def _draw_collar(canvas: Canvas, sitter: Sitter, body: Body) -> None:
     colour = (250, 250, 252) if suit else shade(sitter.palette.cloth, 0.22)
     toward = float(np.sign(sitter.light[0]))
     for s in SIDES:
-        wing = np.array(
-            [
-                (x + s * 1.10 * h, c - 0.034),
-                (x + s * 1.24 * h, c + 0.004),
-                (x + s * 0.52 * h, c + 0.078),
-                (x + s * 0.03, c + 0.024),
-                (x + s * 0.55 * h, c + 0.010),
-            ]
-        )
+        across = s * np.array([1.10 * h, 1.24 * h, 0.52 * h, 0.03, 0.55 * h])
+        wing = np.stack([x + across, c + np.array([-0.034, 0.004, 0.078, 0.024, 0.010])], axis=1)
         canvas.fill(wing, shade(colour, 0.0 if s == toward else -0.10), "cloth")
         canvas.stroke(wing[[1, 2, 3]], 0.004, shade(colour, -0.35))
     if not suit:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from semanticgan.portraits.canvas import Canvas, ribbon
-from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.geometry import Array, circle, smooth
 from semanticgan.portraits.palette import Colour, blend, shade
 from semanticgan.portraits.shading import LightField, Sitter
 
 EYE_HEIGHT = -0.02
 MOUTH_HEIGHT = 0.198
-_CIRCLE = np.stack(
-    [np.cos(np.linspace(0, 2 * np.pi, 28, endpoint=False)), np.sin(np.linspace(0, 2 * np.pi, 28, endpoint=False))], 1
-)
+_CIRCLE = circle(28)
 SIDES = (-1, 1)
 """The picture's left and right."""
 

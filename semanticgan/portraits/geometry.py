@@ -54,6 +54,12 @@ def smooth(points: ArrayLike, num_samples: int = 40, closed: bool = False) -> Ar
     return _spline_basis(len(given), num_samples, closed) @ given
 
 
+def circle(num_points: int) -> Array:
+    """The unit circle as an outline [num_points, 2] that does not repeat its first point."""
+    angle = np.linspace(0, 2 * np.pi, num_points, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
 def hull(points: Array) -> Array:
     """Convex outline [M, 2] of a cloud of picture points [..., 2]."""
     return cv2.convexHull(points.reshape(-1, 2).astype(np.float32))[:, 0].astype(np.float64)

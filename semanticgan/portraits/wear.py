@@ -9,12 +9,12 @@ import numpy as np
 from semanticgan.portraits.body import ear_point, near_side
 from semanticgan.portraits.canvas import Canvas
 from semanticgan.portraits.features import EYE_HEIGHT, SIDES
-from semanticgan.portraits.geometry import Array, hull, smooth
+from semanticgan.portraits.geometry import Array, circle, hull, smooth
 from semanticgan.portraits.hair_outline import growth
 from semanticgan.portraits.palette import Colour, blend, hsv, luminance, ramp, shade
 from semanticgan.portraits.shading import LightField, Sitter, texture
 
-_ANGLE = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+_CIRCLE = circle(40)
 _FRAMES: tuple[Colour, ...] = ((38, 34, 40), (96, 58, 40), (160, 42, 48), (46, 70, 120), (190, 150, 80))
 
 
@@ -26,7 +26,7 @@ def draw_glasses(canvas: Canvas, sitter: Sitter) -> None:
     power = {"round": 1.0, "square": 0.55, "cat-eye": 0.75, "sun": 0.70}[a.glasses_style]
     outlines = []
     for side in SIDES:
-        cos, sin = np.cos(_ANGLE), np.sin(_ANGLE)
+        cos, sin = _CIRCLE.T
         u = 0.125 + 0.088 * np.sign(cos) * np.abs(cos) ** power
         v = EYE_HEIGHT + 0.012 + 0.070 * np.sign(sin) * np.abs(sin) ** power
         if a.glasses_style == "cat-eye":
@@ -60,10 +60,9 @@ def draw_earring(canvas: Canvas, sitter: Sitter, side: int) -> None:
     """One earring below the lobe; it hangs straight down."""
     metal = sitter.palette.metal
     lobe = ear_point(sitter, side, np.array(0.024), np.array(0.084))
-    circle = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
     kind = sitter.attributes.earring_style
     if kind == "hoop":
-        ring = lobe + np.array([0, 0.044]) + circle * np.array([0.036, 0.050])
+        ring = lobe + np.array([0, 0.044]) + _CIRCLE * np.array([0.036, 0.050])
         canvas.stroke(np.concatenate([ring, ring[:1]]), 0.020, metal, "earring")
         canvas.stroke(ring[18:26], 0.006, shade(metal, 0.7))
         return
@@ -71,21 +70,21 @@ def draw_earring(canvas: Canvas, sitter: Sitter, side: int) -> None:
         (250, 244, 234) if kind == "pearl" else blend(hsv(sitter.attributes.clothes_hue + 0.45, 0.7, 0.8), metal, 0.15)
     )
     if kind == "pearl":
-        drop = lobe + np.array([0, 0.016]) + circle * 0.032
+        drop = lobe + np.array([0, 0.016]) + _CIRCLE * 0.032
     else:
         canvas.stroke(lobe + np.array([(0, -0.006), (0, 0.03)]), 0.014, metal, "earring")
         drop = (
             lobe
             + np.array([0, 0.062])
-            + circle * (np.array([0.030, 0.046]) * np.interp(circle[:, 1:], [-1, 1], [0.55, 1.1]))
+            + _CIRCLE * (np.array([0.030, 0.046]) * np.interp(_CIRCLE[:, 1:], [-1, 1], [0.55, 1.1]))
         )
     canvas.fill(drop, colour, "earring")
     toward = float(np.sign(sitter.light[0]))
     middle = drop.mean(axis=0)
     canvas.veil(
-        middle + circle * 0.020 + np.array([-toward * 0.014, 0.011]), shade(colour, -0.45), 0.55, 0.008, ("earring",)
+        middle + _CIRCLE * 0.020 + np.array([-toward * 0.014, 0.011]), shade(colour, -0.45), 0.55, 0.008, ("earring",)
     )
-    canvas.fill(middle + circle * 0.009 + np.array([toward * 0.009, -0.010]), (255, 255, 255))
+    canvas.fill(middle + _CIRCLE * 0.009 + np.array([toward * 0.009, -0.010]), (255, 255, 255))
 
 
 def _band(sitter: Sitter, v: float, grow: float, tilt: float, reach: float = np.pi / 2) -> Array:
