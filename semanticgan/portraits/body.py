@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from semanticgan.portraits.canvas import Canvas
 from semanticgan.portraits.features import SIDES
-from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.geometry import Array, smooth, taper
 from semanticgan.portraits.palette import Colour, blend, luminance, ramp, shade
 from semanticgan.portraits.shading import LightField, Sitter, texture
 
@@ -35,20 +35,12 @@ def draw_ear(canvas: Canvas, sitter: Sitter, side: int, paint: NDArray[np.uint8]
     canvas.paint(canvas.cover(outline), paint, "ear")
     canvas.veil(outline, palette.blush, 0.35 * sitter.style.blush)
     tone = blend(palette.skin_shadow, palette.line, 0.25)
-    rim = smooth(
-        ear_point(
-            sitter,
-            side,
-            np.array([0.014, 0.026, 0.041, 0.042, 0.030]),
-            np.array([-0.030, -0.046, -0.034, -0.004, 0.028]),
-        ),
-        14,
-    )
-    canvas.stroke(rim, 0.0055 * np.sin(np.linspace(0.3, 2.9, 14)) * sitter.style.line, tone)
-    fold = smooth(
-        ear_point(sitter, side, np.array([0.010, 0.024, 0.020, 0.008]), np.array([-0.012, 0.000, 0.022, 0.030])), 10
-    )
-    canvas.stroke(fold, 0.008 * np.sin(np.linspace(0.2, 2.9, 10)) * sitter.style.line, tone)
+    out, v = np.array([0.014, 0.026, 0.041, 0.042, 0.030]), np.array([-0.030, -0.046, -0.034, -0.004, 0.028])
+    rim = smooth(ear_point(sitter, side, out, v), 14)
+    canvas.stroke(rim, 0.0055 * taper(14, 0.3, 2.9) * sitter.style.line, tone)
+    out, v = np.array([0.010, 0.024, 0.020, 0.008]), np.array([-0.012, 0.000, 0.022, 0.030])
+    fold = smooth(ear_point(sitter, side, out, v), 10)
+    canvas.stroke(fold, 0.008 * taper(10, 0.2, 2.9) * sitter.style.line, tone)
 
 
 class Body:
@@ -191,16 +183,10 @@ def _draw_shirt_front(canvas: Canvas, sitter: Sitter, body: Body, line: Array) -
     """White shirt and tie under a jacket."""
     x, c, h = body.x, body.collar, body.half
     white = (244, 244, 248)
-    canvas.fill(
-        np.array([(x - 1.14 * h, c - 0.016), (x, c + 0.028), (x + 1.14 * h, c - 0.016), (x + h, 1.2), (x - h, 1.2)]),
-        white,
-        "cloth",
-    )
-    canvas.fill(
-        np.array([(x - 0.020, c + 0.026), (x + 0.020, c + 0.026), (x + 0.034, 1.2), (x - 0.034, 1.2)]),
-        sitter.palette.accent,
-        "cloth",
-    )
+    front = [(x - 1.14 * h, c - 0.016), (x, c + 0.028), (x + 1.14 * h, c - 0.016), (x + h, 1.2), (x - h, 1.2)]
+    canvas.fill(np.array(front), white, "cloth")
+    tie = [(x - 0.020, c + 0.026), (x + 0.020, c + 0.026), (x + 0.034, 1.2), (x - 0.034, 1.2)]
+    canvas.fill(np.array(tie), sitter.palette.accent, "cloth")
 
 
 def _draw_collar(canvas: Canvas, sitter: Sitter, body: Body) -> None:

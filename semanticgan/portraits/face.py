@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from semanticgan.portraits.canvas import Canvas, Mask, ribbon
 from semanticgan.portraits.features import EYE_HEIGHT, SIDES, light_nose, mouth_shape
-from semanticgan.portraits.geometry import Array, circle, smooth
+from semanticgan.portraits.geometry import Array, circle, smooth, taper
 from semanticgan.portraits.palette import Colour, blend, ramp, shade
 from semanticgan.portraits.shading import LightField, Sitter, texture
 
@@ -128,4 +128,4 @@ def _draw_whiskers(canvas: Canvas, sitter: Sitter, colour: Colour) -> None:
         t = np.linspace(0.62, 0.96, 6)
         u, v = 0.235 * np.sin(angle) * t, 0.135 + (chin - 0.135) * np.cos(angle) * t
         tone = shade(colour, 0.13 if k % 2 else -0.20)
-        canvas.veil(ribbon(sitter.face(u, v), 0.007 * np.sin(np.linspace(0.3, 2.9, 6))), tone, 0.6, 0.0, ("face",))
+        canvas.veil(ribbon(sitter.face(u, v), 0.007 * taper(6, 0.3, 2.9)), tone, 0.6, 0.0, ("face",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semanticgan.portraits.canvas import Canvas, ribbon
-from semanticgan.portraits.geometry import Array, circle, smooth
+from semanticgan.portraits.geometry import Array, circle, smooth, taper
 from semanticgan.portraits.palette import Colour, blend, shade
 from semanticgan.portraits.shading import LightField, Sitter
 
@@ -47,7 +47,7 @@ def draw_eye(canvas: Canvas, sitter: Sitter, side: int) -> None:
     _paint_eyeball(canvas, sitter, side, upper, mask)
 
     lid = sitter.trace(upper, 0.002)
-    weight = np.sin(np.linspace(0.25, 2.45, len(lid)))
+    weight = taper(len(lid), 0.25, 2.45)
     lash: Colour = blend((36, 22, 24), palette.brow, 0.25 if a.makeup else 0.5)
     width = (0.0085 + 0.0045 * a.makeup + (0.002 if a.presentation == "feminine" else 0)) * style.line
     canvas.stroke(lid, 0.003 + width * weight, lash)
@@ -59,7 +59,7 @@ def draw_eye(canvas: Canvas, sitter: Sitter, side: int) -> None:
     crease = upper[2:-1] + np.array([side * 0.004, -0.015 - 0.004 * a.makeup])
     canvas.stroke(
         sitter.trace(crease),
-        0.0042 * np.sin(np.linspace(0.3, 3.0, len(crease))) * style.line,
+        0.0042 * taper(len(crease), 0.3, 3.0) * style.line,
         blend(palette.skin_shadow, palette.line, 0.45),
     )
     if a.wrinkles > 0.25:
@@ -103,7 +103,7 @@ def _draw_eye_age(canvas: Canvas, sitter: Sitter, side: int, lower: Array) -> No
     a, palette = sitter.attributes, sitter.palette
     tone = blend(palette.skin, palette.skin_shadow, 0.9)
     bag = lower[2:-1] + np.array([0, 0.021])
-    canvas.stroke(sitter.trace(bag), 0.005 * np.sin(np.linspace(0.2, 3.0, len(bag))) * a.wrinkles, tone)
+    canvas.stroke(sitter.trace(bag), 0.005 * taper(len(bag), 0.2, 3.0) * a.wrinkles, tone)
     corner = lower[0]
     for slope in (-0.5, 0.1, 0.65):
         points = corner + np.array(
@@ -185,7 +185,7 @@ def draw_nose(canvas: Canvas, sitter: Sitter) -> None:
             ),
             10,
         )
-        canvas.stroke(project(wing), 0.0052 * np.sin(np.linspace(0.3, 2.8, 10)) * style.line, tone)
+        canvas.stroke(project(wing), 0.0052 * taper(10, 0.3, 2.8) * style.line, tone)
         nostril = sitter.head.on_face(
             side * width * (0.46 + 0.24 * _CIRCLE[:, 0]),
             0.1175 + drop + 0.0065 * _CIRCLE[:, 1] - 0.003 * _CIRCLE[:, 0],
@@ -232,9 +232,7 @@ def draw_mouth(canvas: Canvas, sitter: Sitter) -> None:
     canvas.fill(np.concatenate([shape["upper"], shape["lower"][::-1]]), palette.lip, "mouth")
     canvas.fill(np.concatenate([shape["upper"], shape["line"][::-1]]), blend(palette.lip, palette.lip_dark, 0.42))
     shine = between_edges(shape["bottom"], shape["lower"], 0.42)[9:16]
-    canvas.stroke(
-        shine, 0.0075 * np.sin(np.linspace(0.2, 2.9, 7)) * a.lip_fullness, shade(palette.lip, 0.32 if a.makeup else 0.2)
-    )
+    canvas.stroke(shine, 0.0075 * taper(7, 0.2, 2.9) * a.lip_fullness, shade(palette.lip, 0.32 if a.makeup else 0.2))
     if a.mouth_open:
         inside = np.concatenate([shape["line"], shape["bottom"][::-1]])
         canvas.fill(inside, (96, 30, 38))
@@ -265,7 +263,7 @@ def draw_mouth(canvas: Canvas, sitter: Sitter) -> None:
             dimple = smooth(at + np.array([[side * 0.006, -0.010], [side * 0.011, 0.0], [side * 0.007, 0.010]]), 7)
             canvas.stroke(
                 sitter.trace(dimple),
-                0.0045 * np.sin(np.linspace(0.3, 2.8, 7)) * a.smile,
+                0.0045 * taper(7, 0.3, 2.8) * a.smile,
                 blend(palette.skin_shadow, palette.line, 0.3),
             )
 
@@ -286,9 +284,9 @@ def draw_age(canvas: Canvas, sitter: Sitter) -> None:
             points = np.array(
                 [(0.058, 0.106 + drop), (0.082, 0.138), (0.098, 0.172), (0.104, 0.200 - 0.01 * a.smile)]
             ) * np.array([side, 1])
-            canvas.stroke(sitter.trace(smooth(points, 12)), 0.0085 * fold * np.sin(np.linspace(0.3, 2.9, 12)), tone)
+            canvas.stroke(sitter.trace(smooth(points, 12)), 0.0085 * fold * taper(12, 0.3, 2.9), tone)
     if a.wrinkles > 0.3:
         for height in (-0.175, -0.205, -0.235)[: 1 + int(2.2 * a.wrinkles)]:
             u = np.linspace(-0.10, 0.10, 9)
             v = height - 0.012 * np.cos(u * 22) - 0.006 * a.brow_raise
-            canvas.stroke(sitter.face(u, v), 0.0048 * a.wrinkles * np.sin(np.linspace(0.1, 3.04, 9)), tone)
+            canvas.stroke(sitter.face(u, v), 0.0048 * a.wrinkles * taper(9, 0.1, 3.04), tone)

@@ -60,6 +60,11 @@ def circle(num_points: int) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
+def taper(num_points: int, first: float, last: float) -> Array:
+    """Widths [num_points] of a stroke that swells and thins out: a sine from one angle to another, in radians."""
+    return np.sin(np.linspace(first, last, num_points))
+
+
 def hull(points: Array) -> Array:
     """Convex outline [M, 2] of a cloud of picture points [..., 2]."""
     return cv2.convexHull(points.reshape(-1, 2).astype(np.float32))[:, 0].astype(np.float64)
