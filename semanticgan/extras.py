@@ -35,10 +35,7 @@ _LMDB = {"lmdb": "lmdb"}
 NEEDS: Mapping[str, Need] = MappingProxyType(
     {
         "mp4": Need(
-            "writing .mp4",
-            {"imageio_ffmpeg": "imageio-ffmpeg"},
-            '"semanticgan[video]"',
-            "choose a name in .gif",
+            "writing .mp4", {"imageio_ffmpeg": "imageio-ffmpeg"}, '"semanticgan[video]"', "choose a name in .gif"
         ),
         "lmdb": Need("reading and writing LMDB", _LMDB, '"semanticgan[train]"', "use --format folder"),
         "tensorboard": Need(

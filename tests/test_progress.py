@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from semanticgan.data.portraits import PortraitDataset
+from semanticgan.data.prepare import prepare
 from semanticgan.data.reading import read_all
+from semanticgan.data.verify import verify
 from semanticgan.errors import Cancelled, InputError
 from semanticgan.progress import Progress, to_progress
 
@@ -68,3 +71,29 @@ def test_cancelled_before_it_begins() -> None:
     cancel.set()
     with pytest.raises(Cancelled):
         next(read_all(PortraitDataset(16, 9), progress=Progress(cancel=cancel)))
+
+
+@pytest.mark.parametrize("output_format", ["folder", "lmdb"])
+def test_a_cancelled_preparation_continues(tmp_path: Path, output_format: str) -> None:
+    cancel = threading.Event()
+
+    def told(done: int, total: int | None, what: str) -> None:
+        if done == 4:
+            cancel.set()
+
+    dataset, out = PortraitDataset(16, 9), tmp_path / "set"
+    with pytest.raises(Cancelled, match="preparing pictures"):
+        prepare(dataset, out, output_format=output_format, workers=0, progress=Progress(report=told, cancel=cancel))
+    assert not out.exists()
+    whole = prepare(dataset, out, output_format=output_format, workers=0)
+    assert whole.report["count"] == 9
+    if output_format == "folder":
+        assert whole.report["num_taken_up"] == 4
+
+
+def test_a_cancelled_check_of_a_set(tmp_path: Path) -> None:
+    prepare(PortraitDataset(16, 4), tmp_path / "set", workers=0)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled, match="verifying pictures"):
+        verify(tmp_path / "set", workers=1, progress=Progress(cancel=cancel))

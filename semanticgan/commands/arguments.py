@@ -96,12 +96,7 @@ def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, thing
         data_licence: the default of its terms.
     """
     for option, kind, default, text in (
-        (
-            "--held-out",
-            at_least(1, MOST),
-            defaults.num_held_out,
-            f"hold out the last N {things} for scoring",
-        ),
+        ("--held-out", at_least(1, MOST), defaults.num_held_out, f"hold out the last N {things} for scoring"),
         ("--steps", at_least(1, MOST), defaults.num_steps, "training steps"),
         ("--batch", at_least(1, LARGEST_BATCH), defaults.batch, f"{things} per step"),
         ("--seed", seed, defaults.seed, "seed of the weights, the order and the augmentation"),
