@@ -63,15 +63,11 @@ class Body:
         """Outline of neck and chest, down past the picture's edge; wider where the shoulders are ``bare``."""
         h = self.half
         shoulder = 1.65 if bare else 1.35
-        sides = [
-            smooth(
-                np.array([
-                    (self.top[0] + s * h, self.top[1]), (self.x + s * h * 0.97, self.collar - 0.05),
-                    (self.x + s * h * 1.10, self.collar), (self.x + s * shoulder * h, self.collar + 0.026 * shoulder),
-                ]), 16,
-            )
-            for s in SIDES
-        ]  # fmt: skip
+        sides = []
+        for s in SIDES:
+            across = [self.top[0] + s * h, *(self.x + s * h * np.array([0.97, 1.10, shoulder]))]
+            down = [self.top[1], self.collar - 0.05, self.collar, self.collar + 0.026 * shoulder]
+            sides.append(smooth(np.stack([across, down], axis=1), 16))
         bottom = np.array([(self.x + shoulder * h, 1.2), (self.x - shoulder * h, 1.2)])
         return np.concatenate([sides[0][::-1], sides[1], bottom])
 

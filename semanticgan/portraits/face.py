@@ -49,13 +49,8 @@ def warm_face(canvas: Canvas, sitter: Sitter) -> None:
     a, palette, style = sitter.attributes, sitter.palette, sitter.style
     for side in SIDES:
         cheek = np.array([side * 0.152, 0.098]) + np.array([0.056, 0.040]) * _CIRCLE
-        canvas.veil(
-            sitter.trace(cheek),
-            palette.blush,
-            (0.34 + 0.24 * a.makeup) * (1 - 0.4 * a.skin_tone) * style.blush,
-            0.026,
-            ("face",),
-        )
+        strength = (0.34 + 0.24 * a.makeup) * (1 - 0.4 * a.skin_tone) * style.blush
+        canvas.veil(sitter.trace(cheek), palette.blush, strength, 0.026, ("face",))
         if a.makeup > 0.3:
             lid = np.array([side * 0.126, EYE_HEIGHT - 0.036]) + np.array([0.054, 0.020]) * _CIRCLE
             tone = blend(palette.skin_shadow, palette.lip, 0.5)

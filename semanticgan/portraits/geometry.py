@@ -126,19 +126,14 @@ class Head:
         above = np.minimum(v - WIDEST, 0)
         v_grown = v + above * crown / (WIDEST - self.top)
         grown = side * np.sqrt(1 - (above / (self.top - WIDEST)) ** 2)
-        widths, fronts, backs = (
-            self.widths[keep] + grown,
-            self.fronts[keep] + 0.8 * grown,
-            self.backs[keep] + (1 + back) * grown,
-        )
+        widths, fronts = self.widths[keep] + grown, self.fronts[keep] + 0.8 * grown
+        backs = self.backs[keep] + (1 + back) * grown
         angle = np.linspace(-np.pi / 2, np.pi / 2, 15)
-        front = np.stack(
-            np.broadcast_arrays(widths[:, None] * np.sin(angle), v_grown[:, None], fronts[:, None] * np.cos(angle)), -1
-        )
-        rear = np.stack(
-            np.broadcast_arrays(widths[:, None] * np.sin(angle), v_grown[:, None], -backs[:, None] * np.cos(angle)), -1
-        )
-        return np.concatenate([front.reshape(-1, 3), rear.reshape(-1, 3)])
+        x, y = widths[:, None] * np.sin(angle), v_grown[:, None]
+        halves = [
+            np.stack(np.broadcast_arrays(x, y, depths[:, None] * np.cos(angle)), axis=-1) for depths in (fronts, -backs)
+        ]
+        return np.concatenate([half.reshape(-1, 3) for half in halves])
 
     def shell(self, angle: Array, v: Array, side: float) -> Array:
         """Points [..., 3] of the front shell at an angle from the middle of the face (radians) and a height."""

@@ -73,11 +73,8 @@ def draw_earring(canvas: Canvas, sitter: Sitter, side: int) -> None:
         drop = lobe + np.array([0, 0.016]) + _CIRCLE * 0.032
     else:
         canvas.stroke(lobe + np.array([(0, -0.006), (0, 0.03)]), 0.014, metal, "earring")
-        drop = (
-            lobe
-            + np.array([0, 0.062])
-            + _CIRCLE * (np.array([0.030, 0.046]) * np.interp(_CIRCLE[:, 1:], [-1, 1], [0.55, 1.1]))
-        )
+        radii = np.array([0.030, 0.046]) * np.interp(_CIRCLE[:, 1:], [-1, 1], [0.55, 1.1])
+        drop = lobe + np.array([0, 0.062]) + _CIRCLE * radii
     canvas.fill(drop, colour, "earring")
     toward = float(np.sign(sitter.light[0]))
     middle = drop.mean(axis=0)
@@ -199,10 +196,5 @@ def _draw_visor(canvas: Canvas, hat: _Hat) -> None:
 def _shadow_below(canvas: Canvas, sitter: Sitter, front: Array) -> None:
     """The shadow that a hat's edge casts on forehead and hair."""
     shift = np.array([-0.02 * float(np.sign(sitter.light[0])), 0.050])
-    canvas.veil(
-        np.concatenate([front, (front + shift)[::-1]]),
-        sitter.palette.skin_shadow,
-        0.60,
-        0.014,
-        ("face", "hair", "eyebrow", "nose"),
-    )
+    shadow = np.concatenate([front, (front + shift)[::-1]])
+    canvas.veil(shadow, sitter.palette.skin_shadow, 0.60, 0.014, ("face", "hair", "eyebrow", "nose"))
