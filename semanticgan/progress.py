@@ -31,13 +31,12 @@ class Progress:
     def steps(
         self, what: str, total: int | None, unit: str = "picture", first: int = 0, **look: Any
     ) -> Iterator[Callable[..., None]]:
-        """Yields ``step(count=1, note="")``, to be called after each step; ``note`` stands at the end of the bar.
+        """Yields ``step(count=1, note="")``, to be called after each step; ``note`` ends the bar.
 
         Args:
             what: name of the work.
             total: steps in all, None where unknown.
-            unit: name of one step.
-            first: steps done before.
+            unit, first: name of one step, and steps done before.
             look: of the bar, as ``tqdm`` takes it.
 
         Raises:
