@@ -526,8 +526,7 @@ def require_suffix(path: str | Path) -> str:
 
 
 def _read_safetensors(path: Path) -> tuple[Tensor, RegionScheme]:
-    from semanticgan.formats.strict_json import parse_object
-    from semanticgan.formats.tensorfile import open_tensors
+    from semanticgan.formats.tensorfile import open_tensors, parse_object
 
     what = f"the latent code {str(path)!r}"
     file = open_tensors(path, what)

@@ -12,7 +12,6 @@ import json
 from typing import Any
 
 from semanticgan.commands import arguments
-from semanticgan.progress import Progress
 from semanticgan.seeds import following
 
 EXAMPLES = (
@@ -25,7 +24,8 @@ _BATCH = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
-    arguments.add_seeds_argument(parser)
+    arguments.add_seed_argument(parser)
+    parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-99 (default: --seed)")
     parser.add_argument(
         "--offset",
         type=arguments.at_least(1, arguments.MOST),
@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    from tqdm import tqdm
+
     from semanticgan.editing.change import Change
     from semanticgan.editing.regions import swap_regions
     from semanticgan.files import require_free, written_aside
@@ -54,14 +56,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     model = arguments.load_model(args)
     regions = arguments.region_names(model, args.region)
     parts = []
-    with Progress(bar=True).steps("measuring", len(seeds), "image") as step:
+    with tqdm(total=len(seeds), unit="image", disable=None) as progress:
         for start in range(0, len(seeds), _BATCH):
             batch = seeds[start : start + _BATCH]
             source = model.sample(seeds=list(batch), truncation=args.truncation)
             other = model.sample(seeds=[following(seed, args.offset) for seed in batch], truncation=args.truncation)
             edit = swap_regions(model, source, other, regions, args.what, args.include_base)
             parts.append(edit.change(args.composite))
-            step(len(batch))
+            progress.update(len(batch))
     change = Change.cat(parts)
     seen = ~change.inside.isnan()
     if args.out:

@@ -22,10 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticgan.checkpoint import build
+from semanticgan.checkpoint import build, read_weights, write_weights
 from semanticgan.errors import InputError, WeightsError
-from semanticgan.formats.strict_json import parse_object
-from semanticgan.formats.weights import read_weights, write_weights
+from semanticgan.formats.tensorfile import parse_object
 from semanticgan.regions import RegionScheme
 from semanticgan.registry import reader
 
