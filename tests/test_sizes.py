@@ -11,7 +11,7 @@ PACKAGE = Path(semanticgan.__file__).parent
 LARGEST_FILE, LARGEST_FUNCTION = 400, 60
 
 # Longer still. These lists only shrink.
-FILES_STILL = {"latents.py", "metrics/evaluate.py", "model.py", "training/trainer.py"}
+FILES_STILL = {"metrics/evaluate.py"}
 FUNCTIONS_STILL = {
     "commands/evaluate.py:_prepare",
     "commands/evaluate.py:add_arguments",

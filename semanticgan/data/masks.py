@@ -80,7 +80,7 @@ def read_mask(
 
 def _require_range(colour: Image.Image, decoded: Decoded) -> None:
     """Raises: InputError: values of a lossy file lie so close together that its compression decides where they are."""
-    low, high = colour.convert("L").getextrema()
+    low, high = cast("tuple[int, int]", colour.convert("L").getextrema())
     if high > 0 and (high - low if low != high else high) < _LEAST_RANGE * 255:
         raise InputError(
             f"mask {decoded.name!r} is stored as {decoded.lossy}, which changes values as close as its own "

@@ -32,20 +32,26 @@ def loads(content: str | bytes, name: str) -> Any:
         raise InputError(f"{name!r} is not JSON ({reason}). Correct or remove it.") from error
 
 
-def parse_object(text: str, numbers_only: bool = True) -> dict[str, Any]:
-    """The object that a JSON text in a file's metadata describes.
+def parse_json(text: str, numbers_only: bool = True) -> Any:
+    """The value of a JSON text in a file's metadata.
 
     Args:
         text: the JSON.
         numbers_only: refuse NaN and Infinity, which are not JSON; else they become None.
 
     Raises:
-        ValueError: no JSON, no object, a name that comes twice, or more than 20 levels.
+        ValueError: no JSON, a name that comes twice, or more than 20 levels.
     """
     value = _parse(text, numbers_only)
+    _require_shallow(value)
+    return value
+
+
+def parse_object(text: str, numbers_only: bool = True) -> dict[str, Any]:
+    """As :func:`parse_json`, of a JSON object."""
+    value = parse_json(text, numbers_only)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object is needed, got {type(value).__name__}")
-    _require_shallow(value)
     return value
 
 
