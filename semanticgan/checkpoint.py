@@ -1,30 +1,24 @@
 """Files of weights: one ``.safetensors`` a model, self-describing and verified on load.
 
-Tensors lie under their state-dict names, a discriminator's under ``discriminator.`` + name. The metadata, all text:
+Tensors lie under their state-dict names, a discriminator's under ``discriminator.`` + name. The metadata, all text,
+beside those of :mod:`semanticgan.formats.weights`:
 
 ==================  ==================================================================================
 format              "semanticgan-model"
-format_version      "1"
-description         one line
 config              JSON of the GeneratorConfig
 regions             JSON of the RegionScheme
 discriminator       JSON of the DiscriminatorConfig; absent without one
 training            JSON of whatever the training says of itself: images seen, hours, scores
 licence             terms of the weights
 data_licence        terms of the training data
-precision           "float32", or "float16" for files kept small; either is loaded as float32
-sha256              JSON of the SHA-256 of every tensor's stored bytes
-metadata_sha256     SHA-256 of all entries above
 ==================  ==================================================================================
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +28,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError, WeightsError, unknown_name
-from semanticgan.files import require_file, require_free, user_path, written_aside
-from semanticgan.formats.tensorfile import LARGEST_HEADER, TensorFile, open_tensors, parse_object, save_tensors
+from semanticgan.errors import InputError, WeightsError
+from semanticgan.formats.strict_json import parse_object
+from semanticgan.formats.tensorfile import TensorFile
+from semanticgan.formats.weights import open_weights, require_digests, require_finite, require_intact
+from semanticgan.formats.weights import read_weights as read_weights
+from semanticgan.formats.weights import write_weights as write_weights
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
@@ -46,11 +43,7 @@ Shapes = Mapping[str, Sequence[int]]
 Network = TypeVar("Network", bound=nn.Module)
 
 FORMAT = "semanticgan-model"
-FORMAT_VERSION = "1"
 DISCRIMINATOR_PREFIX = "discriminator."
-PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
-
-_LIBRARY_HEADER = 100_000_000  # what the safetensors library reads at most
 _REQUIRED = ("config", "regions", "training", "licence", "data_licence", "description", "precision", "sha256")
 
 
@@ -152,15 +145,15 @@ def load_model(
         MissingFileError: no such file.
         WeightsError: the file is damaged, unsafe, of another version or no file of weights; the message names the cure.
     """
-    file = _open(require_file(path, "file of weights"))
+    file = open_weights(path)
     metadata = _parse(file)
     _require_shapes(file, metadata)
     content = file.read()
     with ThreadPoolExecutor(max_workers=1) as beside:  # SHA-256 leaves the interpreter to the building of networks
-        digests = beside.submit(_require_digests, file, content)
+        digests = beside.submit(require_digests, file, content)
         loaded = _build(file, content, metadata, with_discriminator)
         digests.result()
-    _require_finite(file, content)
+    require_finite(file, content)
     generator, discriminator = loaded
     if discriminator is not None:
         discriminator.eval().to(device)
@@ -191,69 +184,7 @@ def read_metadata(path: str | Path) -> ModelMetadata:
     Raises:
         MissingFileError, WeightsError: as :func:`load_model`, as far as the metadata tells.
     """
-    return _parse(_open(require_file(path, "file of weights")))
-
-
-def write_weights(
-    path: str | Path,
-    file_format: str,
-    tensors: Mapping[str, Tensor],
-    texts: Mapping[str, str],
-    precision: str = "float32",
-    overwrite: bool = False,
-) -> None:
-    """Write tensors and what is said of them, with all that :func:`read_weights` verifies.
-
-    Args:
-        path: a ``.safetensors`` file.
-        file_format: what kind of file it is, the metadata's ``format``.
-        tensors: by name, stored in ``precision`` whatever they are.
-        texts: the rest of the metadata; a ``description`` is made one line.
-        precision: "float32" or "float16".
-        overwrite: replace an existing file.
-
-    Raises:
-        InputError: as :func:`save_model`, but for the regions.
-    """
-    path = user_path(path, "file of weights")
-    if path.suffix != ".safetensors":
-        raise InputError(f"a file of weights ends in .safetensors, got {str(path)!r}. Choose such a name.")
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
-    require_free(path, overwrite)
-    stored = {name: _stored(name, tensor, PRECISIONS[precision]) for name, tensor in tensors.items()}
-    metadata = {
-        "format": file_format,
-        "format_version": FORMAT_VERSION,
-        **texts,
-        "description": " ".join(texts.get("description", "").split()),
-        "precision": precision,
-        "sha256": json.dumps({name: _sha256(tensor) for name, tensor in stored.items()}),
-    }
-    metadata["metadata_sha256"] = _metadata_sha256(metadata)
-    if (length := len(json.dumps(metadata))) > LARGEST_HEADER // 2:
-        raise InputError(f"the metadata have {length:,} bytes, at most {LARGEST_HEADER // 2:,} are written.")
-    with written_aside(path, overwrite) as aside:
-        save_tensors(stored, aside, metadata)
-
-
-def read_weights(path: Path, file_format: str, required: Iterable[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and float32 tensors of a file that :func:`write_weights` wrote, every tensor verified.
-
-    Args:
-        path: the file.
-        file_format: the kind of file that is wanted.
-        required: names that its metadata must have beside those that every file has.
-
-    Raises:
-        MissingFileError, WeightsError: as :func:`load_model`.
-    """
-    file = _open(require_file(path, "file of weights"))
-    _require_intact(file, file_format, (*required, "precision", "sha256"))
-    content = file.read()
-    _require_digests(file, content)
-    _require_finite(file, content)
-    return dict(file.metadata), {name: file.tensor(name, content).to(torch.float32, copy=True) for name in file.entries}
+    return _parse(open_weights(path))
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
@@ -330,50 +261,9 @@ def shapes_of(config: GeneratorConfig | DiscriminatorConfig) -> Shapes:
     return MappingProxyType({name: tensor.shape for name, tensor in network.state_dict().items()})
 
 
-def file_kind(path: Path) -> str:
-    """What the first bytes of a file look like: "safetensors", "pickle", or a phrase for a message.
-
-    Phrases: "an empty file", "an HTML page", "a git-lfs pointer", "not a file of weights".
-    """
-    with open(path, "rb") as file:
-        start = file.read(512)
-    if not start:
-        return "an empty file"
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= _LIBRARY_HEADER:
-        return "safetensors"
-    if start.startswith(b"version https://git-lfs"):
-        return "a git-lfs pointer"
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return "an HTML page"
-    if start.startswith(b"PK\x03\x04") or (start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
-        return "pickle"
-    return "not a file of weights"
-
-
-_CURES = {
-    "an empty file": "Download it again.",
-    "an HTML page": "Download the file itself, not the page that shows it.",
-    "a git-lfs pointer": "Run `git lfs pull` where it came from, or download the file itself.",
-    "pickle": (
-        "A checkpoint of the authors is made safe by: tools/convert_checkpoint.py FILE.pt OUT.safetensors --trust "
-        "(or: semanticgan convert-checkpoint ...)."
-    ),
-    "not a file of weights": "Give a .safetensors file written by semanticgan, or download it again.",
-}
-
-
-def _open(path: Path) -> TensorFile:
-    """The file with its header checked."""
-    kind = file_kind(path)
-    if kind != "safetensors":
-        kind_name = "a PyTorch pickle, which is never opened as weights" if kind == "pickle" else kind
-        raise WeightsError(f"file of weights {str(path)!r} is {kind_name}. {_CURES[kind]}")
-    return open_tensors(path, f"file of weights {str(path)!r}")
-
-
 def _parse(file: TensorFile) -> ModelMetadata:
     raw = file.metadata
-    _require_intact(file, FORMAT, _REQUIRED)
+    require_intact(file, FORMAT, _REQUIRED)
     try:
         config = GeneratorConfig.from_dict(parse_object(raw["config"]))
         regions = RegionScheme.from_dict(parse_object(raw["regions"]))
@@ -395,25 +285,6 @@ def _parse(file: TensorFile) -> ModelMetadata:
         raise WeightsError(f"metadata of {file.what} cannot be used: {error}") from error
 
 
-def _require_intact(file: TensorFile, file_format: str, required: Iterable[str]) -> None:
-    """Check the metadata's format, version, entries and checksum."""
-    raw, what = file.metadata, file.what
-    if raw.get("format") != file_format:
-        raise WeightsError(f"{what} is a .safetensors file of something else. Give one written by semanticgan.")
-    if raw.get("format_version") != FORMAT_VERSION:
-        raise WeightsError(
-            f"{what} has format version {str(raw.get('format_version'))[:20]!a}, this version of semanticgan reads "
-            f"{FORMAT_VERSION}. Update semanticgan, or write the file again."
-        )
-    missing = [name for name in required if name not in raw]
-    if missing or raw.get("metadata_sha256") != _metadata_sha256(raw):
-        reason = f"lacks {', '.join(missing)}" if missing else "its checksum differs"
-        raise WeightsError(f"metadata of {what} is damaged ({reason}). Download or write it again.")
-    if raw["precision"] not in PRECISIONS:
-        problem = unknown_name("precision", raw["precision"], PRECISIONS)
-        raise WeightsError(f"metadata of {what} cannot be used: {problem}")
-
-
 def _require_shapes(file: TensorFile, metadata: ModelMetadata) -> None:
     """Check that the header has the tensors of the config, before anything of their size is made."""
     wanted = dict(shapes_of(metadata.config))
@@ -423,56 +294,9 @@ def _require_shapes(file: TensorFile, metadata: ModelMetadata) -> None:
     require_shapes(wanted, {name: entry.shape for name, entry in file.entries.items()}, file.what)
 
 
-def _require_digests(file: TensorFile, content: memoryview) -> None:
-    """Raises: WeightsError: a tensor is missing, unknown, of another type, or not what was saved."""
-    what = file.what
-    try:
-        hashes = parse_object(file.metadata["sha256"])
-    except ValueError as error:
-        raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
-    dtype = {"float32": "F32", "float16": "F16"}[file.metadata["precision"]]
-    for name in sorted(hashes.keys() - file.entries.keys()):
-        raise WeightsError(f"{what} lacks the tensor {name!r}. Download or write it again.")
-    for name, entry in file.entries.items():
-        if name not in hashes:
-            raise WeightsError(f"{what} holds the unknown tensor {name!r}. Download or write it again.")
-        digest = hashlib.sha256(content[entry.start : entry.end]).hexdigest()
-        if entry.dtype != dtype or digest != hashes[name]:
-            raise WeightsError(f"{what} is damaged: tensor {name!r} is not what was saved. Download or write it again.")
-
-
-def _require_finite(file: TensorFile, content: memoryview) -> None:
-    """Raises: WeightsError: a tensor holds numbers that are not finite."""
-    if not _all_finite(content, PRECISIONS[file.metadata["precision"]]):
-        broken = next(name for name in file.entries if not bool(file.tensor(name, content).isfinite().all()))
-        raise WeightsError(f"{file.what}: tensor {broken!r} holds numbers that are not finite. Use another file.")
-
-
-def _all_finite(content: memoryview, dtype: torch.dtype) -> bool:
-    """Whether all numbers are finite: the least and the largest tell, in a tenth of the time of ``isfinite``."""
-    return not content or all(math.isfinite(bound) for bound in torch.frombuffer(content, dtype=dtype).aminmax())
-
-
 def _require_fitting(config: GeneratorConfig, regions: RegionScheme) -> None:
     if len(regions) != config.num_regions or sorted(regions.transparent_indices) != sorted(config.transparent):
         raise InputError(
             f"the generator has {config.num_regions} regions with {sorted(config.transparent)} transparent, the "
             f"scheme {len(regions)} with {sorted(regions.transparent_indices)}. Give the scheme that it was made for."
         )
-
-
-def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    stored = tensor.detach().to("cpu", dtype).clone(memory_format=torch.contiguous_format)
-    if not bool(torch.isfinite(stored).all()):
-        reason = "exceeds float16; use float32" if bool(torch.isfinite(tensor).all()) else "is not finite: not saved"
-        raise InputError(f"weights cannot be saved: tensor {name!r} {reason}.")
-    return stored
-
-
-def _sha256(tensor: Tensor) -> str:
-    return hashlib.sha256(tensor.contiguous().view(-1).view(torch.uint8).numpy().data).hexdigest()
-
-
-def _metadata_sha256(metadata: Mapping[str, str]) -> str:
-    entries = {name: value for name, value in metadata.items() if name != "metadata_sha256"}
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()

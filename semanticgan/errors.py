@@ -43,6 +43,10 @@ class TrainingDiverged(RuntimeError):
     """A loss is no longer finite; the last published state is untouched."""
 
 
+class Cancelled(Exception):
+    """A long function was asked to end by its :class:`~semanticgan.progress.Progress`; it left nothing half written."""
+
+
 class OutOfMemory(InputError, MemoryError):
     """Memory ran out; the message says what can be made smaller."""
 

@@ -35,10 +35,7 @@ _LMDB = {"lmdb": "lmdb"}
 NEEDS: Mapping[str, Need] = MappingProxyType(
     {
         "mp4": Need(
-            "writing .mp4",
-            {"imageio_ffmpeg": "imageio-ffmpeg"},
-            '"semanticgan[video]"',
-            "choose a name in .gif",
+            "writing .mp4", {"imageio_ffmpeg": "imageio-ffmpeg"}, '"semanticgan[video]"', "choose a name in .gif"
         ),
         "lmdb": Need("reading and writing LMDB", _LMDB, '"semanticgan[train]"', "use --format folder"),
         "tensorboard": Need(
@@ -86,7 +83,7 @@ def require(*features: str) -> None:
 
 
 def problem(feature: str) -> str | None:
-    """Why a feature cannot be had here and what installs it, None where it can."""
+    """Why a feature is not available and what installs it; None where it is available."""
     need = NEEDS[feature]
     for module, distribution in need.modules.items():
         why = _why_not(module)

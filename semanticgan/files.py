@@ -328,7 +328,7 @@ def sync_folder(folder: Path) -> None:
 def _folder_made(folder: Path) -> Iterator[None]:
     """Make a folder, and remove what was made of it where the block fails and left it empty."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    _make_folder(folder)
+    make_folder(folder)
     try:
         yield
     except BaseException:
@@ -338,7 +338,12 @@ def _folder_made(folder: Path) -> Iterator[None]:
         raise
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        UnwritableError: the system refuses.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semanticgan.checkpoint import file_kind, fill, require_shapes, save_model, shapes_of
+from semanticgan.checkpoint import build, require_shapes, save_model, shapes_of
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.files import require_file, require_free, sha256_of
 from semanticgan.formats.archive import load_archive
 from semanticgan.formats.pickles import plain
+from semanticgan.formats.weights import file_kind
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
@@ -122,7 +123,8 @@ def read_checkpoint(source: str | Path) -> ReferenceCheckpoint:
         raise WeightsError(f"{what} {keys}; one of SemanticStyleGAN has 'g_ema' and 'args'.")
     arguments = _arguments(content, what)
     weights = _weights(content["g_ema"], what)
-    theirs = _weights(content["d"], f"discriminator of {str(source)!r}") if content.get("d") is not None else {}
+    theirs_what = f"discriminator of {str(source)!r}"
+    theirs = _weights(content["d"], theirs_what) if content.get("d") is not None else {}
     claimed = sum(tensor.nbytes for tensor in (*weights.values(), *theirs.values()) if isinstance(tensor, Tensor))
     if claimed > 2 * source.stat().st_size:  # a few tensors may be one; thousands of names for one are an attack
         raise WeightsError(f"{what}: its tensors are parts of each other, {claimed:,} bytes together. Save them apart.")
@@ -131,12 +133,9 @@ def read_checkpoint(source: str | Path) -> ReferenceCheckpoint:
         generator = _fill_checked(Generator, config, generator_from_reference, weights, what)
         discriminator = None
         if theirs:
+            theirs_config = discriminator_config_from_reference(theirs)
             discriminator = _fill_checked(
-                Discriminator,
-                discriminator_config_from_reference(theirs),
-                discriminator_from_reference,
-                theirs,
-                f"discriminator of {str(source)!r}",
+                Discriminator, theirs_config, discriminator_from_reference, theirs, theirs_what
             )
     except WeightsError:
         raise
@@ -211,15 +210,13 @@ def _fill_checked(
     """The network with these weights; their shapes are compared with the config before anything is copied."""
     on_paper = {name: tensor.to("meta") if isinstance(tensor, Tensor) else tensor for name, tensor in tensors.items()}
     shapes = {name: tensor.shape for name, tensor in translate(on_paper, config).items()}
-    wanted = {name: shape for name, shape in shapes_of(config).items() if name != "mean_latent"}
+    wanted = dict(shapes_of(config))
+    mean_latent = wanted.pop("mean_latent", None)  # the authors do not store it
     require_shapes(wanted, shapes, what)
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-        network: Any = module(config)  # type: ignore[arg-type]
     ours = translate(tensors, config)
-    if isinstance(network, Generator):
-        ours["mean_latent"] = network.mean_latent
-    fill(network, ours, what)
-    return network
+    if mean_latent is not None:
+        ours["mean_latent"] = torch.zeros(tuple(mean_latent))
+    return build(lambda: module(config), ours, what)  # type: ignore[arg-type]
 
 
 def default_regions(num_regions: int, transparent: tuple[int, ...]) -> RegionScheme:
@@ -322,7 +319,8 @@ def generator_from_reference(tensors: TensorMap, config: GeneratorConfig) -> dic
     for layer in layers:
         for name, theirs in _LOCAL_NAMES.items():
             stacked = torch.stack([read(f"local_nets.{k}.linears.{layer}.{theirs}") for k in regions])
-            ours[f"local.layers.{layer}.{name}"] = _squeezed(stacked, name)
+            # Convolution weights [K, 1, C', C, 1, 1] become [K, C', C].
+            ours[f"local.layers.{layer}.{name}"] = stacked[:, 0, :, :, 0, 0] if name == "weight" else stacked
     ours |= _stacked_head(read, "local.depth_head", "to_depth", regions[1:])
     ours |= _stacked_head(read, "fusion.feature_head", "to_feat", regions)
 
@@ -351,11 +349,6 @@ _LOCAL_NAMES: Mapping[str, str] = {
     "style_bias": "conv.modulation.bias",
     "bias": "activate.bias",
 }
-
-
-def _squeezed(stacked: Tensor, name: str) -> Tensor:
-    """[K, 1, C', C, 1, 1] -> [K, C', C] for convolution weights; the others have their shape already."""
-    return stacked[:, 0, :, :, 0, 0] if name == "weight" else stacked
 
 
 def _stacked_head(read: _Reader, name: str, theirs: str, regions: range) -> dict[str, Tensor]:
@@ -396,10 +389,9 @@ def discriminator_from_reference(tensors: TensorMap, config: DiscriminatorConfig
         ours[f"{name}.stem.bias"] = read(f"{theirs}.0.1.bias")
         for block in range(num_blocks):
             ours_block, their_block = f"{name}.blocks.{block}", f"{theirs}.{block + 1}"
-            ours[f"{ours_block}.conv1.weight"] = read(f"{their_block}.conv1.0.weight")
-            ours[f"{ours_block}.conv1.bias"] = read(f"{their_block}.conv1.1.bias")
-            ours[f"{ours_block}.conv2.weight"] = read(f"{their_block}.conv2.1.weight")
-            ours[f"{ours_block}.conv2.bias"] = read(f"{their_block}.conv2.2.bias")
+            for conv, place in (("conv1", 0), ("conv2", 1)):
+                ours[f"{ours_block}.{conv}.weight"] = read(f"{their_block}.{conv}.{place}.weight")
+                ours[f"{ours_block}.{conv}.bias"] = read(f"{their_block}.{conv}.{place + 1}.bias")
             ours[f"{ours_block}.skip.weight"] = read(f"{their_block}.skip.1.weight")
     ours["final_conv.weight"], ours["final_conv.bias"] = read("final_conv.0.weight"), read("final_conv.1.bias")
     for name, theirs in (("final_linear", "final_linear.0"), ("score", "final_linear.1")):

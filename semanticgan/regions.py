@@ -24,7 +24,7 @@ _ALIASES: Mapping[str, str] = {
     "eyeglasses": "glasses", "earrings": "earring", "necklace": "neck",
 }  # fmt: skip
 
-# One palette for everything the project draws: label maps, masks in sheets, the web page.
+# The 13 regions in label order, in the one palette of everything the project draws.
 _COLOURS: Mapping[str, Colour] = {
     "background": (24, 26, 32), "face": (240, 190, 160), "eye": (60, 130, 220), "eyebrow": (120, 80, 50),
     "mouth": (220, 70, 90), "nose": (250, 150, 100), "ear": (200, 140, 180), "hair": (150, 90, 200),
@@ -233,24 +233,7 @@ def _spread_colour(index: int) -> Colour:
     return (round(255 * red), round(255 * green), round(255 * blue))
 
 
-CELEBAMASK_13 = RegionScheme(
-    names=(
-        "background",
-        "face",
-        "eye",
-        "eyebrow",
-        "mouth",
-        "nose",
-        "ear",
-        "hair",
-        "neck",
-        "cloth",
-        "glasses",
-        "hat",
-        "earring",
-    ),
-    transparent=("glasses", "earring"),
-)
+CELEBAMASK_13 = RegionScheme(names=tuple(_COLOURS), transparent=("glasses", "earring"))
 """The regions of the released models and of the drawn portraits."""
 
 PHOTOGRAPHS_11 = RegionScheme(names=CELEBAMASK_13.names[:11], transparent=("glasses",))

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from semanticgan.errors import DataWarning, InputError, MissingFileError, WeightsError, unknown_name
 from semanticgan.files import require_free, user_path, written_aside
+from semanticgan.progress import Progress
 
 DEFAULT = "portraits-64"
 """The model that ``sg.load()`` opens."""
@@ -210,8 +211,6 @@ def download(release: Release, target: Path) -> None:
     import urllib.error
     import urllib.request
 
-    from tqdm import tqdm
-
     by_hand = f"download {release.address} by hand and place it at {str(target)!r}, then run this again"
     require_free(target)
     try:
@@ -223,11 +222,12 @@ def download(release: Release, target: Path) -> None:
             announced = answer.headers.get("Content-Length")
             num_bytes = release.num_bytes or (int(announced) if announced and announced.isdigit() else None)
             digest = hashlib.sha256()
-            with tqdm(total=num_bytes, unit="B", unit_scale=True, desc=release.file_name, leave=False) as progress:
+            bar = Progress().steps(release.file_name, num_bytes, "B", disable=False, unit_scale=True, leave=False)
+            with bar as step:
                 while block := answer.read(1 << 20):
                     file.write(block)
                     digest.update(block)
-                    progress.update(len(block))
+                    step(len(block))
             file.flush()
             _require_whole(release, aside, num_bytes, digest.hexdigest())
     except InputError:
@@ -240,7 +240,7 @@ def download(release: Release, target: Path) -> None:
 
 
 def _require_whole(release: Release, path: Path, num_bytes: int | None, sha256: str) -> None:
-    from semanticgan.checkpoint import file_kind
+    from semanticgan.formats.weights import file_kind
 
     size, kind = path.stat().st_size, file_kind(path)
     reason = None

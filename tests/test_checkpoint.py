@@ -16,9 +16,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from semanticgan import checkpoint
 from semanticgan.checkpoint import load_model, read_metadata, save_model
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, UnwritableError, WeightsError
+from semanticgan.formats import weights
 from semanticgan.networks.config import DiscriminatorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
@@ -57,9 +57,9 @@ def rewrite(
     with safe_open(path, framework="pt") as file:
         raw, content = dict(file.metadata()), {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     tensors(content)
-    raw["sha256"] = json.dumps({name: checkpoint._sha256(tensor) for name, tensor in content.items()})
+    raw["sha256"] = json.dumps({name: weights.sha256_of_tensor(tensor) for name, tensor in content.items()})
     metadata(raw)
-    raw["metadata_sha256"] = checkpoint._metadata_sha256(raw)
+    raw["metadata_sha256"] = weights.metadata_sha256(raw)
     save_file(content, path, raw)
 
 

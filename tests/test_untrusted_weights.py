@@ -19,9 +19,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from semanticgan.checkpoint import _metadata_sha256, load_model, read_metadata, save_model
+from semanticgan.checkpoint import load_model, read_metadata, save_model
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.formats.tensorfile import LARGEST_HEADER
+from semanticgan.formats.weights import metadata_sha256
 from semanticgan.latents import LatentCode
 from semanticgan.networks.config import DiscriminatorConfig
 from semanticgan.networks.discriminator import Discriminator
@@ -40,7 +41,7 @@ def rewrite(path: Path, change: Callable[[dict[str, str]], Any]) -> Path:
     with safe_open(path, framework="pt") as file:
         raw, tensors = dict(file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(raw)
-    raw["metadata_sha256"] = _metadata_sha256(raw)
+    raw["metadata_sha256"] = metadata_sha256(raw)
     save_file(tensors, path, raw)
     return path
 
@@ -341,7 +342,7 @@ def test_refusals_take_a_second_and_no_more_memory_than_the_file(tmp_path: Path,
     save_file({**tensors, "discriminator.w": torch.zeros(large // 4)}, tmp_path / "extra.safetensors", raw)
     wide = json.dumps({**TINY_CONFIG.to_dict(), "style_dim": 20_000, "local_channels": 4_000})
     raw["config"] = wide
-    raw["metadata_sha256"] = _metadata_sha256(raw)
+    raw["metadata_sha256"] = metadata_sha256(raw)
     save_file({**tensors, "mapping.layers.0.weight": torch.zeros(large // 4)}, tmp_path / "wide.safetensors", raw)
     (tmp_path / "code.npy").write_bytes(described(f"({2**35}, 11, 16)", data=bytes(large)))
     program = """

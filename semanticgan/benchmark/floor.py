@@ -21,7 +21,7 @@ LAYOUTS: Mapping[str, tuple[Layout, ...]] = {
 
 @dataclass(frozen=True)
 class Floor:
-    """Best rate of every convolution of a model at one precision, in 10^9 operations a second."""
+    """Best rate of every convolution of a model at one precision, in 10^9 operations per second."""
 
     rates: Mapping[ConvShape, float]
 
@@ -36,7 +36,7 @@ class Floor:
 
 @torch.no_grad()
 def measure_rate(shape: ConvShape, layout: Layout, batch: int, device: torch.device, repeats: int) -> float:
-    """10^9 operations a second of one convolution on a batch of maps."""
+    """10^9 operations per second of one convolution on a batch of maps."""
     dtype = getattr(torch, layout[0])
     memory_format = torch.channels_last if layout[1] == "channels-last" else torch.contiguous_format
     sides = (shape.side, shape.side)

@@ -31,9 +31,9 @@ class Speed:
 
     Attributes:
         name: of the part or layer.
-        gigaflop: 10^9 operations an image.
-        milliseconds: an image.
-        rate: 10^9 operations a second.
+        gigaflop: 10^9 operations per image.
+        milliseconds: per image.
+        rate: 10^9 operations per second.
         floor: the same at the floor.
         share: of the floor that is reached, rate / floor.
     """

@@ -30,9 +30,9 @@ class Report:
         size: side of the pictures.
         batch: images at a time.
         rates: GFLOP/s of plain convolutions by layout and shape.
-        inference: one a precision.
+        inference: one per precision.
         peak_memory: bytes beyond the weights of one render, by precision; None where the device does not tell.
-        training: one a precision, or none.
+        training: one per precision, or none.
     """
 
     machine: dict[str, str]

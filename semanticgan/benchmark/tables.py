@@ -31,7 +31,7 @@ def inference_table(speed: InferenceSpeed) -> str:
 
 
 def training_table(speeds: Sequence[TrainingSpeed]) -> str:
-    """Seconds by phase, one row a precision."""
+    """Seconds by phase, one row per precision."""
     phases = list(speeds[0].seconds)
     heading = ["seconds", *phases, "average step", "images/s", "peak memory"]
     rows = [

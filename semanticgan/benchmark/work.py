@@ -49,7 +49,7 @@ class Layer:
     Attributes:
         part: one of ``PARTS``.
         name: of the layer.
-        flop: operations an image.
+        flop: operations per image.
         floor: the convolution to compare with; of the renderer's convolutions the one that does the same products.
             None is the best rate of all.
     """
@@ -101,5 +101,5 @@ def _renderer(config: GeneratorConfig) -> Iterable[Layer]:
 
 
 def gigaflop(layers: Iterable[Layer]) -> float:
-    """The sum over layers, in 10^9 operations an image."""
+    """The sum over layers, in 10^9 operations per image."""
     return sum(layer.flop for layer in layers) / 1e9

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, each of which parses, calls the package and saves.
+"""The command line: one file per verb, each of which parses, calls the package and saves.
 
 A verb's module has a docstring whose first line says what it does, ``EXAMPLES`` (two runnable argument lines),
 ``add_arguments(parser)`` and ``run(args)``, which returns a JSON-able dict. ``semanticgan <verb>`` and
@@ -57,13 +57,22 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}. Run `{self.prog} --help` for what is allowed.")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Ends the help of an option with its default, unless the help tells it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        untold = "default" not in text and default not in (None, "", argparse.SUPPRESS)
+        return f"{text} (default: %(default)s)" if untold and not isinstance(default, (bool, list)) else text
+
+
 def build_parser(verb: str, program: str) -> Parser:
     """The parser of a verb (``edit-region``), whose help names ``program`` in its usage and its examples."""
     module = importlib.import_module(f"semanticgan.commands.{verb.replace('-', '_')}")
     parser = Parser(
         prog=program,
         description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser._negative_number_matcher = _NEGATIVE_NUMBER  # older argparse takes -1e3 for an option

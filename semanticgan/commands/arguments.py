@@ -36,16 +36,50 @@ MAX_SEEDS = 1_000_000
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--device``, read by :func:`load_model`."""
-    parser.add_argument(
-        "--model",
-        metavar=MODEL,
-        help=f"{MODEL_HELP} (default: the bundled model)",
-    )
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: %(default)s)")
+    parser.add_argument("--model", metavar=MODEL, help=f"{MODEL_HELP} (default: the bundled model)")
+    add_device_argument(parser)
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
 
 
 def add_seed_argument(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--seed", type=seed, default=0, help="random seed (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="random seed")
+
+
+def add_seeds_argument(parser: argparse.ArgumentParser) -> None:
+    """``--seeds`` and ``--seed``, which stands for one of them."""
+    add_seed_argument(parser)
+    parser.add_argument("--seeds", type=seeds, metavar="LIST", help="seeds such as 0-15,20 (default: --seed)")
+
+
+def add_composite_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--composite", action="store_true", help="keep every pixel outside the feathered regions unchanged"
+    )
+
+
+def add_weights_arguments(parser: argparse.ArgumentParser, default: str) -> None:
+    """What the verbs that write a model share: --precision, --description, terms and --overwrite.
+
+    Args:
+        parser: where to.
+        default: where description and terms come from by default, such as "the recipe's".
+    """
+    parser.add_argument(
+        "--precision",
+        choices=STORED_PRECISIONS,
+        default="float32",
+        help="precision of the stored weights; float16 halves the file",
+    )
+    for option, metavar, text in (
+        ("--description", "LINE", "one-line description of the model"),
+        ("--licence", "TERMS", "terms of the weights"),
+        ("--data-licence", "TERMS", "terms of the training data"),
+    ):
+        parser.add_argument(option, metavar=metavar, help=f"{text}, stored in the file (default: {default})")
+    add_overwrite_argument(parser)
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
@@ -62,18 +96,13 @@ def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, thing
         data_licence: the default of its terms.
     """
     for option, kind, default, text in (
-        (
-            "--held-out",
-            at_least(1, MOST),
-            defaults.num_held_out,
-            f"hold out the last N {things} for scoring",
-        ),
+        ("--held-out", at_least(1, MOST), defaults.num_held_out, f"hold out the last N {things} for scoring"),
         ("--steps", at_least(1, MOST), defaults.num_steps, "training steps"),
         ("--batch", at_least(1, LARGEST_BATCH), defaults.batch, f"{things} per step"),
         ("--seed", seed, defaults.seed, "seed of the weights, the order and the augmentation"),
     ):
-        parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)s)")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
+        parser.add_argument(option, type=kind, default=default, help=text)
+    add_device_argument(parser)
     parser.add_argument("--licence", metavar="TERMS", default="", help="terms of the weights, stored in the file")
     parser.add_argument(
         "--data-licence", metavar="TERMS", default=data_licence, help="terms of the training data, stored in the file"
@@ -90,9 +119,7 @@ def add_region_arguments(parser: argparse.ArgumentParser, required: bool, defaul
         metavar="NAMES",
         help=f"regions to change, comma-separated; may be repeated{default}",
     )
-    parser.add_argument(
-        "--what", choices=WHAT, default="both", help="which codes of the region to change (default: %(default)s)"
-    )
+    parser.add_argument("--what", choices=WHAT, default="both", help="which codes of the region to change")
     parser.add_argument(
         "--include-base",
         action="store_true",
@@ -106,7 +133,7 @@ def add_truncation_argument(parser: argparse.ArgumentParser) -> None:
         type=finite,
         default=1.0,
         metavar="PSI",
-        help="truncation psi of sampled codes: 1 keeps them, 0 gives the mean code (default: %(default)s)",
+        help="truncation psi of sampled codes: 1 keeps them, 0 gives the mean code",
     )
 
 

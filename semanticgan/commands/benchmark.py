@@ -36,12 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"resolution, with the paper's configuration (default: {_DEFAULT_SIZE})",
     )
     which.add_argument("--model", metavar=arguments.MODEL, help="use this model's configuration and weights instead")
-    parser.add_argument(
-        "--device", choices=arguments.DEVICES, default="auto", help="where to compute (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--batch", type=arguments.at_least(1, 1024), default=4, help="images per batch (default: %(default)s)"
-    )
+    arguments.add_device_argument(parser)
+    parser.add_argument("--batch", type=arguments.at_least(1, 1024), default=4, help="images per batch")
     parser.add_argument(
         "--precision",
         type=_precisions,
@@ -53,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeats",
         type=arguments.at_least(1, 1000),
         default=8,
-        help="repetitions of each measurement; the shortest counts (default: %(default)s)",
+        help="repetitions of each measurement; the shortest counts",
     )
     parser.add_argument(
         "--training", action="store_true", help="also time training steps (--size only; minutes on a CPU)"

@@ -19,11 +19,7 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        metavar=arguments.MODEL,
-        help="the first model (default: the bundled model)",
-    )
+    parser.add_argument("--model", metavar=arguments.MODEL, help="the first model (default: the bundled model)")
     parser.add_argument(
         "--with", dest="second", required=True, metavar=arguments.MODEL, help="the second model, related to the first"
     )
@@ -39,12 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="take these local generators, comma-separated; may be repeated",
     )
-    parser.add_argument(
-        "--weight",
-        type=arguments.finite,
-        default=1.0,
-        help="weight of the second model, 0 to 1 (default: %(default)s)",
-    )
+    parser.add_argument("--weight", type=arguments.finite, default=1.0, help="weight of the second model, 0 to 1")
     parser.add_argument(
         "--smooth",
         type=arguments.finite,

@@ -21,9 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--order", metavar="NAMES", help="regions to add, in this order (default: all, in the model's order)"
     )
     arguments.add_truncation_argument(parser)
-    parser.add_argument(
-        "--out", type=arguments.path, default=Path("components.png"), help="PNG to write (default: %(default)s)"
-    )
+    parser.add_argument("--out", type=arguments.path, default=Path("components.png"), help="PNG to write")
     arguments.add_overwrite_argument(parser)
 
 

@@ -18,8 +18,6 @@ EXAMPLES = (
     "checkpoint/200000.pt faces.safetensors --trust --precision float16 --without-discriminator",
 )
 
-_PRECISIONS = ("float32", "float16")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -34,18 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--regions", metavar="SCHEME", help=f"region scheme: {', '.join(SCHEMES)} (default: by their number)"
     )
     parser.add_argument(
-        "--precision",
-        choices=_PRECISIONS,
-        default="float32",
-        help="precision of the stored weights (default: %(default)s)",
-    )
-    parser.add_argument(
         "--without-discriminator", action="store_true", help="leave out the discriminator of a training checkpoint"
     )
-    parser.add_argument("--licence", metavar="TERMS", help="terms of the weights, stored in the file")
-    parser.add_argument("--data-licence", metavar="TERMS", help="terms of the training data, stored in the file")
-    parser.add_argument("--description", metavar="LINE", help="one-line description of the model, stored in the file")
-    arguments.add_overwrite_argument(parser)
+    arguments.add_weights_arguments(parser, "from the checkpoint")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

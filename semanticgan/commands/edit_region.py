@@ -46,18 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed + 1)",
     )
     many.add_argument(
-        "--interpolate",
-        type=arguments.at_least(2, 255),
-        metavar="STEPS",
-        help="number of steps, endpoints included",
+        "--interpolate", type=arguments.at_least(2, 255), metavar="STEPS", help="number of steps, endpoints included"
     )
     arguments.add_truncation_argument(parser)
-    parser.add_argument(
-        "--composite", action="store_true", help="keep every pixel outside the feathered regions unchanged"
-    )
-    parser.add_argument(
-        "--out", type=arguments.path, default=Path("edited.png"), help="PNG to write (default: %(default)s)"
-    )
+    arguments.add_composite_argument(parser)
+    parser.add_argument("--out", type=arguments.path, default=Path("edited.png"), help="PNG to write")
     parser.add_argument(
         "--sheet", action="store_true", help="also write OUT-sheet.png: source, reference, region, result, difference"
     )

@@ -31,24 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--with-discriminator", action="store_true", help="also store the discriminator")
     parser.add_argument(
-        "--precision",
-        choices=arguments.STORED_PRECISIONS,
-        default="float32",
-        help="precision of the stored weights; float16 halves the file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--description", metavar="LINE", help="one-line description of the model (default: the recipe's)"
-    )
-    parser.add_argument("--licence", metavar="TERMS", help="terms of the weights (default: the recipe's)")
-    parser.add_argument("--data-licence", metavar="TERMS", help="terms of the data (default: the recipe's)")
-    parser.add_argument(
         "--figure",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="a number to store in the file, such as hours=12.5; may be repeated",
     )
-    arguments.add_overwrite_argument(parser)
+    arguments.add_weights_arguments(parser, "the recipe's")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
+from semanticgan.progress import Progress
 
 EXAMPLES = (
     "--seeds 0-15 --out samples",
@@ -18,12 +19,9 @@ _BATCH = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
-    arguments.add_seed_argument(parser)
-    parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-15,20 (default: --seed)")
+    arguments.add_seeds_argument(parser)
     arguments.add_truncation_argument(parser)
-    parser.add_argument(
-        "--out", type=arguments.path, default=Path("samples"), help="output folder (default: %(default)s)"
-    )
+    parser.add_argument("--out", type=arguments.path, default=Path("samples"), help="output folder")
     parser.add_argument("--labels", action="store_true", help="also write the label map of each picture (indexed PNG)")
     parser.add_argument(
         "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"
@@ -33,8 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from tqdm import tqdm
-
     from semanticgan.editing.outputs import label_picture, save_picture
     from semanticgan.editing.sheets import draw_grid, require_grid
     from semanticgan.files import require_free
@@ -53,7 +49,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.sheet:
         require_grid(len(seeds), model.size)
     shown = []
-    with tqdm(total=len(seeds), unit="image", disable=None) as progress:
+    with Progress(bar=True).steps("generating", len(seeds), "image") as step:
         for start in range(0, len(seeds), _BATCH):
             batch = seeds[start : start + _BATCH]
             code = model.sample(seeds=list(batch), truncation=args.truncation)
@@ -67,7 +63,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                     code[i].save(pictures[seed].with_suffix(".safetensors"), args.overwrite)
                 if args.sheet:
                     shown.append(picture)
-            progress.update(len(batch))
+            step(len(batch))
     if args.sheet:
         title = f"truncation {args.truncation:g}"
         save_picture(draw_grid(shown, [f"seed {seed}" for seed in seeds], title), sheet, args.overwrite)

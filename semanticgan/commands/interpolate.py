@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError
+from semanticgan.progress import Progress
 from semanticgan.seeds import following
 
 if TYPE_CHECKING:
@@ -37,28 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_region_arguments(parser, required=False, default=" (default: the whole picture)")
     parser.add_argument("--method", choices=("linear", "cubic"), default="cubic", help="default: %(default)s")
-    parser.add_argument(
-        "--frames",
-        type=arguments.at_least(1, 10_000),
-        default=48,
-        help="frames between two seeds (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--fps", type=arguments.at_least(1, 100), default=24, help="frames per second (default: %(default)s)"
-    )
+    parser.add_argument("--frames", type=arguments.at_least(1, 10_000), default=48, help="frames between two seeds")
+    parser.add_argument("--fps", type=arguments.at_least(1, 100), default=24, help="frames per second")
     arguments.add_truncation_argument(parser)
-    parser.add_argument(
-        "--composite", action="store_true", help="keep every pixel outside the feathered regions unchanged"
-    )
-    parser.add_argument(
-        "--out", type=arguments.path, default=Path("interpolation.mp4"), help=".mp4 or .gif (default: %(default)s)"
-    )
+    arguments.add_composite_argument(parser)
+    parser.add_argument("--out", type=arguments.path, default=Path("interpolation.mp4"), help=".mp4 or .gif")
     arguments.add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from tqdm import tqdm
-
     from semanticgan.editing.videos import require_video_writer, save_video, seconds_of
     from semanticgan.files import require_free
 
@@ -78,7 +66,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     positions = [frame / args.frames for frame in range(num_frames)]
     enlarge = -(-_SIDE_TO_WATCH // model.size)
     frames = _frames(model, codes, positions, regions, args)
-    frames = tqdm(frames, total=num_frames, unit="frame", disable=None)
+    frames = Progress(bar=True).over(frames, "interpolating", num_frames, "frame")
     save_video(frames, args.out, args.fps, enlarge, args.overwrite)
     return {
         "out": str(args.out),

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=arguments.picture_side, help="resolution of pictures and label maps (default: the parser's)"
     )
     arguments.add_megapixels_argument(parser)
-    parser.add_argument("--device", choices=arguments.DEVICES, default="auto", help="where to compute")
+    arguments.add_device_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

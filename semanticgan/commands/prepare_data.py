@@ -45,9 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "original layout; portraits: drawn by this package; verify: check the prepared set at PATH",
     )
     parser.add_argument("path", nargs="?", type=path, metavar="PATH", help="input folder or zip; none for portraits")
-    parser.add_argument(
-        "--size", type=picture_side, default=256, help="resolution of the pictures in pixels (default: %(default)s)"
-    )
+    parser.add_argument("--size", type=picture_side, default=256, help="resolution of the pictures in pixels")
     parser.add_argument(
         "--out", type=path, metavar="FOLDER", help="output folder, outside PATH; required unless verifying"
     )
@@ -55,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=FORMATS,
         default="folder",
-        help="folder: files in image/ and label/; lmdb: one data.mdb, for large sets (default: %(default)s)",
+        help="folder: files in image/ and label/; lmdb: one data.mdb, for large sets",
     )
     parser.add_argument(
         "--picture-format",
@@ -69,9 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"use only the first N (portraits: how many to draw, default {DEFAULT_NUM_PORTRAITS})",
         metavar="N",
     )
-    parser.add_argument(
-        "--split", choices=tuple(SPLITS), default="train", help="part of CelebAMask-HQ (default: %(default)s)"
-    )
+    parser.add_argument("--split", choices=tuple(SPLITS), default="train", help="part of CelebAMask-HQ")
     parser.add_argument(
         "--scheme",
         metavar="NAME",
@@ -84,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--missing",
         choices=("error", "skip"),
         default="error",
-        help="what to do with CelebAMask-HQ pictures without masks (default: %(default)s)",
+        help="what to do with CelebAMask-HQ pictures without masks",
     )
     parser.add_argument("--style", metavar="NAME", help="drawing style of portraits")
     parser.add_argument("--workers", type=at_least(0, 256), help="worker processes (default: one per processor)")

@@ -21,12 +21,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=arguments.path, metavar="RUN_DIR", help="the run_dir of a training")
-    parser.add_argument(
-        "--out",
-        type=arguments.path,
-        default=Path("report.html"),
-        help="page or picture to write (default: %(default)s)",
-    )
+    parser.add_argument("--out", type=arguments.path, default=Path("report.html"), help="page or picture to write")
     arguments.add_overwrite_argument(parser)
 
 

@@ -95,8 +95,23 @@ def open_dataset(
         InputError: an unknown kind, scheme or split, a size or length out of range, or data that do not fit together.
     """
     require_seed(seed)
-    if kind not in (*KINDS, *_REGISTERED):
-        raise unknown_name("kind of dataset", kind, (*KINDS, *_REGISTERED))
+    _require_in_range(kind, size, split, length, max_megapixels)
+    _require_fitting_kind(kind, path, scheme, split, label_order, style)
+    if kind == "portraits":
+        from semanticgan.data.portraits import PortraitDataset
+
+        options: dict[str, Any] = {"length": length, "style": style}
+        return PortraitDataset(size, seed=seed, **{key: value for key, value in options.items() if value is not None})
+    if kind in _REGISTERED:
+        return first_pairs(_REGISTERED[kind](path, size), length)
+    assert path is not None
+    return first_pairs(_open_files(kind, path, size, scheme, split, label_order, missing, max_megapixels), length)
+
+
+def _require_in_range(kind: str, size: int, split: str, length: int | None, max_megapixels: float) -> None:
+    kinds = (*KINDS, *_REGISTERED)
+    if kind not in kinds:
+        raise unknown_name("kind of dataset", kind, kinds)
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
     if not 1 <= size <= 4096:
@@ -105,6 +120,16 @@ def open_dataset(
         raise InputError(f"length {length} is too small. Give 1 or more, or none for all pictures.")
     if not 0 < max_megapixels < math.inf:
         raise InputError(f"a limit of {max_megapixels} megapixels was asked for. Give a number above 0, such as 64.")
+
+
+def _require_fitting_kind(
+    kind: str,
+    path: str | Path | None,
+    scheme: RegionScheme | str | None,
+    split: str,
+    label_order: str | None,
+    style: str | None,
+) -> None:
     if kind not in ("portraits", *_REGISTERED) and path is None:
         raise InputError(f"a dataset of kind {kind!r} needs the path of its folder or zip. Give path=...")
     if kind == "portraits" and (path is not None or scheme not in (None, "celebamask-13", CELEBAMASK_13)):
@@ -125,39 +150,30 @@ def open_dataset(
         )
     if kind in ("folder", "celebamask-hq") and path is not None and is_lmdb(path):
         raise InputError(f"{str(path)!r} is an LMDB. Give the kind 'lmdb' (data.kind=lmdb in a training).")
-    dataset: PairDataset
-    if kind in _REGISTERED:
-        dataset = _REGISTERED[kind](path, size)
-    elif kind == "lmdb":
+    if kind == "pictures" and scheme in (None, "guess"):
+        raise InputError(
+            "pictures without label maps do not say their regions. Give the scheme, or in a training start=MODEL."
+        )
+
+
+def _open_files(
+    kind: str,
+    path: str | Path,
+    size: int,
+    scheme: RegionScheme | str | None,
+    split: str,
+    label_order: str | None,
+    missing: str,
+    max_megapixels: float,
+) -> PairDataset:
+    from semanticgan.data import celebamask, folders, lmdb_pairs, unlabelled
+
+    if kind == "lmdb":
         extras.require("lmdb")
-        from semanticgan.data.lmdb_pairs import LmdbDataset
-
-        assert path is not None
-        dataset = LmdbDataset(path, size, scheme)
-    elif kind == "folder":
-        from semanticgan.data.folders import FolderDataset
-
-        assert path is not None
-        dataset = FolderDataset(path, size, scheme, label_order, max_megapixels)
-    elif kind == "celebamask-hq":
-        from semanticgan.data.celebamask import CelebAMaskDataset
-
-        assert path is not None
-        dataset = CelebAMaskDataset(path, size, scheme, split, missing, max_megapixels)
-    elif kind == "pictures":
-        from semanticgan.data.folders import find_scheme
-        from semanticgan.data.unlabelled import PictureDataset
-
-        assert path is not None
-        if scheme is None or scheme == "guess":
-            raise InputError(
-                "pictures without label maps do not say their regions. Give the scheme, or in a training start=MODEL."
-            )
-        regions = scheme if isinstance(scheme, RegionScheme) else find_scheme(scheme)
-        dataset = PictureDataset(path, size, regions, max_megapixels)
-    else:
-        from semanticgan.data.portraits import PortraitDataset
-
-        options: dict[str, Any] = {"length": length, "style": style}
-        return PortraitDataset(size, seed=seed, **{key: value for key, value in options.items() if value is not None})
-    return first_pairs(dataset, length)
+        return lmdb_pairs.LmdbDataset(path, size, scheme)
+    if kind == "folder":
+        return folders.FolderDataset(path, size, scheme, label_order, max_megapixels)
+    if kind == "celebamask-hq":
+        return celebamask.CelebAMaskDataset(path, size, scheme, split, missing, max_megapixels)
+    assert scheme is not None
+    return unlabelled.PictureDataset(path, size, folders.find_scheme(scheme), max_megapixels)

@@ -92,7 +92,7 @@ def batches(
 
     Args:
         dataset: where the pictures come from.
-        batch: N, pictures a step.
+        batch: N, pictures per step.
         start_step: the step to begin at; after a resume, the number of steps already done.
         seed: of order and flips, 0 to 2^63 - 1.
         flip: mirror every picture with probability one half.

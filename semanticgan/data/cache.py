@@ -6,6 +6,7 @@ import torch
 
 from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.data.reading import read_all
+from semanticgan.progress import Progress
 
 DEFAULT_LIMIT = 2 * 10**9
 
@@ -16,7 +17,7 @@ class CachedPairs(PairDataset):
     Args:
         dataset: read completely, here; its damaged files are therefore found before training begins.
         workers: processes that decode; 0 decodes in this one.
-        progress: show a bar on stderr.
+        progress: told of every pair; True shows a bar on stderr.
 
     Attributes:
         images: uint8 [M, 3, S, S], M the length of the dataset.
@@ -26,14 +27,14 @@ class CachedPairs(PairDataset):
         InputError: what the dataset raises for a file that cannot be used.
     """
 
-    def __init__(self, dataset: PairDataset, workers: int = 0, progress: bool = False) -> None:
+    def __init__(self, dataset: PairDataset, workers: int = 0, progress: Progress | bool = False) -> None:
         self.regions = dataset.regions
         self.size = dataset.size
         self.labelled = dataset.labelled
         self._key = dataset.key()
         self.images = torch.empty(len(dataset), 3, dataset.size, dataset.size, dtype=torch.uint8)
         self.labels = torch.empty(len(dataset), dataset.size, dataset.size, dtype=torch.uint8)
-        for index, pair in enumerate(read_all(dataset, workers, "reading pictures" if progress else None)):
+        for index, pair in enumerate(read_all(dataset, workers, progress)):
             self.images[index], self.labels[index] = pair
 
     def __len__(self) -> int:
@@ -52,7 +53,7 @@ def num_bytes(dataset: PairDataset) -> int:
 
 
 def cached_if_small(
-    dataset: PairDataset, limit: int = DEFAULT_LIMIT, workers: int = 0, progress: bool = False
+    dataset: PairDataset, limit: int = DEFAULT_LIMIT, workers: int = 0, progress: Progress | bool = False
 ) -> PairDataset:
     """``dataset`` in memory if that takes at most ``limit`` bytes, else ``dataset`` itself."""
     if isinstance(dataset, CachedPairs) or num_bytes(dataset) > limit:

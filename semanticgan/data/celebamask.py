@@ -1,4 +1,4 @@
-"""CelebAMask-HQ in its original layout: 30,000 faces with one mask file a part.
+"""CelebAMask-HQ in its original layout: 30,000 faces with one mask file per part.
 
 ``CelebA-HQ-img/{i}.jpg`` (1024 pixels) and ``CelebAMask-HQ-mask-anno/{i // 2000}/{i:05d}_{part}.png`` (512 pixels,
 0 or 255, grey or RGB; no file where the part is not seen). Names count without regard to case, masks may have any
@@ -19,7 +19,7 @@ import numpy as np
 
 from semanticgan.data import pictures
 from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_beside
-from semanticgan.data.encoding import Source, side_of_file
+from semanticgan.data.encoding import Source
 from semanticgan.data.folders import find_scheme
 from semanticgan.data.masks import read_mask
 from semanticgan.data.once import Once, doubtful_turning
@@ -77,7 +77,7 @@ class CelebAMaskDataset(PairDataset):
         self.size = size
         self._max_megapixels = max_megapixels
         self._doubt, self._soft = Once(), Once()
-        self.regions = find_scheme(scheme) if isinstance(scheme, str) else scheme or CELEBAMASK_13
+        self.regions = CELEBAMASK_13 if scheme is None else find_scheme(scheme)
         self._labels = _label_of_parts(self.regions)
         self._storage = open_storage(path)
         self._root = _find_root(self._storage)
@@ -120,7 +120,8 @@ class CelebAMaskDataset(PairDataset):
         number, name = self._pictures[index]
         masks = self._masks[number]
         sides = [
-            side_of_file(self._storage.read(file), self._storage.label(file)) for file in (name, *masks.values())[:2]
+            read_header(self._storage.read(file), self._storage.label(file)).size
+            for file in (name, *masks.values())[:2]
         ]
         return Source(name[len(self._root) :], sides[0], sides[1], tuple(p for p in CELEBAMASK_PARTS if p in masks))
 

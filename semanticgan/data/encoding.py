@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
-from semanticgan.data.decoding import read_header
 from semanticgan.data.pairs import PairDataset
 from semanticgan.regions import RegionScheme
 
@@ -139,15 +138,6 @@ class Encoder(Dataset[Encoded]):
             None if self._sources is None else self._sources.source(index),
             None if self._attributes is None else dict(self._attributes(index)),
         )
-
-
-def side_of_file(content: bytes, name: str) -> tuple[int, int]:
-    """(width, height) of a picture by the header of its file, as stored: an EXIF orientation is not applied.
-
-    Raises:
-        InputError: it is damaged or no picture.
-    """
-    return read_header(content, name).size
 
 
 def pair_digest(name: str, record: Record) -> str:

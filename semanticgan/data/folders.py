@@ -14,7 +14,7 @@ from typing import Any
 
 from semanticgan.data import pictures
 from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_beside
-from semanticgan.data.encoding import Source, side_of_file
+from semanticgan.data.encoding import Source
 from semanticgan.data.label_maps import read_labels
 from semanticgan.data.once import Once, doubtful_turning
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
@@ -100,7 +100,7 @@ class FolderDataset(PairDataset):
     def source(self, index: int) -> Source:
         """Names and sides of a pair, from the headers of its files."""
         picture, labels = (
-            side_of_file(self._storage.read(name), self._storage.label(name)) for name in self._pairs[index]
+            read_header(self._storage.read(name), self._storage.label(name)).size for name in self._pairs[index]
         )
         return Source(self._pairs[index][0], picture, labels)
 
@@ -132,13 +132,9 @@ class FolderDataset(PairDataset):
             return described
         if scheme == "guess":
             return self._guess_scheme()
-        chosen = scheme if isinstance(scheme, RegionScheme) else find_scheme(scheme)
-        if described is not None and self._label_order is None and described.names != chosen.names[: len(described)]:
-            raise InputError(
-                f"the labels of {str(self._storage.path)!r} are {', '.join(described.names)} by its dataset.json, "
-                f"but the scheme asked for is {', '.join(chosen.names)}. "
-                "Leave the scheme out, or choose one that begins with these."
-            )
+        chosen = find_scheme(scheme)
+        if described is not None and self._label_order is None:
+            require_begins(chosen, described, f"{str(self._storage.path)!r}")
         return chosen
 
     def _described_scheme(self) -> RegionScheme | None:
@@ -174,15 +170,30 @@ class FolderDataset(PairDataset):
         return holding[0]
 
 
-def find_scheme(name: str) -> RegionScheme:
-    """A scheme by its name in ``regions.SCHEMES``.
+def find_scheme(name: RegionScheme | str) -> RegionScheme:
+    """A scheme by its name in ``regions.SCHEMES``, or the scheme itself.
 
     Raises:
         InputError: no such scheme; the message lists the known ones.
     """
+    if isinstance(name, RegionScheme):
+        return name
     if name not in SCHEMES:
         raise unknown_name("region scheme", name, SCHEMES)
     return SCHEMES[name]
+
+
+def require_begins(chosen: RegionScheme, stored: RegionScheme, where: str) -> None:
+    """Check that a scheme begins with the one that data say they have.
+
+    Raises:
+        InputError: it does not.
+    """
+    if chosen.names[: len(stored)] != stored.names:
+        raise InputError(
+            f"the labels of {where} are {', '.join(stored.names)}, as the data say, but the scheme asked for is "
+            f"{', '.join(chosen.names)}. Leave the scheme out, or choose one that begins with these."
+        )
 
 
 def _root(storage: Storage) -> str:
@@ -237,7 +248,7 @@ def _unread(storage: Storage, root: str) -> list[str]:
 def _require_partners(
     storage: Storage, images: Mapping[str, str], labels: Mapping[str, str], unread: Sequence[str]
 ) -> None:
-    """Check that every picture has a label map and the reverse; ``unread`` may tell why one has not."""
+    """Check that every picture has a label map and the reverse; ``unread`` may explain what is missing."""
     root = _root(storage)
     for some, others, missing, place in (
         (images, labels, "without label map", f"{root}label/"),

@@ -118,12 +118,13 @@ class PairFiles:
         name = f"{index:0{self._digits}}"
         return f"image/{name}{self._suffix}", f"label/{name}.png"
 
-    def read(self, index: int) -> tuple[bytes, bytes] | None:
-        """Picture and label map, None if they are not both there."""
-        try:
-            image, labels = ((self._folder / name).read_bytes() for name in self.names(index))
-        except OSError:
-            return None
+    def read(self, index: int) -> tuple[bytes, bytes]:
+        """Picture and label map.
+
+        Raises:
+            OSError: they are not both there.
+        """
+        image, labels = ((self._folder / name).read_bytes() for name in self.names(index))
         return image, labels
 
     def write(self, index: int, image: bytes, labels: bytes) -> None:
@@ -167,13 +168,12 @@ class Preparing(Dataset[Done | Refused]):
 
     def _kept(self, index: int, fingerprint: str) -> Encoded | None:
         entry = self._entries.get(index)
-        files = self._files.read(index) if entry is not None and entry.fingerprint == fingerprint else None
-        if entry is None or files is None:
+        if entry is None or entry.fingerprint != fingerprint:
             return None
-        image, stored = files
         try:
+            image, stored = self._files.read(index)
             labels = read_labels(stored, f"label map {index}", self._encoder.dataset.regions)
-        except InputError:
+        except (InputError, OSError):
             return None
         record = self._encoder.record(index, image, stored, labels)
         return Encoded(image, stored, record) if (record.image, record.labels) == entry[1:] else None

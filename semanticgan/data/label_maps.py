@@ -37,13 +37,10 @@ def read_labels(
     """A label map: a palette, grey or 16-bit file whose values are ids, or a file in the scheme's colours.
 
     Args:
-        source: a path, or the bytes of a file.
-        name: what to call the map in messages; the path if not given.
+        source, name, max_megapixels, orientation: as of :func:`~semanticgan.data.decoding.decode`.
         scheme: what the ids mean.
         table: uint8 [256] from the file's ids to the scheme's, 255 where there is none (``regions.relabel_table``).
             The values are ids then, whatever their colours.
-        max_megapixels: the limit on its size.
-        orientation: 1 to 8, how to turn the stored pixels; what the file says if not given.
 
     Returns:
         uint8 [H, W], ids below ``len(scheme)``.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.data import pictures
 from semanticgan.data.encoding import Encoded, Record
-from semanticgan.data.folders import find_scheme
+from semanticgan.data.folders import find_scheme, require_begins
 from semanticgan.data.label_maps import read_labels
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.errors import InputError, MissingFileError, UnwritableError
@@ -75,7 +75,10 @@ class LmdbDataset(PairDataset):
                 f"{str(path)!r} holds pairs of {self.size} pixels, but {size} are asked for. Ask for {self.size}, or "
                 f"prepare another with `prepare-data ... --size {size} --format lmdb`."
             )
-        self.regions = _choose_scheme(RegionScheme.from_dict(self.metadata["regions"]), scheme, str(path))
+        self.regions = stored = RegionScheme.from_dict(self.metadata["regions"])
+        if scheme not in (None, "guess"):
+            self.regions = find_scheme(scheme)
+            require_begins(self.regions, stored, f"{str(path)!r}")
 
     def __len__(self) -> int:
         return self._length
@@ -263,7 +266,7 @@ def _key(index: int, kind: str) -> bytes:
 
 @contextmanager
 def _unlocked(path: Path) -> Iterator[lmdb.Transaction]:
-    """A file that this process alone writes, without the table of readers, where a killed one would stay for ever."""
+    """A file that only this process writes, opened without the reader table, which a killed reader would block."""
     import lmdb
 
     with lmdb.open(str(path.parent), readonly=True, lock=False) as environment, environment.begin() as transaction:
@@ -291,18 +294,6 @@ def _find_file(path: str | Path) -> Path:
             + (others or "Give the folder that `prepare-data ... --format lmdb` wrote.")
         )
     return (path if path.name == FILE else path / FILE).resolve()
-
-
-def _choose_scheme(stored: RegionScheme, wanted: RegionScheme | str | None, where: str) -> RegionScheme:
-    if wanted is None or wanted == "guess":
-        return stored
-    chosen = wanted if isinstance(wanted, RegionScheme) else find_scheme(wanted)
-    if chosen.names[: len(stored)] != stored.names:
-        raise InputError(
-            f"the labels of {where!r} are {', '.join(stored.names)}, but the scheme asked for is "
-            f"{', '.join(chosen.names)}. Leave the scheme out, or choose one that begins with these."
-        )
-    return chosen
 
 
 def _identity(path: Path) -> _Identity:

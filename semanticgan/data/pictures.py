@@ -31,12 +31,8 @@ def read_picture(
     """A picture as it is meant to be seen.
 
     The EXIF orientation is applied, transparency is laid over white; grey, palette, CMYK and 16-bit values become
-    8-bit RGB (colour profiles are not applied). Of an animation the first frame is read.
-
-    Args:
-        source: a path, or the bytes of a file.
-        name: what to call the picture in messages; the path if not given.
-        max_megapixels: the limit on its size.
+    8-bit RGB (colour profiles are not applied). Of an animation the first frame is read. Arguments as of
+    :func:`~semanticgan.data.decoding.decode`.
 
     Returns:
         uint8 [H, W, 3], RGB.

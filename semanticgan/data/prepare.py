@@ -46,9 +46,10 @@ from semanticgan.data.prepared_files import (
 from semanticgan.data.reading import num_processors, read_all
 from semanticgan.data.report import Gathered, warnings_of
 from semanticgan.data.storage import first_names
-from semanticgan.errors import DataWarning, ExistingFileError, InputError, UnwritableError, unknown_name
-from semanticgan.files import require_free, sync_folder, user_path
+from semanticgan.errors import DataWarning, ExistingFileError, InputError, unknown_name
+from semanticgan.files import make_folder, require_free, sync_folder, user_path
 from semanticgan.places import held
+from semanticgan.progress import Progress
 
 FORMATS = ("folder", "lmdb")
 
@@ -89,7 +90,7 @@ def prepare(
     skipped: Sequence[str] = (),
     workers: int | None = None,
     overwrite: bool = False,
-    progress: bool = False,
+    progress: Progress | bool = False,
 ) -> Prepared:
     """Write every pair of a dataset, at the dataset's side.
 
@@ -102,9 +103,9 @@ def prepare(
         attributes: what is known of a picture by its index, JSON-able; in ``attributes.jsonl`` or the pair's record.
         sources: where the pairs come from, for the report.
         skipped: names of pictures that the dataset leaves out, for the report.
-        workers: processes; None for one a processor.
+        workers: processes; None for one per processor.
         overwrite: replace an earlier output of this function that holds no other files.
-        progress: show a bar on stderr.
+        progress: told of every pair; True shows a bar on stderr.
 
     Raises:
         ExistingFileError: ``out`` exists and ``overwrite`` is false, or is no output of this function.
@@ -114,6 +115,33 @@ def prepare(
 
     Warns:
         DataWarning: label maps are blank, or no picture has a region.
+    """
+    plan = _plan(dataset, output_format, picture_format)
+    out = user_path(out, "output")
+    if out.name in ("", ".."):  # such as "."
+        out = out.resolve()
+    _require_replaceable(out, overwrite)
+    refusal = f"another process is preparing {str(out)!r}. Wait until it ends, or choose another output."
+    make_folder(out.parent)
+    with held(out.with_name(f".{out.name}.lock"), refusal, keep=False):
+        _finish_replacing(out)
+        replaceable = _require_replaceable(out, overwrite)
+        partial = out.with_name(f".{out.name}.preparing")
+        _open_partial(partial, plan)
+        encoder = Encoder(dataset, plan["picture_format"], attributes, sources)
+        work = _Work(encoder, partial, plan, num_processors() if workers is None else workers, progress)
+        report = _prepare(work, skipped)
+        _publish(partial, out, replaceable)
+    for warning in warnings_of(report, len(dataset)):
+        warnings.warn(warning, DataWarning, stacklevel=2)
+    return Prepared(out, len(dataset), dataset.size, report["digest"], report["shares"], report)
+
+
+def _plan(dataset: PairDataset, output_format: str, picture_format: str | None) -> dict[str, Any]:
+    """What is written of the set before its pairs.
+
+    Raises:
+        InputError: a dataset without labels, or an unknown format.
     """
     if not dataset.labelled:
         raise InputError("these pictures have no label maps, so there are no pairs to prepare. Use them as they are.")
@@ -125,11 +153,7 @@ def prepare(
         picture_format = "jpeg" if output_format == "lmdb" and dataset.size > LARGEST_PNG else "png"
     if picture_format not in PICTURE_FORMATS:
         raise unknown_name("picture format", picture_format, PICTURE_FORMATS)
-    out = user_path(out, "output")
-    if out.name in ("", ".."):  # such as "."
-        out = out.resolve()
-    _require_replaceable(out, overwrite)
-    plan = {
+    return {
         "format": 1,
         "size": dataset.size,
         "count": len(dataset),
@@ -138,25 +162,6 @@ def prepare(
         "output_format": output_format,
         "picture_format": picture_format,
     }
-    refusal = f"another process is preparing {str(out)!r}. Wait until it ends, or choose another output."
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnwritableError(
-            f"cannot create the folder {str(out.parent)!r} ({error.strerror}). Choose another output."
-        ) from error
-    with held(out.with_name(f".{out.name}.lock"), refusal, keep=False):
-        _finish_replacing(out)
-        replaceable = _require_replaceable(out, overwrite)
-        partial = out.with_name(f".{out.name}.preparing")
-        _open_partial(partial, plan)
-        encoder = Encoder(dataset, picture_format, attributes, sources)
-        work = _Work(encoder, partial, plan, num_processors() if workers is None else workers, progress)
-        report = _prepare(work, skipped)
-        _publish(partial, out, replaceable)
-    for warning in warnings_of(report, len(dataset)):
-        warnings.warn(warning, DataWarning, stacklevel=2)
-    return Prepared(out, len(dataset), dataset.size, report["digest"], report["shares"], report)
 
 
 @dataclass(frozen=True)
@@ -167,14 +172,13 @@ class _Work:
     folder: Path
     plan: Mapping[str, Any]
     workers: int
-    progress: bool
+    progress: Progress | bool
 
     def files(self) -> PairFiles:
         return PairFiles(self.folder, self.plan["count"], self.plan["picture_format"])
 
     def read(self, items: Preparing, first: int = 0) -> Iterator[Done | Refused]:
-        bar = "preparing pictures" if self.progress else None
-        return read_all(items, self.workers if self.workers > 1 else 0, bar, first)
+        return read_all(items, self.workers if self.workers > 1 else 0, self.progress, "preparing pictures", first)
 
 
 def _prepare(work: _Work, skipped: Sequence[str]) -> dict[str, Any]:
@@ -306,7 +310,7 @@ class _Complaints:
         """Take in a pair.
 
         Raises:
-            InputError: there are so many that the data as a whole are wrong.
+            InputError: there are too many; the data as a whole are wrong.
         """
         self._complaints.append(refused.complaint)
         if len(self._complaints) >= _MOST_COMPLAINTS:
@@ -376,11 +380,5 @@ def _finish_replacing(out: Path) -> None:
 
 def _require_replaceable(out: Path, overwrite: bool) -> list[str]:
     """Names of the files of an earlier output, which is replaced when asked for, and only if it holds nothing else."""
-    if not os.path.lexists(out):
-        require_free(out)
-        return []
-    if not overwrite:
-        raise ExistingFileError(
-            f"output {str(out)!r} exists already. Choose another name, or add --overwrite to replace it."
-        )
-    return files_of_set(require_free(out, overwrite))
+    require_free(out, overwrite)
+    return files_of_set(out) if os.path.lexists(out) else []

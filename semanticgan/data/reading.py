@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from semanticgan.data.workers import loaded, worker_options
 from semanticgan.errors import InputError
+from semanticgan.progress import Progress, to_progress
 
 Item = TypeVar("Item")
 
@@ -35,17 +36,25 @@ class ErrorsAsItems(Dataset[Item | InputError], Generic[Item]):
             return error
 
 
-def read_all(dataset: Dataset[Item], workers: int = 0, progress: str | None = None, first: int = 0) -> Iterator[Item]:
+def read_all(
+    dataset: Dataset[Item],
+    workers: int = 0,
+    progress: Progress | bool = False,
+    what: str = "reading pictures",
+    first: int = 0,
+) -> Iterator[Item]:
     """Every item from ``first`` on once, in order.
 
     Args:
         dataset: with a length.
         workers: processes that read; 0 reads in this one.
-        progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
+        progress: told of every item.
+        what: name of the work.
         first: index to begin at, the ones before being done.
 
     Raises:
         InputError: what the dataset raised, or a worker that died or froze.
+        Cancelled: by ``progress``.
     """
     count = len(dataset)  # type: ignore[arg-type]
     loader = DataLoader(
@@ -57,18 +66,10 @@ def read_all(dataset: Dataset[Item], workers: int = 0, progress: str | None = No
         generator=torch.Generator(),  # or starting the loader would draw from torch's global stream
         **worker_options(workers),
     )
-    from tqdm import tqdm
-
-    # Without a name or a terminal there is no bar; after an error it is wiped, so that the message stands alone.
-    hidden = None if progress is not None else True
-    with tqdm(desc=progress, total=count, initial=first, unit="picture", disable=hidden) as bar:
-        try:
-            for item in loaded(loader):
-                yield item
-                bar.update()
-        except InputError:
-            bar.leave = False
-            raise
+    with to_progress(progress).steps(what, count, first=first) as step:
+        for item in loaded(loader):
+            yield item
+            step()
 
 
 def num_processors() -> int:

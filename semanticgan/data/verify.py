@@ -13,8 +13,9 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from semanticgan import extras
-from semanticgan.data.encoding import PICTURE_SUFFIX, Record
+from semanticgan.data.encoding import Record
 from semanticgan.data.folders import FolderDataset
+from semanticgan.data.kept import PairFiles
 from semanticgan.data.lmdb_pairs import LmdbDataset, is_lmdb
 from semanticgan.data.pairs import PairDataset
 from semanticgan.data.prepared_files import SUMS
@@ -24,15 +25,16 @@ from semanticgan.data.storage import first_names
 from semanticgan.data.workers import WorkerLost
 from semanticgan.errors import InputError, MissingFileError
 from semanticgan.files import user_path
+from semanticgan.progress import Progress
 
 
-def verify(path: str | Path, workers: int | None = None, progress: bool = False) -> dict[str, Any]:
+def verify(path: str | Path, workers: int | None = None, progress: Progress | bool = False) -> dict[str, Any]:
     """Read everything that ``prepare`` wrote, in worker processes: a badly damaged LMDB ends a process that reads it.
 
     Args:
         path: the folder that it wrote.
-        workers: processes; None for one a processor, and never none.
-        progress: show a bar on stderr.
+        workers: processes; None for one per processor; at least one is used.
+        progress: told of every pair; True shows a bar on stderr.
 
     Returns:
         JSON-able: path, count, size, digest, bytes, seconds.
@@ -46,8 +48,8 @@ def verify(path: str | Path, workers: int | None = None, progress: bool = False)
     gathered, broken = Gathered(checks.dataset.regions), []
     start = time.perf_counter()
     try:
-        bar = "verifying pictures" if progress else None
-        for checked in read_all(checks, max(1, num_processors() if workers is None else workers), bar):
+        workers = max(1, num_processors() if workers is None else workers)
+        for checked in read_all(checks, workers, progress, "verifying pictures"):
             if checked.complaint is None:
                 gathered.add(checked.name, checked.record)
             else:
@@ -135,22 +137,20 @@ class _LmdbChecks(_Checks):
 class _FolderChecks(_Checks):
     def __init__(self, path: Path, described: dict[str, Any]) -> None:
         self.dataset = FolderDataset(path, described["size"])
-        self._path = path
-        self._suffix = PICTURE_SUFFIX[described.get("picture_format", "png")]
-        self._digits = max(5, len(str(described["count"] - 1)))
+        self._files = PairFiles(path, described["count"], described.get("picture_format", "png"))
         sums = (path / SUMS).read_text().splitlines() if (path / SUMS).exists() else []
         self._sums = {name: digest for digest, _, name in (line.partition("  ") for line in sums)}
 
     def name(self, index: int) -> str:
-        return f"{index:0{self._digits}}{self._suffix}"
+        return Path(self._files.names(index)[0]).name
 
     def stored(self, index: int) -> tuple[bytes, bytes, Record]:
-        names = f"image/{self.name(index)}", f"label/{Path(self.name(index)).stem}.png"
         try:
-            image, labels = ((self._path / name).read_bytes() for name in names)
+            image, labels = self._files.read(index)
         except OSError as error:
             raise InputError(f"pair {self.name(index)!r} cannot be read ({error.strerror})") from error
-        return image, labels, Record(self._sums.get(names[0], ""), self._sums.get(names[1], ""), [])
+        picture_sum, labels_sum = (self._sums.get(name, "") for name in self._files.names(index))
+        return image, labels, Record(picture_sum, labels_sum, [])
 
 
 def _open(path: Path) -> tuple[_Checks, dict[str, Any]]:

@@ -46,7 +46,7 @@ class WorkerLost(InputError):
 
 
 def worker_options(workers: int, start_method: str | None = None) -> dict[str, Any]:
-    """Arguments of a ``DataLoader`` with so many workers; 0 reads in this process.
+    """Arguments of a ``DataLoader`` with this number of workers; 0 reads in this process.
 
     Args:
         workers: processes.

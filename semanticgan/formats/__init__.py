@@ -1,1 +1,1 @@
-"""Files that nobody vouches for, read without running anything in them and without believing their sizes."""
+"""Untrusted files, read without running anything in them and without trusting the sizes they state."""

@@ -1,4 +1,4 @@
-"""Reading ``.npy`` arrays that nobody vouches for: never a pickle, and no more than the file holds."""
+"""Untrusted ``.npy`` arrays: never a pickle, and no more than the file holds."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from semanticgan.errors import InputError
 
+_DEEPEST = 20  # levels of the JSON in metadata
 _LARGEST = 2**24  # bytes; the region table of 255 regions has 20 kB, other tools' lists of labels some MB
 
 
@@ -25,14 +26,45 @@ def loads(content: str | bytes, name: str) -> Any:
     if len(content) > _LARGEST:
         raise InputError(f"{name!r} has {len(content):,} bytes; at most {_LARGEST:,} are read. Shorten it.")
     try:
-        return json.loads(
-            content, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite_number
-        )
-    except RecursionError as error:
-        raise InputError(f"{name!r} is nested too deeply. Correct or remove it.") from error
+        return _parse(content)
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{name!r} is not JSON ({reason}). Correct or remove it.") from error
+
+
+def parse_json(text: str, numbers_only: bool = True) -> Any:
+    """The value of a JSON text in a file's metadata.
+
+    Args:
+        text: the JSON.
+        numbers_only: refuse NaN and Infinity, which are not JSON; else they become None.
+
+    Raises:
+        ValueError: no JSON, a name that comes twice, or more than 20 levels.
+    """
+    value = _parse(text, numbers_only)
+    _require_shallow(value)
+    return value
+
+
+def parse_object(text: str, numbers_only: bool = True) -> dict[str, Any]:
+    """As :func:`parse_json`, of a JSON object."""
+    value = parse_json(text, numbers_only)
+    if not isinstance(value, dict):
+        raise ValueError(f"a JSON object is needed, got {type(value).__name__}")
+    return value
+
+
+def _parse(content: str | bytes, numbers_only: bool = True) -> Any:
+    try:
+        return json.loads(
+            content,
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant if numbers_only else lambda _: None,
+            parse_float=_finite_number if numbers_only else float,
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,3 +85,11 @@ def _finite_number(text: str) -> float:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a number in JSON")
+
+
+def _require_shallow(value: Any, levels: int = _DEEPEST) -> None:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if inside and not levels:
+        raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+    for item in inside:
+        _require_shallow(item, levels - 1)

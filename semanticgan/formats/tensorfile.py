@@ -1,7 +1,7 @@
 """``.safetensors`` files: written with bytes that follow from the content alone, read with a check of the header first.
 
-A header says how many numbers of which type follow, and the metadata what they are. Neither is believed: the library
-compares the header with the file's length before a tensor is read, and JSON in the metadata is limited in depth.
+A header says how many numbers of which type follow. It is not believed: the library compares it with the file's length
+before a tensor is read.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from semanticgan.errors import WeightsError
+from semanticgan.formats.strict_json import parse_json as parse_json
+from semanticgan.formats.strict_json import parse_object as parse_object
 
 LARGEST_HEADER = 4_000_000
 """Bytes of names, shapes and metadata that are read; the bundled models have 40,000."""
 
-_DEEPEST_JSON = 20
 _NUM_LENGTH_BYTES = 8  # a file begins with the length of its header, little-endian
 _FLOATS: Mapping[str, torch.dtype] = MappingProxyType(
     {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -139,45 +140,6 @@ def open_tensors(path: Path, what: str) -> TensorFile:
 def _entry(described: Mapping[str, Any]) -> Entry:
     start, end = described["data_offsets"]
     return Entry(described["dtype"], tuple(described["shape"]), start, end)
-
-
-def parse_json(text: str, numbers_only: bool = True) -> Any:
-    """The value of JSON that a file holds.
-
-    Args:
-        text: the JSON.
-        numbers_only: refuse NaN and Infinity, which are not JSON; else they become None.
-
-    Raises:
-        ValueError: no JSON, or one of more than 20 levels.
-    """
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant if numbers_only else lambda _: None)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    _require_shallow(value)
-    return value
-
-
-def parse_object(text: str, numbers_only: bool = True) -> dict[str, Any]:
-    """As :func:`parse_json`, of a JSON object."""
-    value = parse_json(text, numbers_only)
-    if not isinstance(value, dict):
-        raise ValueError(f"a JSON object is needed, got {type(value).__name__}")
-    return value
-
-
-def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def _require_shallow(value: Any, levels: int = _DEEPEST_JSON) -> None:
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if inside and not levels:
-        raise ValueError(f"it is nested more than {_DEEPEST_JSON} levels deep")
-    for item in inside:
-        if isinstance(item, (dict, list)):
-            _require_shallow(item, levels - 1)
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:

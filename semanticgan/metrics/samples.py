@@ -69,7 +69,7 @@ def dataset_pictures(
     """
     pictures: list[Tensor] = []
     chosen: Subset[Pair] = Subset(dataset, indices)
-    for pair in read_all(chosen, workers, progress):
+    for pair in read_all(chosen, workers, progress is not None, progress or ""):
         pictures.append(pair.image)
         if len(pictures) == batch_size:
             yield torch.stack(pictures)

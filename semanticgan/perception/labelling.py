@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from semanticgan.data.decoding import MAX_MEGAPIXELS
-from semanticgan.data.encoding import Source, side_of_file
+from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header
+from semanticgan.data.encoding import Source
 from semanticgan.data.pairs import Pair, content_key
 from semanticgan.data.unlabelled import PictureDataset
 from semanticgan.errors import InputError
@@ -51,7 +51,7 @@ class ParsedPictures(PictureDataset):
     def source(self, index: int) -> Source:
         """Name of a picture and its side as a file; its label map has the side of the pairs."""
         name = self._names[index]
-        side = side_of_file(self._storage.read(name), self._storage.label(name))
+        side = read_header(self._storage.read(name), self._storage.label(name)).size
         return Source(name, side, (self.size, self.size))
 
     def attributes(self, index: int) -> dict[str, str]:

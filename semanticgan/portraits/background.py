@@ -6,14 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.geometry import Array, circle, smooth
 from semanticgan.portraits.palette import Colour, blend, hsv
 from semanticgan.portraits.shading import Sitter
 
 _SIDE = 96
-_CIRCLE = np.stack(
-    [np.cos(np.linspace(0, 2 * np.pi, 24, endpoint=False)), np.sin(np.linspace(0, 2 * np.pi, 24, endpoint=False))], 1
-)
+_CIRCLE = circle(24)
 
 
 def draw_background(sitter: Sitter, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -32,23 +30,15 @@ def draw_background(sitter: Sitter, side: int, rng: np.random.Generator) -> NDAr
         ground += (np.array(blend(first, (255, 250, 228), 0.75)) - ground) * glow
     elif kind == "bokeh":
         for x, y, radius, tone in shapes:
-            _lay(
-                ground,
-                np.array([x, 0.9 * y]) + (0.035 + 0.075 * radius) * _CIRCLE,
-                blend(first, (255, 246, 214), 0.3 + 0.6 * tone),
-                0.42,
-            )
+            spot = np.array([x, 0.9 * y]) + (0.035 + 0.075 * radius) * _CIRCLE
+            _lay(ground, spot, blend(first, (255, 246, 214), 0.3 + 0.6 * tone), 0.42)
     elif kind in ("hills", "dusk"):
         _lay_hills(ground, first, second, shapes, kind == "dusk")
     elif kind == "leaves":
         for x, y, turn, tone in shapes:
-            spot = (-0.02 + 0.28 * x) if turn < 0.5 else (0.74 + 0.28 * x)
-            _lay(
-                ground,
-                _leaf(np.array([spot, y]), 0.11 + 0.06 * tone, 6.28 * tone),
-                blend(second, hsv(0.36, 0.45, 0.55), 0.35 + 0.4 * tone),
-                0.75,
-            )
+            place = np.array([(-0.02 if turn < 0.5 else 0.74) + 0.28 * x, y])
+            green = blend(second, hsv(0.36, 0.45, 0.55), 0.35 + 0.4 * tone)
+            _lay(ground, _leaf(place, 0.11 + 0.06 * tone, 6.28 * tone), green, 0.75)
     elif kind == "arch":
         top = np.linspace(np.pi, 2 * np.pi, 30)
         arch = np.stack([0.5 + 0.44 * np.cos(top), 0.46 + 0.40 * np.sin(top)], axis=1)
@@ -56,12 +46,8 @@ def draw_background(sitter: Sitter, side: int, rng: np.random.Generator) -> NDAr
     elif kind == "rays":
         for k in range(0, 24, 2):
             ends = np.array([[np.cos(t), np.sin(t)] for t in (k * np.pi / 12, (k + 1) * np.pi / 12)])
-            _lay(
-                ground,
-                np.concatenate([[(0.5, 0.48)], np.array([0.5, 0.48]) + ends]),
-                blend(first, (255, 250, 230), 0.5),
-                0.34,
-            )
+            ray = np.concatenate([[(0.5, 0.48)], np.array([0.5, 0.48]) + ends])
+            _lay(ground, ray, blend(first, (255, 250, 230), 0.5), 0.34)
     soft = cv2.GaussianBlur(ground, (0, 0), 0.8)
     return np.asarray(cv2.resize(np.clip(soft, 0, 255).astype(np.uint8), (side, side)), dtype=np.uint8)
 

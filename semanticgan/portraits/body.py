@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from semanticgan.portraits.canvas import Canvas
 from semanticgan.portraits.features import SIDES
-from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.geometry import Array, smooth, taper
 from semanticgan.portraits.palette import Colour, blend, luminance, ramp, shade
 from semanticgan.portraits.shading import LightField, Sitter, texture
 
@@ -35,20 +35,12 @@ def draw_ear(canvas: Canvas, sitter: Sitter, side: int, paint: NDArray[np.uint8]
     canvas.paint(canvas.cover(outline), paint, "ear")
     canvas.veil(outline, palette.blush, 0.35 * sitter.style.blush)
     tone = blend(palette.skin_shadow, palette.line, 0.25)
-    rim = smooth(
-        ear_point(
-            sitter,
-            side,
-            np.array([0.014, 0.026, 0.041, 0.042, 0.030]),
-            np.array([-0.030, -0.046, -0.034, -0.004, 0.028]),
-        ),
-        14,
-    )
-    canvas.stroke(rim, 0.0055 * np.sin(np.linspace(0.3, 2.9, 14)) * sitter.style.line, tone)
-    fold = smooth(
-        ear_point(sitter, side, np.array([0.010, 0.024, 0.020, 0.008]), np.array([-0.012, 0.000, 0.022, 0.030])), 10
-    )
-    canvas.stroke(fold, 0.008 * np.sin(np.linspace(0.2, 2.9, 10)) * sitter.style.line, tone)
+    out, v = np.array([0.014, 0.026, 0.041, 0.042, 0.030]), np.array([-0.030, -0.046, -0.034, -0.004, 0.028])
+    rim = smooth(ear_point(sitter, side, out, v), 14)
+    canvas.stroke(rim, 0.0055 * taper(14, 0.3, 2.9) * sitter.style.line, tone)
+    out, v = np.array([0.010, 0.024, 0.020, 0.008]), np.array([-0.012, 0.000, 0.022, 0.030])
+    fold = smooth(ear_point(sitter, side, out, v), 10)
+    canvas.stroke(fold, 0.008 * taper(10, 0.2, 2.9) * sitter.style.line, tone)
 
 
 class Body:
@@ -71,15 +63,11 @@ class Body:
         """Outline of neck and chest, down past the picture's edge; wider where the shoulders are ``bare``."""
         h = self.half
         shoulder = 1.65 if bare else 1.35
-        sides = [
-            smooth(
-                np.array([
-                    (self.top[0] + s * h, self.top[1]), (self.x + s * h * 0.97, self.collar - 0.05),
-                    (self.x + s * h * 1.10, self.collar), (self.x + s * shoulder * h, self.collar + 0.026 * shoulder),
-                ]), 16,
-            )
-            for s in SIDES
-        ]  # fmt: skip
+        sides = []
+        for s in SIDES:
+            across = [self.top[0] + s * h, *(self.x + s * h * np.array([0.97, 1.10, shoulder]))]
+            down = [self.top[1], self.collar - 0.05, self.collar, self.collar + 0.026 * shoulder]
+            sides.append(smooth(np.stack([across, down], axis=1), 16))
         bottom = np.array([(self.x + shoulder * h, 1.2), (self.x - shoulder * h, 1.2)])
         return np.concatenate([sides[0][::-1], sides[1], bottom])
 
@@ -112,46 +100,18 @@ def cloth_outline(sitter: Sitter, body: Body) -> tuple[Array, Array]:
     left, right = body.shoulders()
     if kind == "turtleneck":
         rise = min(0.055, c - body.chin - 0.014)
-        neckline = np.array(
-            [
-                (x - 1.04 * h, c - rise),
-                (x - 0.5 * h, c - rise + 0.012),
-                (x, c - rise + 0.016),
-                (x + 0.5 * h, c - rise + 0.012),
-                (x + 1.04 * h, c - rise),
-            ]
-        )
+        edge, side, middle = c - rise, c - rise + 0.012, c - rise + 0.016
+        neckline = np.stack([x + h * np.array([-1.04, -0.5, 0, 0.5, 1.04]), [edge, side, middle, side, edge]], axis=1)
     elif kind in ("v-neck", "suit"):
-        neckline = np.array(
-            [
-                (x - 1.12 * h, c - 0.016),
-                (x - 0.62 * h, c + 0.030),
-                (x, min(c + 0.095, 0.985)),
-                (x + 0.62 * h, c + 0.030),
-                (x + 1.12 * h, c - 0.016),
-            ]
-        )
+        edge, side, middle = c - 0.016, c + 0.030, min(c + 0.095, 0.985)
+        neckline = np.stack([x + h * np.array([-1.12, -0.62, 0, 0.62, 1.12]), [edge, side, middle, side, edge]], axis=1)
     elif kind == "scoop":
         left, right = left[7:], right[7:]
-        neckline = np.array(
-            [
-                left[0],
-                (x - 1.2 * h, min(c + 0.066, 0.958)),
-                (x, min(c + 0.088, 0.975)),
-                (x + 1.2 * h, min(c + 0.066, 0.958)),
-                right[0],
-            ]
-        )
+        side, middle = min(c + 0.066, 0.958), min(c + 0.088, 0.975)
+        neckline = np.array([left[0], (x - 1.2 * h, side), (x, middle), (x + 1.2 * h, side), right[0]])
     else:
-        neckline = np.array(
-            [
-                (x - 1.14 * h, c - 0.018),
-                (x - 0.68 * h, c + 0.016),
-                (x, c + 0.030),
-                (x + 0.68 * h, c + 0.016),
-                (x + 1.14 * h, c - 0.018),
-            ]
-        )
+        edge, side, middle = c - 0.018, c + 0.016, c + 0.030
+        neckline = np.stack([x + h * np.array([-1.14, -0.68, 0, 0.68, 1.14]), [edge, side, middle, side, edge]], axis=1)
     line = smooth(neckline, 30)
     if kind in ("v-neck", "suit"):
         line = np.concatenate([np.linspace(neckline[0], neckline[2], 15), np.linspace(neckline[2], neckline[4], 15)])
@@ -219,16 +179,10 @@ def _draw_shirt_front(canvas: Canvas, sitter: Sitter, body: Body, line: Array) -
     """White shirt and tie under a jacket."""
     x, c, h = body.x, body.collar, body.half
     white = (244, 244, 248)
-    canvas.fill(
-        np.array([(x - 1.14 * h, c - 0.016), (x, c + 0.028), (x + 1.14 * h, c - 0.016), (x + h, 1.2), (x - h, 1.2)]),
-        white,
-        "cloth",
-    )
-    canvas.fill(
-        np.array([(x - 0.020, c + 0.026), (x + 0.020, c + 0.026), (x + 0.034, 1.2), (x - 0.034, 1.2)]),
-        sitter.palette.accent,
-        "cloth",
-    )
+    front = [(x - 1.14 * h, c - 0.016), (x, c + 0.028), (x + 1.14 * h, c - 0.016), (x + h, 1.2), (x - h, 1.2)]
+    canvas.fill(np.array(front), white, "cloth")
+    tie = [(x - 0.020, c + 0.026), (x + 0.020, c + 0.026), (x + 0.034, 1.2), (x - 0.034, 1.2)]
+    canvas.fill(np.array(tie), sitter.palette.accent, "cloth")
 
 
 def _draw_collar(canvas: Canvas, sitter: Sitter, body: Body) -> None:
@@ -238,15 +192,8 @@ def _draw_collar(canvas: Canvas, sitter: Sitter, body: Body) -> None:
     colour = (250, 250, 252) if suit else shade(sitter.palette.cloth, 0.22)
     toward = float(np.sign(sitter.light[0]))
     for s in SIDES:
-        wing = np.array(
-            [
-                (x + s * 1.10 * h, c - 0.034),
-                (x + s * 1.24 * h, c + 0.004),
-                (x + s * 0.52 * h, c + 0.078),
-                (x + s * 0.03, c + 0.024),
-                (x + s * 0.55 * h, c + 0.010),
-            ]
-        )
+        across = s * np.array([1.10 * h, 1.24 * h, 0.52 * h, 0.03, 0.55 * h])
+        wing = np.stack([x + across, c + np.array([-0.034, 0.004, 0.078, 0.024, 0.010])], axis=1)
         canvas.fill(wing, shade(colour, 0.0 if s == toward else -0.10), "cloth")
         canvas.stroke(wing[[1, 2, 3]], 0.004, shade(colour, -0.35))
     if not suit:

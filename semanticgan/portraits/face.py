@@ -7,26 +7,18 @@ from numpy.typing import NDArray
 
 from semanticgan.portraits.canvas import Canvas, Mask, ribbon
 from semanticgan.portraits.features import EYE_HEIGHT, SIDES, light_nose, mouth_shape
-from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.geometry import Array, circle, smooth, taper
 from semanticgan.portraits.palette import Colour, blend, ramp, shade
 from semanticgan.portraits.shading import LightField, Sitter, texture
 
-_ANGLE = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-_CIRCLE = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
+_CIRCLE = circle(24)
 
 
 def skin_ramp(sitter: Sitter) -> NDArray[np.uint8]:
     """Skin from deep shadow to highlight, uint8 [256, 3]."""
     p = sitter.palette
-    return ramp(
-        [
-            (0.0, shade(p.skin_shadow, -0.22)),
-            (0.26, p.skin_shadow),
-            (0.52, blend(p.skin_shadow, p.skin, 0.88)),
-            (0.62, p.skin),
-            (1.0, p.skin_light),
-        ]
-    )
+    deep, middle = shade(p.skin_shadow, -0.22), blend(p.skin_shadow, p.skin, 0.88)
+    return ramp([(0.0, deep), (0.26, p.skin_shadow), (0.52, middle), (0.62, p.skin), (1.0, p.skin_light)])
 
 
 def face_paint(canvas: Canvas, sitter: Sitter, colours: NDArray[np.uint8], hair_mask: Mask) -> NDArray[np.uint8]:
@@ -57,37 +49,19 @@ def warm_face(canvas: Canvas, sitter: Sitter) -> None:
     a, palette, style = sitter.attributes, sitter.palette, sitter.style
     for side in SIDES:
         cheek = np.array([side * 0.152, 0.098]) + np.array([0.056, 0.040]) * _CIRCLE
-        canvas.veil(
-            sitter.trace(cheek),
-            palette.blush,
-            (0.34 + 0.24 * a.makeup) * (1 - 0.4 * a.skin_tone) * style.blush,
-            0.026,
-            ("face",),
-        )
+        strength = (0.34 + 0.24 * a.makeup) * (1 - 0.4 * a.skin_tone) * style.blush
+        canvas.veil(sitter.trace(cheek), palette.blush, strength, 0.026, ("face",))
         if a.makeup > 0.3:
             lid = np.array([side * 0.126, EYE_HEIGHT - 0.036]) + np.array([0.054, 0.020]) * _CIRCLE
             tone = blend(palette.skin_shadow, palette.lip, 0.5)
             canvas.veil(sitter.trace(lid), tone, 0.55 * a.makeup, 0.012, ("face",))
     if a.freckles:
-        spots = np.array(
-            [
-                (0.09, 0.070),
-                (0.115, 0.088),
-                (0.14, 0.068),
-                (0.165, 0.090),
-                (0.13, 0.110),
-                (0.10, 0.105),
-                (0.16, 0.115),
-                (0.075, 0.085),
-            ]
-        )
+        across = np.array([0.09, 0.115, 0.14, 0.165, 0.13, 0.10, 0.16, 0.075])
+        down = np.array([0.070, 0.088, 0.068, 0.090, 0.110, 0.105, 0.115, 0.085])
         for side in SIDES:
-            for u, v in spots:
-                canvas.veil(
-                    sitter.face(side * u + 0.0043 * _CIRCLE[:, 0], v + 0.0043 * _CIRCLE[:, 1]),
-                    shade(palette.skin_shadow, -0.15),
-                    0.75 * a.freckles,
-                )
+            for u, v in zip(across, down, strict=True):
+                spot = sitter.face(side * u + 0.0043 * _CIRCLE[:, 0], v + 0.0043 * _CIRCLE[:, 1])
+                canvas.veil(spot, shade(palette.skin_shadow, -0.15), 0.75 * a.freckles)
 
 
 def draw_beard(canvas: Canvas, sitter: Sitter) -> None:
@@ -116,30 +90,14 @@ def _beard_outline(sitter: Sitter) -> Array:
     """From ear to ear along the jaw, and back over cheeks and upper lip; a goatee keeps to the chin."""
     a, chin = sitter.attributes, sitter.head.chin
     if a.beard_style == "goatee":
-        edge = [
-            (-0.092, 0.165),
-            (-0.098, 0.225),
-            (-0.085, chin - 0.03),
-            (0, chin),
-            (0.085, chin - 0.03),
-            (0.098, 0.225),
-            (0.092, 0.165),
-            (0.0, 0.150),
-        ]
-        return sitter.trace(smooth(edge, 50, closed=True))
+        across = [-0.092, -0.098, -0.085, 0, 0.085, 0.098, 0.092, 0.0]
+        down = [0.165, 0.225, chin - 0.03, chin, chin - 0.03, 0.225, 0.165, 0.150]
+        return sitter.trace(smooth(np.stack([across, down], axis=1), 50, closed=True))
     v = np.array([-0.02, 0.08, 0.18, 0.25, chin - 0.03, chin])
     wide = sitter.head.half_width(v)
     jaw = smooth(np.stack([wide, v, np.array([-0.04, -0.03, -0.01, 0.03, 0.09, 0.16])], axis=1), 24)
-    cheek = np.array(
-        [
-            (0.955 * wide[0], -0.02),
-            (0.92 * wide[1], 0.045),
-            (0.205, 0.108),
-            (0.150, 0.152),
-            (0.085, 0.160),
-            (0.0, 0.146),
-        ]
-    )
+    across = [0.955 * wide[0], 0.92 * wide[1], 0.205, 0.150, 0.085, 0.0]
+    cheek = np.stack([across, [-0.02, 0.045, 0.108, 0.152, 0.160, 0.146]], axis=1)
     top = smooth(np.concatenate([cheek, cheek[:-1][::-1] * np.array([-1, 1])]), 50)
     right = sitter.pose.project(jaw)
     left = sitter.pose.project(jaw[::-1] * np.array([-1, 1, 1]))
@@ -165,4 +123,4 @@ def _draw_whiskers(canvas: Canvas, sitter: Sitter, colour: Colour) -> None:
         t = np.linspace(0.62, 0.96, 6)
         u, v = 0.235 * np.sin(angle) * t, 0.135 + (chin - 0.135) * np.cos(angle) * t
         tone = shade(colour, 0.13 if k % 2 else -0.20)
-        canvas.veil(ribbon(sitter.face(u, v), 0.007 * np.sin(np.linspace(0.3, 2.9, 6))), tone, 0.6, 0.0, ("face",))
+        canvas.veil(ribbon(sitter.face(u, v), 0.007 * taper(6, 0.3, 2.9)), tone, 0.6, 0.0, ("face",))

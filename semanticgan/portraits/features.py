@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from semanticgan.portraits.canvas import Canvas, ribbon
-from semanticgan.portraits.geometry import Array, smooth
+from semanticgan.portraits.geometry import Array, circle, smooth, taper
 from semanticgan.portraits.palette import Colour, blend, shade
 from semanticgan.portraits.shading import LightField, Sitter
 
 EYE_HEIGHT = -0.02
 MOUTH_HEIGHT = 0.198
-_CIRCLE = np.stack(
-    [np.cos(np.linspace(0, 2 * np.pi, 28, endpoint=False)), np.sin(np.linspace(0, 2 * np.pi, 28, endpoint=False))], 1
-)
+_CIRCLE = circle(28)
 SIDES = (-1, 1)
 """The picture's left and right."""
 
@@ -32,10 +30,8 @@ def eye_outline(sitter: Sitter, side: int) -> tuple[Array, Array]:
 
     def place(points: Array) -> Array:
         p, q = points[:, 0] * half, points[:, 1] * height
-        return np.stack(
-            [side * (centre[0] + p * np.cos(turn) - q * np.sin(turn)), centre[1] + p * np.sin(turn) + q * np.cos(turn)],
-            1,
-        )
+        u = centre[0] + p * np.cos(turn) - q * np.sin(turn)
+        return np.stack([side * u, centre[1] + p * np.sin(turn) + q * np.cos(turn)], axis=1)
 
     return place(upper), place(lower)
 
@@ -49,7 +45,7 @@ def draw_eye(canvas: Canvas, sitter: Sitter, side: int) -> None:
     _paint_eyeball(canvas, sitter, side, upper, mask)
 
     lid = sitter.trace(upper, 0.002)
-    weight = np.sin(np.linspace(0.25, 2.45, len(lid)))
+    weight = taper(len(lid), 0.25, 2.45)
     lash: Colour = blend((36, 22, 24), palette.brow, 0.25 if a.makeup else 0.5)
     width = (0.0085 + 0.0045 * a.makeup + (0.002 if a.presentation == "feminine" else 0)) * style.line
     canvas.stroke(lid, 0.003 + width * weight, lash)
@@ -59,11 +55,8 @@ def draw_eye(canvas: Canvas, sitter: Sitter, side: int) -> None:
         canvas.stroke(sitter.trace(wing, 0.002), np.linspace(0.008, 0.0015, 8) * (0.8 + 0.5 * a.makeup), lash)
     canvas.stroke(sitter.trace(lower[1:-2]), 0.0028 * style.line, blend(palette.skin_shadow, palette.line, 0.35))
     crease = upper[2:-1] + np.array([side * 0.004, -0.015 - 0.004 * a.makeup])
-    canvas.stroke(
-        sitter.trace(crease),
-        0.0042 * np.sin(np.linspace(0.3, 3.0, len(crease))) * style.line,
-        blend(palette.skin_shadow, palette.line, 0.45),
-    )
+    tone = blend(palette.skin_shadow, palette.line, 0.45)
+    canvas.stroke(sitter.trace(crease), 0.0042 * taper(len(crease), 0.3, 3.0) * style.line, tone)
     if a.wrinkles > 0.25:
         _draw_eye_age(canvas, sitter, side, lower)
 
@@ -105,15 +98,12 @@ def _draw_eye_age(canvas: Canvas, sitter: Sitter, side: int, lower: Array) -> No
     a, palette = sitter.attributes, sitter.palette
     tone = blend(palette.skin, palette.skin_shadow, 0.9)
     bag = lower[2:-1] + np.array([0, 0.021])
-    canvas.stroke(sitter.trace(bag), 0.005 * np.sin(np.linspace(0.2, 3.0, len(bag))) * a.wrinkles, tone)
+    canvas.stroke(sitter.trace(bag), 0.005 * taper(len(bag), 0.2, 3.0) * a.wrinkles, tone)
     corner = lower[0]
     for slope in (-0.5, 0.1, 0.65):
-        points = corner + np.array(
-            [[side * 0.014, slope * 0.010], [side * 0.028, slope * 0.026], [side * 0.040, slope * 0.040]]
-        )
-        canvas.stroke(
-            sitter.trace(smooth(points, 6)), np.linspace(0.0045, 0.001, 6) * a.wrinkles * (0.6 + 0.6 * a.smile), tone
-        )
+        points = corner + np.array([(0.014, 0.010), (0.028, 0.026), (0.040, 0.040)]) * np.array([side, slope])
+        width = np.linspace(0.0045, 0.001, 6) * a.wrinkles * (0.6 + 0.6 * a.smile)
+        canvas.stroke(sitter.trace(smooth(points, 6)), width, tone)
 
 
 def draw_brow(canvas: Canvas, sitter: Sitter, side: int) -> None:
@@ -123,18 +113,10 @@ def draw_brow(canvas: Canvas, sitter: Sitter, side: int) -> None:
     base = EYE_HEIGHT - 0.082 + rise - 0.004 * (a.brow_thickness - 1)
     arch = 0.016 + 0.009 * a.brow_arch
     u = np.array([0.050, 0.085, 0.135, 0.170, 0.198]) + 0.008 * a.eye_spacing
-    v = (
-        base
-        + np.array([0.003 - 0.006 * a.brow_raise, -0.008, -arch, -0.75 * arch, 0.35 * arch])
-        + np.linspace(0, -0.0010, 5) * a.eye_tilt
-    )
-    line = smooth(np.stack([side * u, v], axis=1), 16)
-    width = (
-        0.0245
-        * a.brow_thickness
-        * np.interp(np.linspace(0, 1, 16), [0, 0.07, 0.2, 0.5, 1], [0.25, 0.75, 0.98, 0.92, 0.10])
-    )
-    canvas.stroke(sitter.trace(line, 0.004), width, sitter.palette.brow, "eyebrow")
+    v = base + np.array([0.003 - 0.006 * a.brow_raise, -0.008, -arch, -0.75 * arch, 0.35 * arch])
+    line = smooth(np.stack([side * u, v + np.linspace(0, -0.0010, 5) * a.eye_tilt], axis=1), 16)
+    width = np.interp(np.linspace(0, 1, 16), [0, 0.07, 0.2, 0.5, 1], [0.25, 0.75, 0.98, 0.92, 0.10])
+    canvas.stroke(sitter.trace(line, 0.004), 0.0245 * a.brow_thickness * width, sitter.palette.brow, "eyebrow")
 
 
 def nose_lines(sitter: Sitter) -> dict[str, Array]:
@@ -181,25 +163,17 @@ def draw_nose(canvas: Canvas, sitter: Sitter) -> None:
     drop, width = 0.012 * a.nose_length, 0.046 * a.nose_width
     canvas.veil(ridge[14] + 0.032 * _CIRCLE, palette.blush, 0.30 * style.blush, 0.014, ("nose",))
     for side in SIDES:
-        wing = smooth(
-            sitter.head.on_face(
-                side * np.array([0.86, 1.03, 0.98, 0.80]) * width, np.array([0.084, 0.098, 0.113, 0.122]) + drop, 0.017
-            ),
-            10,
-        )
-        canvas.stroke(project(wing), 0.0052 * np.sin(np.linspace(0.3, 2.8, 10)) * style.line, tone)
-        nostril = sitter.head.on_face(
-            side * width * (0.46 + 0.24 * _CIRCLE[:, 0]),
-            0.1175 + drop + 0.0065 * _CIRCLE[:, 1] - 0.003 * _CIRCLE[:, 0],
-            0.024,
-        )
-        canvas.fill(project(nostril), shade(palette.skin_shadow, -0.5))
+        u, v = side * np.array([0.86, 1.03, 0.98, 0.80]) * width, np.array([0.084, 0.098, 0.113, 0.122]) + drop
+        wing = smooth(sitter.head.on_face(u, v, 0.017), 10)
+        canvas.stroke(project(wing), 0.0052 * taper(10, 0.3, 2.8) * style.line, tone)
+        u = side * width * (0.46 + 0.24 * _CIRCLE[:, 0])
+        v = 0.1175 + drop + 0.0065 * _CIRCLE[:, 1] - 0.003 * _CIRCLE[:, 0]
+        canvas.fill(sitter.face(u, v, 0.024), shade(palette.skin_shadow, -0.5))
     # The edge of the ridge shows where the nose stands out before the far cheek.
     if abs(a.yaw) > 6:
         strength = min(1.0, (abs(a.yaw) - 6) / 16)
-        canvas.stroke(
-            ridge[6:16] + np.array([0.003 * np.sign(a.yaw), 0]), 0.0045 * strength * np.linspace(0.3, 1, 10), tone
-        )
+        edge = ridge[6:16] + np.array([0.003 * np.sign(a.yaw), 0])
+        canvas.stroke(edge, 0.0045 * strength * np.linspace(0.3, 1, 10), tone)
 
 
 def mouth_shape(sitter: Sitter) -> dict[str, Array]:
@@ -234,42 +208,29 @@ def draw_mouth(canvas: Canvas, sitter: Sitter) -> None:
     canvas.fill(np.concatenate([shape["upper"], shape["lower"][::-1]]), palette.lip, "mouth")
     canvas.fill(np.concatenate([shape["upper"], shape["line"][::-1]]), blend(palette.lip, palette.lip_dark, 0.42))
     shine = between_edges(shape["bottom"], shape["lower"], 0.42)[9:16]
-    canvas.stroke(
-        shine, 0.0075 * np.sin(np.linspace(0.2, 2.9, 7)) * a.lip_fullness, shade(palette.lip, 0.32 if a.makeup else 0.2)
-    )
+    canvas.stroke(shine, 0.0075 * taper(7, 0.2, 2.9) * a.lip_fullness, shade(palette.lip, 0.32 if a.makeup else 0.2))
     if a.mouth_open:
         inside = np.concatenate([shape["line"], shape["bottom"][::-1]])
         canvas.fill(inside, (96, 30, 38))
         opening = shape["bottom"][12] - shape["line"][12]
         reach = 0.55 if a.mouth_open > 0.6 else 0.85
-        edge = (
-            shape["line"]
-            + (shape["bottom"] - shape["line"]) * reach * np.sin(np.linspace(0.35, np.pi - 0.35, 25))[:, None] ** 0.6
-        )
+        drop = (shape["bottom"] - shape["line"]) * reach * taper(25, 0.35, np.pi - 0.35)[:, None] ** 0.6
+        edge = shape["line"] + drop
         canvas.fill(np.concatenate([shape["line"][2:-2], edge[2:-2][::-1]]), (253, 250, 244))
         if a.mouth_open > 0.6:
-            tongue = (
-                _CIRCLE * np.array([0.030, 0.45 * np.linalg.norm(opening)]) + shape["bottom"][12] + np.array([0, 0.002])
-            )
-            mask = (
-                canvas.cover(inside) & canvas.cover(tongue) & ~canvas.cover(np.concatenate([shape["line"], edge[::-1]]))
-            )
-            canvas.paint(mask, (206, 98, 100))
+            radii = np.array([0.030, 0.45 * np.linalg.norm(opening)])
+            tongue = _CIRCLE * radii + shape["bottom"][12] + np.array([0, 0.002])
+            teeth = np.concatenate([shape["line"], edge[::-1]])
+            canvas.paint(canvas.cover(inside) & canvas.cover(tongue) & ~canvas.cover(teeth), (206, 98, 100))
     line = shape["line"]
-    canvas.stroke(
-        line,
-        (0.0055 + 0.001 * a.smile) * np.interp(np.abs(np.linspace(-1, 1, 25)), [0, 0.8, 1], [0.8, 1, 1.1]) * style.line,
-        shade(palette.lip_dark, -0.45),
-    )
+    width = np.interp(np.abs(np.linspace(-1, 1, 25)), [0, 0.8, 1], [0.8, 1, 1.1])
+    canvas.stroke(line, (0.0055 + 0.001 * a.smile) * width * style.line, shade(palette.lip_dark, -0.45))
     if a.smile > 0.35:
         for side in SIDES:
             at = mouth_shape(sitter)["line"][0 if side < 0 else -1]
             dimple = smooth(at + np.array([[side * 0.006, -0.010], [side * 0.011, 0.0], [side * 0.007, 0.010]]), 7)
-            canvas.stroke(
-                sitter.trace(dimple),
-                0.0045 * np.sin(np.linspace(0.3, 2.8, 7)) * a.smile,
-                blend(palette.skin_shadow, palette.line, 0.3),
-            )
+            tone = blend(palette.skin_shadow, palette.line, 0.3)
+            canvas.stroke(sitter.trace(dimple), 0.0045 * taper(7, 0.3, 2.8) * a.smile, tone)
 
 
 def between_edges(first: Array, second: Array, weight: float) -> Array:
@@ -285,12 +246,11 @@ def draw_age(canvas: Canvas, sitter: Sitter) -> None:
     if fold > 0.1:
         drop = 0.012 * a.nose_length
         for side in SIDES:
-            points = np.array(
-                [(0.058, 0.106 + drop), (0.082, 0.138), (0.098, 0.172), (0.104, 0.200 - 0.01 * a.smile)]
-            ) * np.array([side, 1])
-            canvas.stroke(sitter.trace(smooth(points, 12)), 0.0085 * fold * np.sin(np.linspace(0.3, 2.9, 12)), tone)
+            across = side * np.array([0.058, 0.082, 0.098, 0.104])
+            points = np.stack([across, [0.106 + drop, 0.138, 0.172, 0.200 - 0.01 * a.smile]], axis=1)
+            canvas.stroke(sitter.trace(smooth(points, 12)), 0.0085 * fold * taper(12, 0.3, 2.9), tone)
     if a.wrinkles > 0.3:
         for height in (-0.175, -0.205, -0.235)[: 1 + int(2.2 * a.wrinkles)]:
             u = np.linspace(-0.10, 0.10, 9)
             v = height - 0.012 * np.cos(u * 22) - 0.006 * a.brow_raise
-            canvas.stroke(sitter.face(u, v), 0.0048 * a.wrinkles * np.sin(np.linspace(0.1, 3.04, 9)), tone)
+            canvas.stroke(sitter.face(u, v), 0.0048 * a.wrinkles * taper(9, 0.1, 3.04), tone)

@@ -54,6 +54,17 @@ def smooth(points: ArrayLike, num_samples: int = 40, closed: bool = False) -> Ar
     return _spline_basis(len(given), num_samples, closed) @ given
 
 
+def circle(num_points: int) -> Array:
+    """The unit circle as an outline [num_points, 2] that does not repeat its first point."""
+    angle = np.linspace(0, 2 * np.pi, num_points, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def taper(num_points: int, first: float, last: float) -> Array:
+    """Widths [num_points] of a stroke that swells and thins out: a sine from one angle to another, in radians."""
+    return np.sin(np.linspace(first, last, num_points))
+
+
 def hull(points: Array) -> Array:
     """Convex outline [M, 2] of a cloud of picture points [..., 2]."""
     return cv2.convexHull(points.reshape(-1, 2).astype(np.float32))[:, 0].astype(np.float64)
@@ -115,19 +126,14 @@ class Head:
         above = np.minimum(v - WIDEST, 0)
         v_grown = v + above * crown / (WIDEST - self.top)
         grown = side * np.sqrt(1 - (above / (self.top - WIDEST)) ** 2)
-        widths, fronts, backs = (
-            self.widths[keep] + grown,
-            self.fronts[keep] + 0.8 * grown,
-            self.backs[keep] + (1 + back) * grown,
-        )
+        widths, fronts = self.widths[keep] + grown, self.fronts[keep] + 0.8 * grown
+        backs = self.backs[keep] + (1 + back) * grown
         angle = np.linspace(-np.pi / 2, np.pi / 2, 15)
-        front = np.stack(
-            np.broadcast_arrays(widths[:, None] * np.sin(angle), v_grown[:, None], fronts[:, None] * np.cos(angle)), -1
-        )
-        rear = np.stack(
-            np.broadcast_arrays(widths[:, None] * np.sin(angle), v_grown[:, None], -backs[:, None] * np.cos(angle)), -1
-        )
-        return np.concatenate([front.reshape(-1, 3), rear.reshape(-1, 3)])
+        x, y = widths[:, None] * np.sin(angle), v_grown[:, None]
+        halves = [
+            np.stack(np.broadcast_arrays(x, y, depths[:, None] * np.cos(angle)), axis=-1) for depths in (fronts, -backs)
+        ]
+        return np.concatenate([half.reshape(-1, 3) for half in halves])
 
     def shell(self, angle: Array, v: Array, side: float) -> Array:
         """Points [..., 3] of the front shell at an angle from the middle of the face (radians) and a height."""

@@ -84,19 +84,16 @@ def hairline(sitter: Sitter, side: float, rng: np.random.Generator) -> Array:
         heights[heavy] = heights[heavy] + low * np.array([0.0, 0.30, 0.75, 1.0, 0.85, 0.35])
         heights[-heavy] = heights[-heavy] + 0.4 * low * np.array([-0.4, 0.1, 0.5, 0.8, 0.6, 0.2])
     if a.ears_shown:
-        lower_degrees, lower = (
-            np.array([64.0, 71.0, 79.0, 92.0, 106.0]),
-            np.array([-0.090, -0.060, -0.025, 0.005, 0.030]),
-        )
+        lower_degrees = np.array([64.0, 71.0, 79.0, 92.0, 106.0])
+        lower = np.array([-0.090, -0.060, -0.025, 0.005, 0.030])
     else:
         lower_degrees, lower = np.array([62.0, 61.0, 61.0, 63.0, 66.0]), np.array([-0.090, -0.030, 0.040, 0.110, 0.170])
     halves = []
     for s in (-1, 1):
         v = np.concatenate([heights[s], np.maximum(lower, heights[s][-1] + 0.02 * np.arange(1, 6))])
         angle = s * np.deg2rad(np.concatenate([degrees, lower_degrees]))
-        limbed = sitter.pose.limb(
-            angle, head.half_width(v) + side, np.interp(v, head.heights, head.fronts) + 0.8 * side
-        )
+        fronts = np.interp(v, head.heights, head.fronts) + 0.8 * side
+        limbed = sitter.pose.limb(angle, head.half_width(v) + side, fronts)
         halves.append(sitter.pose.project(head.shell(limbed, v, 0.35 * side)))
     line_2d = smooth(np.concatenate([halves[0][:0:-1], halves[1]]), 96)
     locks = rng.normal(0, 1, 9)

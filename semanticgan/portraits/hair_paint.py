@@ -24,15 +24,8 @@ def hair_textures(canvas: Canvas, sitter: Sitter, shape: HairShape) -> tuple[NDA
         tones = _with_strands(canvas, sitter, shape, tones)
     half_shadow = blend(palette.hair_shadow, palette.hair, 0.45)
     gloss = blend(palette.hair_light, (255, 248, 232), 0.45)
-    colours = ramp(
-        [
-            (0.0, palette.hair_shadow),
-            (0.28, half_shadow),
-            (0.58, palette.hair),
-            (0.80, palette.hair_light),
-            (1.0, gloss),
-        ]
-    )
+    stops = (palette.hair_shadow, half_shadow, palette.hair, palette.hair_light, gloss)
+    colours = ramp(list(zip((0.0, 0.28, 0.58, 0.80, 1.0), stops, strict=True)))
     return texture(tones, colours), texture(np.maximum(tones, 46) - np.uint8(46), colours)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semanticgan.portraits.features import SIDES
-from semanticgan.portraits.geometry import Array, between, hull, smooth
+from semanticgan.portraits.geometry import Array, between, circle, hull, smooth
 from semanticgan.portraits.hair_outline import (
     ENDS,
     HairShape,
@@ -123,9 +123,8 @@ def _tie(shape: HairShape, sitter: Sitter) -> None:
         if a.hat:
             return
         at = sitter.pose.project(np.array([0.0, head.top - 0.035, -0.06]))
-        angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
         radius = 0.088 + 0.015 * a.hair_volume
-        shape.back.append(at + radius * np.stack([1.12 * np.cos(angle), 0.92 * np.sin(angle)], axis=1))
+        shape.back.append(at + radius * (np.array([1.12, 0.92]) * circle(40)))
         turns = np.linspace(0.35, 0.85, 5)
         swirl = np.linspace(-2.8, 0.4, 16)
         shape.strands.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from semanticgan.portraits.geometry import Array, between, smooth
+from semanticgan.portraits.geometry import Array, between, circle, smooth
 from semanticgan.portraits.hair_outline import ENDS, HairShape, resampled
 from semanticgan.portraits.shading import Sitter
 
@@ -57,18 +57,14 @@ def curl_hair(shape: HairShape, sitter: Sitter, opening: Array, rng: np.random.G
     """Bumps around the outline and along the face, and arcs all over."""
     a = sitter.attributes
     big = 0.034 if a.hair_style == "curly" else 0.024
-    angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    ring = circle(12)
     outline = shape.cap[0]
     if a.hair_style == "afro":
         # One round cloud, a little below the ears.
         low, high = outline.min(axis=0), outline.max(axis=0)
         middle, reach = (low + high) / 2 + np.array([0, 0.012]), (high - low) / 2 + np.array([0, 0.020])
-        around = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-        power = 0.86
-        outline = middle + reach * np.stack(
-            [np.sign(f) * np.abs(f) ** power for f in (np.cos(around), np.sin(around))], axis=1
-        )
+        around = circle(60)
+        outline = middle + reach * (np.sign(around) * np.abs(around) ** 0.86)
         shape.cap, shape.back = [outline], [outline]
         edges = [resampled(outline, 46)]
     else:
@@ -80,27 +76,23 @@ def curl_hair(shape: HairShape, sitter: Sitter, opening: Array, rng: np.random.G
     for at, size in zip(bumps, sizes, strict=False):
         if a.hat and at[1] < shape.centre[1] - 0.06:
             continue
-        shape.cap.append(at + size * circle)
-        shape.back.append(at + size * circle)
+        shape.cap.append(at + size * ring)
+        shape.back.append(at + size * ring)
     inner = resampled(opening, 26)
     cloud = shape.cap[0].astype(np.float32)
     for at, size in zip(inner, 0.62 * sizes[60:], strict=False):
         if cv2.pointPolygonTest(cloud, (float(at[0]), float(at[1])), True) < 0.6 * size:
             continue
         # A curl leaves the hairline where the face is, never the eye.
-        shape.locks.append(at + np.array([0.004 * np.sign(at[0] - shape.centre[0]), -0.3 * size]) + size * circle)
+        shape.locks.append(at + np.array([0.004 * np.sign(at[0] - shape.centre[0]), -0.3 * size]) + size * ring)
     num_arcs = 130
-    bend = (
-        np.linspace(0, 1, 8)[None, :] * rng.uniform(2.6, 4.4, num_arcs)[:, None]
-        + rng.uniform(0, 6.3, num_arcs)[:, None]
-    )
+    turns, starts = rng.uniform(2.6, 4.4, num_arcs)[:, None], rng.uniform(0, 6.3, num_arcs)[:, None]
+    bend = np.linspace(0, 1, 8)[None, :] * turns + starts
     low_corner = np.min([outline.min(axis=0) for outline in shape.cap], axis=0)
     high_corner = np.max([outline.max(axis=0) for outline in shape.cap], axis=0)
     at = low_corner + (high_corner - low_corner) * rng.random((num_arcs, 2))
-    arcs = at[:, None] + (0.75 * big * rng.uniform(0.6, 1.2, num_arcs))[:, None, None] * np.stack(
-        [np.cos(bend), np.sin(bend)], -1
-    )
-    shape.curls.append(arcs)
+    radii = 0.75 * big * rng.uniform(0.6, 1.2, num_arcs)
+    shape.curls.append(at[:, None] + radii[:, None, None] * np.stack([np.cos(bend), np.sin(bend)], -1))
 
 
 def tousle_hair(shape: HairShape, sitter: Sitter, opening: Array, rng: np.random.Generator) -> None:

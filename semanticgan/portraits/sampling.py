@@ -28,13 +28,8 @@ _HAIR_WEIGHTS = {
     "feminine": (0.004, 0.012, 0.07, 0.04, 0.01, 0.05, 0.15, 0.19, 0.19, 0.09, 0.05, 0.08, 0.064),
 }
 _LENGTHS = {
-    "bald": "none",
-    "bob": "medium",
-    "curly": "medium",
-    "afro": "medium",
-    "long straight": "long",
-    "long wavy": "long",
-}
+    "bald": "none", "bob": "medium", "curly": "medium", "afro": "medium", "long straight": "long", "long wavy": "long",
+}  # fmt: skip
 _CLOTHES_WEIGHTS = {
     # crew, v-neck, scoop, shirt, turtleneck, suit, hoodie
     "masculine": (0.24, 0.14, 0.02, 0.24, 0.10, 0.10, 0.14),

@@ -19,7 +19,7 @@ class DrawingStyle:
         name: the name by which :func:`drawing_style` finds it.
         line: strength of drawn lines (lids, creases, wrinkles), 1 is the storybook's.
         shading: contrast between light and shadow, 0 is flat colour.
-        tone_steps: 0 for smooth shading; otherwise light falls into so many flat tones.
+        tone_steps: 0 for smooth shading; otherwise the number of flat tones.
         strands: strength of the strands drawn in hair, 0 leaves them out.
         blush: strength of the colour on cheeks, nose and ears.
         technique: one of :data:`TECHNIQUES`: what becomes of the finished painting.

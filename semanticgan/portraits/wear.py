@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from semanticgan.portraits.body import ear_point, near_side
 from semanticgan.portraits.canvas import Canvas
 from semanticgan.portraits.features import EYE_HEIGHT, SIDES
-from semanticgan.portraits.geometry import Array, hull, smooth
+from semanticgan.portraits.geometry import Array, circle, hull, smooth
 from semanticgan.portraits.hair_outline import growth
 from semanticgan.portraits.palette import Colour, blend, hsv, luminance, ramp, shade
 from semanticgan.portraits.shading import LightField, Sitter, texture
 
-_ANGLE = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+_CIRCLE = circle(40)
 _FRAMES: tuple[Colour, ...] = ((38, 34, 40), (96, 58, 40), (160, 42, 48), (46, 70, 120), (190, 150, 80))
 
 
@@ -24,7 +26,7 @@ def draw_glasses(canvas: Canvas, sitter: Sitter) -> None:
     power = {"round": 1.0, "square": 0.55, "cat-eye": 0.75, "sun": 0.70}[a.glasses_style]
     outlines = []
     for side in SIDES:
-        cos, sin = np.cos(_ANGLE), np.sin(_ANGLE)
+        cos, sin = _CIRCLE.T
         u = 0.125 + 0.088 * np.sign(cos) * np.abs(cos) ** power
         v = EYE_HEIGHT + 0.012 + 0.070 * np.sign(sin) * np.abs(sin) ** power
         if a.glasses_style == "cat-eye":
@@ -58,10 +60,9 @@ def draw_earring(canvas: Canvas, sitter: Sitter, side: int) -> None:
     """One earring below the lobe; it hangs straight down."""
     metal = sitter.palette.metal
     lobe = ear_point(sitter, side, np.array(0.024), np.array(0.084))
-    circle = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
     kind = sitter.attributes.earring_style
     if kind == "hoop":
-        ring = lobe + np.array([0, 0.044]) + circle * np.array([0.036, 0.050])
+        ring = lobe + np.array([0, 0.044]) + _CIRCLE * np.array([0.036, 0.050])
         canvas.stroke(np.concatenate([ring, ring[:1]]), 0.020, metal, "earring")
         canvas.stroke(ring[18:26], 0.006, shade(metal, 0.7))
         return
@@ -69,21 +70,18 @@ def draw_earring(canvas: Canvas, sitter: Sitter, side: int) -> None:
         (250, 244, 234) if kind == "pearl" else blend(hsv(sitter.attributes.clothes_hue + 0.45, 0.7, 0.8), metal, 0.15)
     )
     if kind == "pearl":
-        drop = lobe + np.array([0, 0.016]) + circle * 0.032
+        drop = lobe + np.array([0, 0.016]) + _CIRCLE * 0.032
     else:
         canvas.stroke(lobe + np.array([(0, -0.006), (0, 0.03)]), 0.014, metal, "earring")
-        drop = (
-            lobe
-            + np.array([0, 0.062])
-            + circle * (np.array([0.030, 0.046]) * np.interp(circle[:, 1:], [-1, 1], [0.55, 1.1]))
-        )
+        radii = np.array([0.030, 0.046]) * np.interp(_CIRCLE[:, 1:], [-1, 1], [0.55, 1.1])
+        drop = lobe + np.array([0, 0.062]) + _CIRCLE * radii
     canvas.fill(drop, colour, "earring")
     toward = float(np.sign(sitter.light[0]))
     middle = drop.mean(axis=0)
     canvas.veil(
-        middle + circle * 0.020 + np.array([-toward * 0.014, 0.011]), shade(colour, -0.45), 0.55, 0.008, ("earring",)
+        middle + _CIRCLE * 0.020 + np.array([-toward * 0.014, 0.011]), shade(colour, -0.45), 0.55, 0.008, ("earring",)
     )
-    canvas.fill(middle + circle * 0.009 + np.array([toward * 0.009, -0.010]), (255, 255, 255))
+    canvas.fill(middle + _CIRCLE * 0.009 + np.array([toward * 0.009, -0.010]), (255, 255, 255))
 
 
 def _band(sitter: Sitter, v: float, grow: float, tilt: float, reach: float = np.pi / 2) -> Array:
@@ -95,107 +93,108 @@ def _band(sitter: Sitter, v: float, grow: float, tilt: float, reach: float = np.
     )
 
 
+class _Hat(NamedTuple):
+    """A hat on a head: where its front edge lies, how thick are the hair's side and the hat, how it is painted."""
+
+    sitter: Sitter
+    line: float
+    side: float
+    grow: float
+    front: Array
+    dome: Array
+    field: LightField
+    colour: Colour
+    trim: Colour
+    paint: np.ndarray
+
+
+# Line of the front edge, height above the crown, thickness.
+_SHAPES = {"beanie": (-0.160, 0.072, 0.026), "brimmed": (-0.178, 0.082, 0.018), "cap": (-0.178, 0.070, 0.016),
+           "beret": (-0.182, 0.040, 0.016), "headscarf": (-0.205, 0.014, 0.014)}  # fmt: skip
+
+
 def draw_hat(canvas: Canvas, sitter: Sitter) -> None:
     """A hat over the hair: crown, then band or brim."""
-    a, head = sitter.attributes, sitter.head
+    kind, hat = sitter.attributes.hat_style, _hat(canvas, sitter)
+    mask = canvas.cover(hat.dome)
+    if kind != "beret":
+        below = np.concatenate([hat.front, hat.front[::-1] + np.array([0, 0.5])])
+        canvas.cover(below, mask=mask, value=0)
+    _shadow_below(canvas, sitter, hat.front)
+    canvas.paint(mask, hat.paint, "hat")
+    if kind == "beanie":
+        _draw_cuff(canvas, hat)
+    elif kind == "brimmed":
+        _draw_brim(canvas, hat)
+    elif kind == "cap":
+        _draw_visor(canvas, hat)
+    elif kind == "headscarf":
+        canvas.stroke(hat.front + np.array([0, -0.012]), 0.026, hat.trim, "hat")
+    else:
+        canvas.stroke(hat.front - np.array([0, 0.008]), 0.030, hat.trim, "hat")
+
+
+def _hat(canvas: Canvas, sitter: Sitter) -> _Hat:
+    a = sitter.attributes
     side, crown = growth(sitter) if not a.bald else (0.004, 0.004)
     value = 0.82 if a.clothes_tone < 0.5 else 0.52
     colour = hsv(a.clothes_hue + 0.33 + 0.4 * a.background_tone, 0.28 + 0.32 * a.hair_part**2, value)
-    kind = a.hat_style
-    style = {"beanie": (-0.160, 0.072, 0.026), "brimmed": (-0.178, 0.082, 0.018), "cap": (-0.178, 0.070, 0.016),
-             "beret": (-0.182, 0.040, 0.016), "headscarf": (-0.205, 0.014, 0.014)}[kind]  # fmt: skip
-    line, raised, grow = style
+    line, raised, grow = _SHAPES[a.hat_style]
     field = LightField(sitter)
     centre = sitter.pose.project(np.array([0.0, -0.12, 0.0]))
     field.round_form(centre, (0.38, 0.34), contrast=0.46)
     colours = ramp([(0.0, shade(colour, -0.55)), (0.58, colour), (1.0, shade(colour, 0.38))])
     paint = texture(field.tones(canvas.side), colours)
     trim = shade(colour, -0.30 if luminance(colour) > 0.4 else 0.30)
-
-    cloud = head.cloud(side + grow, crown + raised, 0.01, line + 0.02)
-    dome = hull(sitter.pose.project(cloud))
     front = _band(sitter, line, side + grow + 0.004, 0.03)
-    below = np.concatenate([front, front[::-1] + np.array([0, 0.5])])
-    if kind == "beret":
+    if a.hat_style == "beret":
         lean = 0.07 * (1 if a.hair_part > 0 else -1)
-        top = np.array(
-            [
-                (-0.30, -0.205),
-                (-0.32 + lean, -0.30),
-                (-0.16 + lean, -0.395),
-                (0.04 + lean, -0.415),
-                (0.24 + lean, -0.375),
-                (0.32 + lean, -0.29),
-                (0.29, -0.205),
-            ]
-        )
+        top = np.array([(-0.30, -0.205), (-0.32 + lean, -0.30), (-0.16 + lean, -0.395), (0.04 + lean, -0.415),
+                        (0.24 + lean, -0.375), (0.32 + lean, -0.29), (0.29, -0.205)])  # fmt: skip
         dome = np.concatenate([smooth(sitter.pose.project(np.column_stack([top, np.full(7, 0.05)])), 40), front[::-1]])
-    mask = canvas.cover(dome)
-    if kind != "beret":
-        canvas.cover(below, mask=mask, value=0)
-    _shadow_below(canvas, sitter, front)
-    canvas.paint(mask, paint, "hat")
-    if kind == "beanie":
-        top = _band(sitter, line - 0.072, side + grow + 0.010, 0.03)
-        cuff = np.concatenate([front + np.array([0, 0.004]), top[::-1]])
-        canvas.paint(
-            canvas.cover(cuff),
-            texture(field.tones(canvas.side), ramp([(0.0, shade(trim, -0.5)), (0.58, trim), (1.0, shade(trim, 0.35))])),
-            "hat",
-        )
-        for k in range(2, 29, 3):
-            canvas.stroke(np.stack([front[k], top[k]]), 0.004, shade(trim, -0.25))
-    elif kind == "brimmed":
-        canvas.stroke(front - np.array([0, 0.026]), 0.050, trim, "hat")
-        outer = _band(sitter, line + 0.015, 0.165, -0.005)
-        lower = smooth(
-            np.stack(
-                [
-                    outer[0],
-                    (outer[0] + front[4]) / 2 + [0, 0.030],
-                    front[15] + [0, 0.034],
-                    (outer[-1] + front[-5]) / 2 + [0, 0.030],
-                    outer[-1],
-                ]
-            ),
-            40,
-        )
-        upper = smooth(
-            np.stack([outer[0], front[4] - [0, 0.012], front[15] - [0, 0.006], front[-5] - [0, 0.012], outer[-1]]), 40
-        )
-        canvas.paint(canvas.cover(np.concatenate([upper, lower[::-1]])), paint, "hat")
-        canvas.stroke(lower, 0.006, shade(colour, -0.3), "hat")
-    elif kind == "cap":
-        visor_angle = np.linspace(-0.95, 0.95, 30)
-        width, depth = float(head.half_width(line)) + side + grow, 0.25 + side + grow
-        rim = np.stack(
-            [width * np.sin(visor_angle), np.full(30, line) - 0.03 * np.cos(visor_angle), depth * np.cos(visor_angle)],
-            axis=-1,
-        )
-        edge = rim + np.stack(
-            [np.zeros(30), 0.070 * np.cos(visor_angle * 1.6), 0.15 * np.cos(visor_angle * 1.6)], axis=-1
-        )
-        visor = np.concatenate([sitter.pose.project(rim) - np.array([0, 0.006]), sitter.pose.project(edge)[::-1]])
-        canvas.fill(visor, trim, "hat")
-        canvas.stroke(sitter.pose.project(edge), 0.006, shade(trim, -0.4), "hat")
-        canvas.stroke(
-            smooth(np.stack([front[15], (front[15] + dome[dome[:, 1].argmin()]) / 2, dome[dome[:, 1].argmin()]]), 12),
-            0.004,
-            shade(colour, -0.3),
-        )
-    elif kind == "headscarf":
-        canvas.stroke(front + np.array([0, -0.012]), 0.026, trim, "hat")
     else:
-        canvas.stroke(front - np.array([0, 0.008]), 0.030, trim, "hat")
+        dome = hull(sitter.pose.project(sitter.head.cloud(side + grow, crown + raised, 0.01, line + 0.02)))
+    return _Hat(sitter, line, side, grow, front, dome, field, colour, trim, paint)
+
+
+def _draw_cuff(canvas: Canvas, hat: _Hat) -> None:
+    front, trim = hat.front, hat.trim
+    top = _band(hat.sitter, hat.line - 0.072, hat.side + hat.grow + 0.010, 0.03)
+    cuff = np.concatenate([front + np.array([0, 0.004]), top[::-1]])
+    colours = ramp([(0.0, shade(trim, -0.5)), (0.58, trim), (1.0, shade(trim, 0.35))])
+    canvas.paint(canvas.cover(cuff), texture(hat.field.tones(canvas.side), colours), "hat")
+    for k in range(2, 29, 3):
+        canvas.stroke(np.stack([front[k], top[k]]), 0.004, shade(trim, -0.25))
+
+
+def _draw_brim(canvas: Canvas, hat: _Hat) -> None:
+    front = hat.front
+    canvas.stroke(front - np.array([0, 0.026]), 0.050, hat.trim, "hat")
+    outer = _band(hat.sitter, hat.line + 0.015, 0.165, -0.005)
+    left, right = (outer[0] + front[4]) / 2 + [0, 0.030], (outer[-1] + front[-5]) / 2 + [0, 0.030]
+    lower = smooth(np.stack([outer[0], left, front[15] + [0, 0.034], right, outer[-1]]), 40)
+    left, middle, right = front[4] - [0, 0.012], front[15] - [0, 0.006], front[-5] - [0, 0.012]
+    upper = smooth(np.stack([outer[0], left, middle, right, outer[-1]]), 40)
+    canvas.paint(canvas.cover(np.concatenate([upper, lower[::-1]])), hat.paint, "hat")
+    canvas.stroke(lower, 0.006, shade(hat.colour, -0.3), "hat")
+
+
+def _draw_visor(canvas: Canvas, hat: _Hat) -> None:
+    pose, angle = hat.sitter.pose, np.linspace(-0.95, 0.95, 30)
+    width, depth = float(hat.sitter.head.half_width(hat.line)) + hat.side + hat.grow, 0.25 + hat.side + hat.grow
+    cos = np.cos(angle)
+    rim = np.stack([width * np.sin(angle), np.full(30, hat.line) - 0.03 * cos, depth * cos], axis=-1)
+    reach = np.cos(angle * 1.6)
+    edge = rim + np.stack([np.zeros(30), 0.070 * reach, 0.15 * reach], axis=-1)
+    visor = np.concatenate([pose.project(rim) - np.array([0, 0.006]), pose.project(edge)[::-1]])
+    canvas.fill(visor, hat.trim, "hat")
+    canvas.stroke(pose.project(edge), 0.006, shade(hat.trim, -0.4), "hat")
+    front, top = hat.front[15], hat.dome[hat.dome[:, 1].argmin()]
+    canvas.stroke(smooth(np.stack([front, (front + top) / 2, top]), 12), 0.004, shade(hat.colour, -0.3))
 
 
 def _shadow_below(canvas: Canvas, sitter: Sitter, front: Array) -> None:
     """The shadow that a hat's edge casts on forehead and hair."""
     shift = np.array([-0.02 * float(np.sign(sitter.light[0])), 0.050])
-    canvas.veil(
-        np.concatenate([front, (front + shift)[::-1]]),
-        sitter.palette.skin_shadow,
-        0.60,
-        0.014,
-        ("face", "hair", "eyebrow", "nose"),
-    )
+    shadow = np.concatenate([front, (front + shift)[::-1]])
+    canvas.veil(shadow, sitter.palette.skin_shadow, 0.60, 0.014, ("face", "hair", "eyebrow", "nose"))

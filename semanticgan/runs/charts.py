@@ -22,7 +22,7 @@ _RAW_POINTS, _SMOOTH_POINTS = 700, 220
 # The same colours as in page.py on white paper.
 PAPER, INK, PALE_INK, GRID = (255, 255, 255), (31, 35, 44), (105, 112, 126), (228, 231, 237)
 SERIES = ((42, 102, 204), (214, 104, 24), (24, 140, 98), (158, 66, 176))
-_SCALE = 2  # a picture is drawn at so many times its size and then reduced, which smooths its lines
+_SCALE = 2  # a picture is drawn at this multiple of its size and then reduced, which smooths its lines
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Chart:
     Attributes:
         title: what is shown.
         curves: at least one, at most ``len(SERIES)``.
-        labels: one a curve, shown where there is more than one.
+        labels: one per curve, shown where there is more than one.
         images: where the axis of pictures ends.
         unit: of the values, if they have one.
         marks: values worth knowing.
@@ -94,7 +94,7 @@ class Chart:
 
 
 def _segments(chart: Chart, curve: Curve) -> list[np.ndarray]:
-    """The raw curve, parted where values are missing, as points in the chart."""
+    """The raw curve, split where values are missing, as points in the chart."""
     gaps = np.flatnonzero(~np.isfinite(curve.values))
     parts = []
     for part in np.split(np.arange(len(curve)), gaps):

@@ -1,12 +1,10 @@
 """What a run's folder may hold: files and folders of its own, which are opened without following links.
 
-A run may come from somebody else. A link in it would let a training write outside of it, and a pipe would let it wait
-for ever.
+A run may come from somebody else. A link in it could make a training write outside of it, and a pipe could block it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
@@ -27,7 +25,6 @@ WANDB_ID_FILE = ".wandb-id"
 _FILES = (CONFIG_FILE, LOCK_FILE, STATS_FILE, WANDB_ID_FILE)
 _FOLDERS = re.compile(rf"{SHEETS_FOLDER}|{TENSORBOARD_FOLDER}|{FEATURES_FOLDER}|wandb|step-\d{{7,}}")
 _LARGEST_CONFIG = 1 << 18  # bytes; what is written has a few thousand
-_DEEPEST = 50
 _LONGEST_LINE = 1 << 20  # characters of a line of the log
 
 
@@ -47,7 +44,8 @@ def require_plain(run_dir: Path) -> None:
                 for inner in _entries(entry):
                     if not stat.S_ISDIR(inner.lstat().st_mode):
                         require_kind(inner, stat.S_IFREG)
-    _require_config_of_ours(run_dir / CONFIG_FILE)
+    if (run_dir / CONFIG_FILE).exists():
+        read_text(run_dir / CONFIG_FILE)  # not too large; its reader limits depth and aliases
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -56,30 +54,6 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except FileNotFoundError:
         return []
-
-
-def _require_config_of_ours(path: Path) -> None:
-    """What this package writes is small and has no YAML anchors, which can make a few lines take all memory."""
-    if not path.exists():
-        return
-    import yaml
-
-    text = read_text(path, _LARGEST_CONFIG)
-    if _depth(text) > _DEEPEST:
-        raise InputError(f"{str(path)!r} is nested more than {_DEEPEST} deep. Give the run_dir of a training.")
-    with contextlib.suppress(yaml.YAMLError, RecursionError):  # told where it is loaded
-        if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text)):
-            raise InputError(f"{str(path)!r} has YAML anchors, which no run writes. Give the run_dir of a training.")
-
-
-def _depth(text: str) -> int:
-    """How deep brackets and lists of lists are nested at most; the time of a YAML reader grows with its square."""
-    depth = deepest = 0
-    for character in re.findall(r"[\[\]{}]", text):
-        depth += 1 if character in "[{" else -1
-        deepest = max(deepest, depth)
-    lists = re.findall(r"(?m)^[ ]*((?:[-?:] +)+)", text)
-    return max([deepest, *(len(dashes.split()) for dashes in lists)])
 
 
 def is_plain_file(path: Path) -> bool:

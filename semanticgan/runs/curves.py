@@ -14,7 +14,7 @@ _OUTLIERS = 0.5  # percent at either end that may be cut off
 _LONELY = 1.5  # times the range of the rest, from which outliers are cut off
 _FEWEST_CUT = 50  # points below which none is
 _MARGIN = 0.05  # of the range, beyond the points
-_WIDE = 100.0  # highest / lowest from which a logarithmic axis has one tick a decade
+_WIDE = 100.0  # highest / lowest from which a logarithmic axis has one tick per decade
 _LOG_FROM = 8.0  # largest value / median from which a positive curve is drawn on a logarithmic axis
 
 

@@ -1,4 +1,4 @@
-"""One process a run folder: two that train into one would remove each other's unfinished states and mix their logs."""
+"""One process per run folder: two would remove each other's unfinished states and mix their logs."""
 
 from __future__ import annotations
 

@@ -108,8 +108,7 @@ class RunLog:
 def chosen_sinks(names: Sequence[str] | None) -> Sequence[str]:
     """The sinks that ``log_to`` asks for, checked before anything is written.
 
-    Without a wish it is TensorBoard where it can be had, and a warning where it cannot: what nobody asked for must not
-    stop a training.
+    The default is TensorBoard, with a warning where it is not installed: a default must not stop a training.
 
     Raises:
         InputError: an unknown name, or one whose package is not installed.

@@ -135,7 +135,7 @@ def facts(rows: Sequence[tuple[str, str, str]]) -> str:
 
 
 def warnings_box(warnings: Sequence[str], checked: str) -> str:
-    """What was found, or what was looked for in vain."""
+    """The warnings, or a list of what was checked where there are none."""
     if not warnings:
         return f'<p class="well">No warnings. Looked for: {escape(checked)}.</p>'
     items = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)

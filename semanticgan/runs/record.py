@@ -98,7 +98,7 @@ class RunRecord:
         return section if isinstance(section, dict) else {}
 
     def images_at(self, step: int) -> int:
-        """Pictures seen after so many steps; every step sees as many."""
+        """Pictures seen after ``step`` steps, all of one batch size."""
         return round(step * self.images / self.step)
 
 

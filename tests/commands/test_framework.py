@@ -113,11 +113,12 @@ def test_numbers_within_bounds() -> None:
 
 
 def test_shared_choices_are_those_of_the_package() -> None:
-    from semanticgan import checkpoint, latents
+    from semanticgan import latents
+    from semanticgan.formats import weights
 
     assert arguments.WHAT == latents.WHAT
     converter = build_parser("convert-checkpoint", "x")._option_string_actions
-    assert list(converter["--precision"].choices or ()) == list(checkpoint.PRECISIONS)
+    assert list(converter["--precision"].choices or ()) == list(weights.PRECISIONS)
     actions = build_parser("interpolate", "x")._option_string_actions
     assert tuple(actions["--method"].choices or ()) == latents.METHODS
 

@@ -12,8 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from semanticgan.checkpoint import _metadata_sha256
 from semanticgan.errors import WeightsError
+from semanticgan.formats.weights import metadata_sha256
 from semanticgan.perception.classifier import load_classifier
 from semanticgan.perception.parser import load_parser
 from semanticgan.registry import bundled
@@ -45,7 +45,7 @@ def test_absurd_numbers(
     with safe_open(bundled(kind)[name], framework="pt") as file:
         raw, tensors = dict(file.metadata()), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     raw["config"] = json.dumps({**json.loads(raw["config"]), **change})
-    raw["metadata_sha256"] = _metadata_sha256(raw)
+    raw["metadata_sha256"] = metadata_sha256(raw)
     save_file(tensors, tmp_path / "a.safetensors", raw)
     monkeypatch.setattr(torch.nn.Module, "load_state_dict", lambda *_: pytest.fail("built the network"))
     with pytest.raises(WeightsError) as caught:
@@ -62,7 +62,7 @@ def test_metadata_that_are_no_json_object(
     with safe_open(bundled(kind)[name], framework="pt") as file:
         raw, tensors = dict(file.metadata()), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     raw[entry] = text
-    raw["metadata_sha256"] = _metadata_sha256(raw)
+    raw["metadata_sha256"] = metadata_sha256(raw)
     save_file(tensors, tmp_path / "a.safetensors", raw)
     with pytest.raises(WeightsError) as caught:
         read(tmp_path / "a.safetensors")
