@@ -25,13 +25,15 @@ from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
 from semanticgan.metrics.kid import kernel_distance
 from semanticgan.metrics.locality import EDITED
-from semanticgan.metrics.miou import cat, measure_segmentation, require_same_regions
+from semanticgan.metrics.miou import measure_segmentation, require_same_regions
 from semanticgan.metrics.ownership import measure_ownership
 from semanticgan.metrics.precision_recall import precision_recall
 from semanticgan.metrics.reconstruction import Reconstruction, measure_reconstruction
 from semanticgan.metrics.samples import dataset_pictures
 from semanticgan.metrics.scores import Score
-from semanticgan.perception.masked import as_float, mean_absolute_difference
+from semanticgan.perception.masked import mean_absolute_difference
+from semanticgan.perception.overlap import Overlap
+from semanticgan.perception.pictures import as_float
 from semanticgan.seeds import MAX_SEED, require_seed
 
 
@@ -224,7 +226,7 @@ def _segmentation(evaluation: Evaluation) -> Measured:
         batch_size=evaluation.batch_size,
         progress=bool(evaluation.bar("segmentation")),
     )
-    score = replace(part, overlap=cat(all_of([part.overlap], evaluation.processes)))
+    score = replace(part, overlap=Overlap.cat(all_of([part.overlap], evaluation.processes)))
     found = score.to_dict()
     on_pairs = score.parser.get("iou", {})
     rows = tuple((name, iou, on_pairs.get(name)) for name, iou in found["iou"].items())

@@ -24,9 +24,8 @@ from semanticgan.editing.change import Change, measure_change
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import swap
-from semanticgan.metrics.miou import Overlap, overlap
-from semanticgan.metrics.miou import cat as cat_overlaps
 from semanticgan.perception.masked import PictureDistance, apart, laid_over
+from semanticgan.perception.overlap import Overlap, overlap
 from semanticgan.seeds import following
 
 if TYPE_CHECKING:
@@ -265,7 +264,7 @@ def _summed_up(names: Sequence[str], label: int, what: str, parts: Sequence[Edit
         change_outside=outside,
         share_outside=_mean(torch.cat([part.share_outside for part in parts])[seen]),
         perceptual_outside=_mean(torch.cat(perceptual)[seen]) if perceptual else None,
-        iou_others=_iou_of_others(cat_overlaps([part.masks for part in parts]), seen.numpy(), label),
+        iou_others=_iou_of_others(Overlap.cat([part.masks for part in parts]), seen.numpy(), label),
         change_unseen=_mean(change.outside[~seen]),
         by_region=tuple(_mean(column[~column.isnan()]) for column in by_region.unbind(1)),
     )

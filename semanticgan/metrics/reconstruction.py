@@ -18,9 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.miou import Overlap, overlap
-from semanticgan.metrics.miou import cat as cat_overlaps
 from semanticgan.perception.masked import PictureDistance, apart
+from semanticgan.perception.overlap import Overlap, overlap
 from semanticgan.regions import RegionScheme
 
 _WINDOW, _DEVIATION = 11, 1.5
@@ -58,7 +57,7 @@ class Reconstruction:
             torch.cat([part.psnr for part in parts]),
             torch.cat([part.ssim for part in parts]),
             torch.cat(perceptual) if perceptual else None,
-            cat_overlaps(masks) if masks else None,
+            Overlap.cat(masks) if masks else None,
             parts[0].regions,
         )
 
