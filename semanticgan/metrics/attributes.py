@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from semanticgan.distributed import all_of, share
 from semanticgan.errors import InputError
+from semanticgan.metrics.metric import SAMPLED, Measured, Table, metric
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures, generated_pictures
 from semanticgan.perception.classifier import AttributeClassifier
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset
+    from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.model import Model
 
 
@@ -225,4 +228,41 @@ def compared(
         real.num_pictures if real else 0,
         truncation,
         dict(classifier.training.get("held_out", {})),
+    )
+
+
+@metric(
+    "attributes",
+    "how often portraits' attributes occur",
+    needs=("classifier",),
+    uses=(*SAMPLED, "dataset", "num_real"),
+)
+def _attributes(evaluation: Evaluation) -> Measured:
+    classifier, processes = evaluation.classifier, evaluation.processes
+    assert classifier is not None
+    own = count_attributes(
+        evaluation.pictures(share(evaluation.seeds, processes), "attributes of the model"), classifier
+    )
+    generated, real = summed(all_of([own], processes)), None
+    if evaluation.dataset is not None:
+        shown = dataset_pictures(
+            evaluation.dataset,
+            share(evaluation.indices, processes),
+            batch_size=evaluation.batch_size,
+            workers=evaluation.workers,
+            progress=evaluation.bar("attributes of the data"),
+        )
+        real = summed(all_of([count_attributes(shown, classifier)], processes))
+    rates = compared(generated, real, truncation=evaluation.truncation, classifier=classifier)
+    known = rates.known()
+    factors = [each.factor for name, each in known.items() if name in rates.binary and each.factor is not None]
+    rows = tuple((name, each.generated, each.real, each.factor) for name, each in known.items())
+    return Measured(
+        {"least_factor": min(factors, default=None), "greatest_factor": max(factors, default=None)},
+        "attribute classifier",
+        True,
+        rates.num_real,
+        rates.num_generated,
+        table=Table(("attribute", "share of the model's", "share of the data's", "factor"), rows),
+        details=rates.to_dict(),
     )

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from semanticgan.metrics.scores import Score, require_alike
+from semanticgan.metrics.metric import Measured, metric
+from semanticgan.metrics.scores import OF_BOTH, Score, require_alike
 from semanticgan.metrics.statistics import Statistics
 from semanticgan.perception.fidelity import import_fidelity
+
+if TYPE_CHECKING:
+    from semanticgan.metrics.evaluation import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +38,9 @@ def frechet_distance(real: Statistics, generated: Statistics) -> FrechetDistance
         extractor=real.extractor,
         stand_in=real.stand_in,
     )
+
+
+@metric("fid", "Frechet inception distance", **OF_BOTH, published_by="inception", least_pictures=2)
+def _fid(evaluation: Evaluation) -> Measured:
+    score = frechet_distance(evaluation.real.statistics(), evaluation.generated.statistics())
+    return score.measured(fid=score.value)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.scores import Score, require_alike
+from semanticgan.metrics.metric import Measured, metric
+from semanticgan.metrics.scores import OF_BOTH, Score, require_alike
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.seeds import random_state
+
+if TYPE_CHECKING:
+    from semanticgan.metrics.evaluation import Evaluation
 
 NUM_SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -78,3 +83,9 @@ def kernel_distance(
         extractor=real.extractor,
         stand_in=real.stand_in,
     )
+
+
+@metric("kid", "kernel inception distance", **OF_BOTH, published_by="inception", least_pictures=2)
+def _kid(evaluation: Evaluation) -> Measured:
+    score = kernel_distance(evaluation.real, evaluation.generated)
+    return score.measured(kid=score.value, kid_deviation=score.deviation, subset_size=score.subset_size)

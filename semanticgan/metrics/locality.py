@@ -20,15 +20,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semanticgan.distributed import all_of, share
 from semanticgan.editing.change import Change, measure_change
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import swap
+from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, Table, metric
 from semanticgan.perception.masked import PictureDistance, apart, laid_over
 from semanticgan.perception.overlap import Overlap, overlap
 from semanticgan.seeds import following
 
 if TYPE_CHECKING:
+    from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.model import Model
     from semanticgan.rendering import Rendering
 
@@ -37,8 +40,6 @@ CHANGED = 4.0
 
 OFFSET = 10_000
 """The other picture is that of the seed this much further, as the verb ``locality`` has it."""
-
-EDITED = ("structure", "texture")
 
 
 @dataclass(frozen=True)
@@ -286,3 +287,58 @@ def _iou_of_others(masks: Overlap, seen: np.ndarray, label: int) -> float | None
 
 def _mean(values: Tensor) -> float | None:
     return float(values.mean()) if len(values) else None
+
+
+def locality_of(evaluation: Evaluation) -> Locality:
+    """What edits of each region change; measured once for all who ask."""
+    return evaluation.once("locality", _shared)
+
+
+def _shared(evaluation: Evaluation) -> Locality:
+    """By all processes, each some regions."""
+    regions = share(evaluation.region_names, evaluation.processes)
+    part: tuple[RegionLocality, ...] = ()
+    if regions:
+        part = measure_locality(
+            evaluation.model,
+            evaluation.edited_seeds,
+            regions=regions,
+            distance=evaluation.distance,
+            truncation=evaluation.truncation,
+            batch_size=evaluation.batch_size,
+            progress=bool(evaluation.bar("locality")),
+        ).edits
+    edits = all_of(part, evaluation.processes)
+    edits.sort(key=lambda edit: (EDITED.index(edit.what), evaluation.region_names.index(edit.region)))
+    return Locality(tuple(edits), evaluation.model.regions.names, len(evaluation.edited_seeds))
+
+
+@metric(
+    "locality",
+    "what else changes when a region is swapped",
+    uses=(*SAMPLED, "distance", "regions", "num_edits"),
+)
+def _locality(evaluation: Evaluation) -> Measured:
+    locality = locality_of(evaluation)
+    found = locality.to_dict()
+    figures = (
+        "region",
+        "what",
+        "score",
+        "change_inside",
+        "change_outside",
+        "share_outside",
+        "iou_others",
+        "num_images",
+    )
+    rows = tuple(tuple(getattr(edit, figure) for figure in figures) for edit in locality.edits)
+    headings = ("region", "code", "score", "inside", "outside", "share of pixels outside", "IoU of others", "pictures")
+    return Measured(
+        {what: found["mean_score"][what] for what in EDITED},
+        "levels of 0..255" + (f", {evaluation.distance.label}" if evaluation.distance else ""),
+        True,
+        0,
+        2 * len(evaluation.edited_seeds),
+        table=Table(headings, rows),
+        details=found,
+    )

@@ -1,21 +1,23 @@
-"""How far two label maps agree: intersection over union, by region and on average (Everingham et al. 2010, Section 4).
+"""How far a generator's own segmentation agrees with a parser's reading of its pictures, as intersection over union.
 
-Counts of pixels are whole numbers, summed over all pictures before anything is divided, so that neither batches nor
-the order of pictures matter. A region that is in neither map has no IoU and is left out of the mean.
-
-Shape legend: N pictures, K regions, S side of the picture.
-"""
+The parser's own scores stand beside: the agreement cannot be understood without."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from semanticgan.distributed import all_of, share
 from semanticgan.errors import InputError
+from semanticgan.metrics.metric import Measured, Table, metric
+from semanticgan.metrics.samples import in_batches
 from semanticgan.perception.overlap import Overlap, overlap
+from semanticgan.perception.parser import require_regions
 
 if TYPE_CHECKING:
+    from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.model import Model
     from semanticgan.perception.parser import FaceParser
 
@@ -66,19 +68,14 @@ def measure_segmentation(
     Raises:
         InputError: no seed, or a parser of other regions.
     """
-    from tqdm import tqdm
-
     require_same_regions(model, parser)
     if not seeds:
         raise InputError("a segmentation cannot be measured without pictures. Give at least one seed.")
     parts = []
-    with tqdm(total=len(seeds), unit="image", desc="segmentation", disable=None if progress else True) as bar:
-        for start in range(0, len(seeds), batch_size):
-            batch = seeds[start : start + batch_size]
-            rendering = model.render(model.sample(seeds=list(batch), truncation=truncation))
-            read = parser.labels(rendering.to_uint8())
-            parts.append(overlap(rendering.labels().cpu(), read, len(model.regions)))
-            bar.update(len(batch))
+    for batch in in_batches(seeds, batch_size, "segmentation" if progress else None):
+        rendering = model.render(model.sample(seeds=batch, truncation=truncation))
+        read = parser.labels(rendering.to_uint8())
+        parts.append(overlap(rendering.labels().cpu(), read, len(model.regions)))
     return SegmentationScore(Overlap.cat(parts), model.regions.names, dict(parser.training.get("held_out", {})))
 
 
@@ -88,8 +85,40 @@ def require_same_regions(model: Model, parser: FaceParser) -> None:
     Raises:
         InputError: it does not.
     """
-    if model.regions.names != parser.regions.names:
-        raise InputError(
-            f"the parser tells {', '.join(parser.regions.names)}, the model has {', '.join(model.regions.names)}. "
-            "Give a parser trained on the model's regions (train-parser)."
-        )
+    require_regions(
+        parser, model.regions, "the model has", "Give a parser trained on the model's regions (train-parser)."
+    )
+
+
+@metric(
+    "miou", "IoU of the model's segmentation and a parser's reading", needs=("parser",), else_because="another parser"
+)
+def _segmentation(evaluation: Evaluation) -> Measured:
+    assert evaluation.parser is not None
+    own = list(share(evaluation.seeds, evaluation.processes))
+    part = measure_segmentation(
+        evaluation.model,
+        evaluation.parser,
+        own,
+        truncation=evaluation.truncation,
+        batch_size=evaluation.batch_size,
+        progress=bool(evaluation.bar("segmentation")),
+    )
+    score = replace(part, overlap=Overlap.cat(all_of([part.overlap], evaluation.processes)))
+    found = score.to_dict()
+    on_pairs = score.parser.get("iou", {})
+    seen = [iou for iou in found["iou"].values() if iou is not None]
+    rows = tuple((name, iou, on_pairs.get(name)) for name, iou in found["iou"].items())
+    return Measured(
+        {
+            "miou": found["mean_iou"],
+            "pixel_accuracy": found["pixel_accuracy"],
+            "least_iou": min(seen),
+        },
+        f"parser, {score.parser.get('mean_iou', math.nan):.3f} on held-out pairs",
+        True,
+        0,
+        evaluation.num_generated,
+        table=Table(("region", "IoU", "the parser's IoU on held-out pairs"), rows),
+        details=found,
+    )

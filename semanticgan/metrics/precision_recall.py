@@ -7,11 +7,16 @@ within the generated ones'; a manifold is the union of balls around its points, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.scores import Score, require_alike
+from semanticgan.metrics.metric import Measured, metric
+from semanticgan.metrics.scores import OF_BOTH, Score, require_alike
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
+
+if TYPE_CHECKING:
+    from semanticgan.metrics.evaluation import Evaluation
 
 NUM_NEIGHBOURS = 3
 
@@ -60,3 +65,9 @@ def precision_recall(
         extractor=real.extractor,
         stand_in=real.stand_in,
     )
+
+
+@metric("pr", "precision and recall", **OF_BOTH, published_by="VGG-16", least_pictures=NUM_NEIGHBOURS + 1)
+def _precision_recall(evaluation: Evaluation) -> Measured:
+    score = precision_recall(evaluation.real, evaluation.generated)
+    return score.measured(precision=score.precision, recall=score.recall)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from semanticgan.errors import InputError
+from semanticgan.metrics.metric import SAMPLED, Measured
 from semanticgan.metrics.statistics import FeatureSet, Statistics
+
+OF_BOTH: Mapping[str, Any] = MappingProxyType(
+    {"needs": ("dataset", "extractor"), "uses": (*SAMPLED, "num_real", "cache")}
+)
+"""What a metric needs and uses that compares the data's features with the model's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,10 @@ class Score:
     num_generated: int
     extractor: str
     stand_in: bool
+
+    def measured(self, **values: float) -> Measured:
+        """These numbers of it, as a metric returns them."""
+        return Measured(values, self.extractor, self.stand_in, self.num_real, self.num_generated)
 
 
 def require_alike(real: FeatureSet | Statistics, generated: FeatureSet | Statistics) -> None:

@@ -170,21 +170,23 @@ class FaceParser(PictureReader[ParserNetwork]):
         """
         return resized(self.network(resized(images, self.size)), size)
 
-    def require_regions(self, regions: RegionScheme, whose: str, instead: str) -> None:
-        """Check that it tells these regions, in their order.
 
-        Args:
-            regions: what is needed.
-            whose: whose they are, such as "the model has".
-            instead: what to do, a sentence that ends the message.
+def require_regions(parser: FaceParser, regions: RegionScheme, whose: str, instead: str) -> None:
+    """Check that a parser tells these regions, in their order.
 
-        Raises:
-            InputError: it does not.
-        """
-        if self.regions.names != regions.names:
-            raise InputError(
-                f"the parser tells {', '.join(self.regions.names)}, {whose} {', '.join(regions.names)}. {instead}"
-            )
+    Args:
+        parser: what reads.
+        regions: what is needed.
+        whose: whose they are, such as "the model has".
+        instead: what to do, a sentence that ends the message.
+
+    Raises:
+        InputError: it does not.
+    """
+    if parser.regions.names != regions.names:
+        raise InputError(
+            f"the parser tells {', '.join(parser.regions.names)}, {whose} {', '.join(regions.names)}. {instead}"
+        )
 
 
 def load_parser(name_or_path: str | Path, device: torch.device | str = "cpu") -> FaceParser:

@@ -26,7 +26,7 @@ from semanticgan.data.pairs import FirstPairs, PairDataset
 from semanticgan.errors import InputError
 from semanticgan.perception.fitting import Fitting, fit, seeded
 from semanticgan.perception.overlap import Overlap, overlap
-from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
+from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork, require_regions
 from semanticgan.perception.pictures import as_float
 from semanticgan.perception.variation import blurred, draw_numbers, numbers_of, recoloured
 
@@ -96,7 +96,7 @@ def score_parser(parser: FaceParser, dataset: PairDataset, first: int = 0) -> Ov
     Raises:
         InputError: other regions or no pairs.
     """
-    parser.require_regions(dataset.regions, "the pairs have", "Give pairs of the parser's regions.")
+    require_regions(parser, dataset.regions, "the pairs have", "Give pairs of the parser's regions.")
     if first >= len(dataset):
         raise InputError("a parser cannot be scored without pairs. Give at least one.")
     parts = []
