@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "comma-separated (default: fid,kid,pr)",
     )
     _add_data_arguments(parser.add_argument_group("data"))
-    _add_measuring_arguments(parser)
+    _add_picture_arguments(parser)
+    _add_detail_arguments(parser)
     parser.add_argument(
         "--out",
         type=arguments.path,
@@ -88,8 +89,8 @@ def _add_data_arguments(data: argparse._ArgumentGroup) -> None:
     data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="folder that caches features of the data")
 
 
-def _add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which pictures are measured, and with what."""
+def _add_picture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pictures are measured, and what compares them."""
     parser.add_argument(
         "--num-generated",
         type=arguments.at_least(1, arguments.MOST),
@@ -122,6 +123,10 @@ def _add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="weights of the LPIPS trunk, if they are not in PyTorch's cache",
     )
+
+
+def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
+    """What some of the metrics need beside them."""
     parser.add_argument(
         "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
     )
@@ -188,16 +193,21 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return _run(args, load(args.model, device=device), processes)
 
 
+_NETWORKS = ("extractor", "extractor_weights", "distance", "distance_weights", "parser", "classifier")
+_NUMBERS = (
+    "num_generated",
+    "seeds_from",
+    "truncation",
+    "num_real",
+    "num_edits",
+    "num_variations",
+    "num_paths",
+    "paths",
+)
 _ATTRIBUTES = {
     **dict.fromkeys(("data", "data_kind", "scheme", "split", "data_seed"), "dataset"),
     "region": "regions",
-    **{
-        name: name
-        for name in (
-            *("num_real", "reconstructions", "cache", "extractor", "distance", "paths", "num_paths", "parser"),
-            *("classifier", "num_edits", "num_variations", "num_generated", "seeds_from", "truncation"),
-        )
-    },
+    **{name: name for name in (*_NUMBERS, "reconstructions", "cache", "extractor", "distance", "parser", "classifier")},
 }
 """Options, and the attributes of an evaluation that they give; others are about speed, files and the sheet."""
 
@@ -271,34 +281,20 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
 
     dataset, reconstructions = _open_data(args, model)
     _require_weights_used(args)
+    numbers = {name: getattr(args, name) for name in _NUMBERS}
+    networks = {name: getattr(args, name) for name in _NETWORKS}
     evaluation = Evaluation(
         model,
-        args.num_generated,
-        seeds_from=args.seeds_from,
-        truncation=args.truncation,
+        **numbers,
         dataset=dataset,
-        num_real=args.num_real,
         reconstructions=reconstructions,
-        num_edits=args.num_edits,
-        num_variations=args.num_variations,
         regions=arguments.region_names(model, args.region) if args.region else (),
-        num_paths=args.num_paths,
-        paths=args.paths,
         cache=FeatureCache(args.cache or cache_folder() / "features", best_effort=args.cache is None),
         batch_size=args.batch,
         workers=args.workers,
         processes=processes,
         progress=True,
-        **open_networks(
-            args.metrics,
-            model.device,
-            extractor=args.extractor,
-            extractor_weights=args.extractor_weights,
-            distance=args.distance,
-            distance_weights=args.distance_weights,
-            parser=args.parser,
-            classifier=args.classifier,
-        ),
+        **open_networks(args.metrics, model.device, **networks),
     )
     require_measurable(evaluation, args.metrics)
     if processes.is_first:

@@ -12,22 +12,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from semanticgan.distributed import all_of, share
 from semanticgan.editing.regions import vary_regions
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import SAMPLED, Measured, metric
+from semanticgan.model import Model
 from semanticgan.perception.masked import PictureDistance, apart, laid_over, mean_absolute_difference
 from semanticgan.seeds import derived
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
-    from semanticgan.model import Model
 
 _PAIRS_AT_A_TIME = 8
 _OFFSET = 20_000  # seeds of the variations lie beyond those of the pictures
@@ -163,19 +160,17 @@ def _variations(seed: int, num: int) -> list[int]:
 )
 def _diversity(evaluation: Evaluation) -> Measured:
     """In levels of 0..255 where there is no perceptual distance."""
-    parts = [
-        measure_diversity(
+    found = evaluation.by_region(
+        lambda region: measure_diversity(
             evaluation.model,
             region,
             evaluation.edited_seeds,
             num_variations=evaluation.num_variations,
             distance=evaluation.distance or mean_absolute_difference,
             truncation=evaluation.truncation,
-            progress=bool(evaluation.bar("diversity")),
+            progress=evaluation.shows_bars,
         )
-        for region in share(evaluation.region_names, evaluation.processes)
-    ]
-    found = all_of(parts, evaluation.processes)
+    )
     return Measured(
         {one.region: one.mean for one in found},
         evaluation.distance.label if evaluation.distance else "levels of 0..255",

@@ -13,20 +13,29 @@ import torch
 from torch import Tensor
 
 from semanticgan.data.pairs import PairDataset
-from semanticgan.distributed import ALONE, Processes, share
+from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
-from semanticgan.metrics.miou import require_same_regions
-from semanticgan.metrics.path_length import require_paths
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures
 from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_features
 from semanticgan.model import Model
 from semanticgan.perception.classifier import AttributeClassifier
 from semanticgan.perception.extractors import Extractor
-from semanticgan.perception.parser import FaceParser
+from semanticgan.perception.parser import FaceParser, require_regions
 from semanticgan.perception.perceptual import Distance
 from semanticgan.perception.pictures import as_float
 
 Found = TypeVar("Found")
+
+
+def require_same_regions(model: Model, parser: FaceParser) -> None:
+    """Check that a parser tells the regions of a model, in their order.
+
+    Raises:
+        InputError: it does not.
+    """
+    require_regions(
+        parser, model.regions, "the model has", "Give a parser trained on the model's regions (train-parser)."
+    )
 
 
 @dataclass
@@ -165,6 +174,8 @@ class Evaluation:
             InputError: an unknown region or path, a parser of other regions, data of another resolution,
                 reconstructions of other pictures, or an extractor or distance that takes no pictures of this side.
         """
+        from semanticgan.metrics.path_length import require_paths
+
         require_paths(self.paths)
         _ = self.region_names
         if self.parser is not None:
@@ -195,7 +206,15 @@ class Evaluation:
 
     def bar(self, name: str) -> str | None:
         """The name of a bar, if this process shows any."""
-        return name if self.progress and self.processes.is_first else None
+        return name if self.shows_bars else None
+
+    @property
+    def shows_bars(self) -> bool:
+        return self.progress and self.processes.is_first
+
+    def by_region(self, measure: Callable[[str], Found]) -> list[Found]:
+        """What is measured of each region; processes share the regions."""
+        return all_of([measure(name) for name in share(self.region_names, self.processes)], self.processes)
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

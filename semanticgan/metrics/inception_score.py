@@ -6,17 +6,14 @@ Its classes are ImageNet's: of portraits it says little, and is here because tab
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
 from semanticgan.metrics.scores import Score
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.seeds import random_state
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
 
 NUM_SPLITS = 10
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
-from semanticgan.metrics.scores import OF_BOTH, Score, require_alike
+from semanticgan.metrics.scores import OF_BOTH, Score, alike
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.seeds import random_state
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
 
 NUM_SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -56,7 +53,7 @@ def kernel_distance(
     Raises:
         InputError: features of different extractors, too few pictures, or torch-fidelity is not installed.
     """
-    require_alike(real, generated)
+    about = alike(real, generated)
     there = min(len(real), len(generated))
     size = min(SUBSET_SIZE, there) if subset_size is None else subset_size
     if not 2 <= size <= there or num_subsets < 1:
@@ -78,10 +75,7 @@ def kernel_distance(
         deviation=found[metric.KEY_METRIC_KID_STD],
         num_subsets=num_subsets,
         subset_size=size,
-        num_real=len(real),
-        num_generated=len(generated),
-        extractor=real.extractor,
-        stand_in=real.stand_in,
+        **about,
     )
 
 

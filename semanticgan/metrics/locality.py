@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,15 +25,13 @@ from semanticgan.editing.change import Change, measure_change
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import swap
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, Table, metric
+from semanticgan.model import Model
 from semanticgan.perception.masked import PictureDistance, apart, laid_over
 from semanticgan.perception.overlap import Overlap, overlap
+from semanticgan.rendering import Rendering
 from semanticgan.seeds import following
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
-    from semanticgan.model import Model
-    from semanticgan.rendering import Rendering
 
 CHANGED = 4.0
 """A pixel counts as changed if the mean over its channels changes by more than so many levels."""
@@ -306,7 +304,7 @@ def _shared(evaluation: Evaluation) -> Locality:
             distance=evaluation.distance,
             truncation=evaluation.truncation,
             batch_size=evaluation.batch_size,
-            progress=bool(evaluation.bar("locality")),
+            progress=evaluation.shows_bars,
         ).edits
     edits = all_of(part, evaluation.processes)
     edits.sort(key=lambda edit: (EDITED.index(edit.what), evaluation.region_names.index(edit.region)))

@@ -6,20 +6,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from semanticgan.distributed import all_of, share
+from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation, require_same_regions
 from semanticgan.metrics.metric import Measured, Table, metric
 from semanticgan.metrics.samples import in_batches
+from semanticgan.model import Model
 from semanticgan.perception.overlap import Overlap, overlap
-from semanticgan.perception.parser import require_regions
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
-    from semanticgan.model import Model
-    from semanticgan.perception.parser import FaceParser
+from semanticgan.perception.parser import FaceParser
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,7 @@ def measure_segmentation(
     *,
     truncation: float = 1.0,
     batch_size: int = 8,
+    processes: Processes = ALONE,
     progress: bool = False,
 ) -> SegmentationScore:
     """Compare the label maps of sampled pictures with a parser's reading of these pictures as 8-bit files.
@@ -63,6 +61,7 @@ def measure_segmentation(
         seeds: one a picture.
         truncation: psi.
         batch_size: pictures at a time; bounds the memory, not the result.
+        processes: who takes part; each gets the whole result.
         progress: show a bar on stderr.
 
     Raises:
@@ -72,21 +71,12 @@ def measure_segmentation(
     if not seeds:
         raise InputError("a segmentation cannot be measured without pictures. Give at least one seed.")
     parts = []
-    for batch in in_batches(seeds, batch_size, "segmentation" if progress else None):
+    for batch in in_batches(share(seeds, processes), batch_size, "segmentation" if progress else None):
         rendering = model.render(model.sample(seeds=batch, truncation=truncation))
         read = parser.labels(rendering.to_uint8())
         parts.append(overlap(rendering.labels().cpu(), read, len(model.regions)))
-    return SegmentationScore(Overlap.cat(parts), model.regions.names, dict(parser.training.get("held_out", {})))
-
-
-def require_same_regions(model: Model, parser: FaceParser) -> None:
-    """Check that a parser tells the regions of a model, in their order.
-
-    Raises:
-        InputError: it does not.
-    """
-    require_regions(
-        parser, model.regions, "the model has", "Give a parser trained on the model's regions (train-parser)."
+    return SegmentationScore(
+        Overlap.cat(all_of(parts, processes)), model.regions.names, dict(parser.training.get("held_out", {}))
     )
 
 
@@ -95,16 +85,15 @@ def require_same_regions(model: Model, parser: FaceParser) -> None:
 )
 def _segmentation(evaluation: Evaluation) -> Measured:
     assert evaluation.parser is not None
-    own = list(share(evaluation.seeds, evaluation.processes))
-    part = measure_segmentation(
+    score = measure_segmentation(
         evaluation.model,
         evaluation.parser,
-        own,
+        evaluation.seeds,
         truncation=evaluation.truncation,
         batch_size=evaluation.batch_size,
-        progress=bool(evaluation.bar("segmentation")),
+        processes=evaluation.processes,
+        progress=evaluation.shows_bars,
     )
-    score = replace(part, overlap=Overlap.cat(all_of([part.overlap], evaluation.processes)))
     found = score.to_dict()
     on_pairs = score.parser.get("iou", {})
     seen = [iou for iou in found["iou"].values() if iou is not None]

@@ -11,22 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from semanticgan.distributed import all_of, share
 from semanticgan.editing.change import measure_change
 from semanticgan.editing.compositing import feather
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation, require_same_regions
 from semanticgan.metrics.metric import SAMPLED, Measured, Table, metric
-from semanticgan.metrics.miou import require_same_regions
 from semanticgan.metrics.samples import in_batches
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
-    from semanticgan.model import Model
-    from semanticgan.perception.parser import FaceParser
+from semanticgan.model import Model
+from semanticgan.perception.parser import FaceParser
 
 SEEN = 8
 """Pixels that a parser has to read as a region for a picture to show it."""
@@ -110,20 +106,19 @@ def measure_ownership(
     uses=(*SAMPLED, "regions", "num_edits"),
 )
 def _ownership(evaluation: Evaluation) -> Measured:
-    assert evaluation.parser is not None
-    parts = [
-        measure_ownership(
+    parser = evaluation.parser
+    assert parser is not None
+    found = evaluation.by_region(
+        lambda region: measure_ownership(
             evaluation.model,
-            evaluation.parser,
+            parser,
             region,
             evaluation.edited_seeds,
             truncation=evaluation.truncation,
             batch_size=evaluation.batch_size,
-            progress=bool(evaluation.bar("ownership")),
+            progress=evaluation.shows_bars,
         )
-        for region in share(evaluation.region_names, evaluation.processes)
-    ]
-    found = all_of(parts, evaluation.processes)
+    )
     rows = tuple((one.region, one.left, one.change_outside, float(one.num_images)) for one in found)
     return Measured(
         {one.region: one.left for one in found},

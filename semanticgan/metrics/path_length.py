@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,14 +23,12 @@ from torch.nn import functional
 from semanticgan.distributed import ALONE, Processes, gathered, share
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import WHAT, LatentCode
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, metric
 from semanticgan.metrics.samples import in_batches
 from semanticgan.model import Model
 from semanticgan.perception.perceptual import Distance
 from semanticgan.seeds import stream
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
 
 SPACES = ("z", "w")
 SAMPLINGS = ("full", "end")

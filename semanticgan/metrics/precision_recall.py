@@ -7,16 +7,13 @@ within the generated ones'; a manifold is the union of balls around its points, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
-from semanticgan.metrics.scores import OF_BOTH, Score, require_alike
+from semanticgan.metrics.scores import OF_BOTH, Score, alike
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
 
 NUM_NEIGHBOURS = 3
 
@@ -40,7 +37,7 @@ def precision_recall(
     Raises:
         InputError: features of different extractors, too few pictures, or torch-fidelity is not installed.
     """
-    require_alike(real, generated)
+    about = alike(real, generated)
     there = min(len(real), len(generated))
     if not 1 <= num_neighbours < there:
         raise InputError(
@@ -60,10 +57,7 @@ def precision_recall(
         precision=found[metric.KEY_METRIC_PRECISION],
         recall=found[metric.KEY_METRIC_RECALL],
         num_neighbours=num_neighbours,
-        num_real=len(real),
-        num_generated=len(generated),
-        extractor=real.extractor,
-        stand_in=real.stand_in,
+        **about,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,13 +19,12 @@ from torch import Tensor
 
 from semanticgan.distributed import all_of, share
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
 from semanticgan.perception.masked import PictureDistance, apart
 from semanticgan.perception.overlap import Overlap, overlap
+from semanticgan.perception.pictures import require_pictures
 from semanticgan.regions import RegionScheme
-
-if TYPE_CHECKING:
-    from semanticgan.metrics.evaluation import Evaluation
 
 _WINDOW, _DEVIATION = 11, 1.5
 _K1, _K2 = 0.01, 0.03
@@ -185,11 +184,7 @@ def _windowed(channels: Tensor) -> Tensor:
 
 def _require_pictures(first: Tensor, second: Tensor) -> None:
     for pictures in (first, second):
-        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,) or not len(pictures):
-            raise InputError(
-                f"pictures are compared as uint8 [N, 3, S, S], one or more; got {pictures.dtype} "
-                f"{list(pictures.shape)}."
-            )
+        require_pictures(pictures, "a comparison", least=1)
     if first.shape != second.shape:
         raise InputError(
             f"pictures {list(first.shape)} and their reconstructions {list(second.shape)} do not fit. Give as many, of "

@@ -38,10 +38,20 @@ class Score:
         return Measured(values, self.extractor, self.stand_in, self.num_real, self.num_generated)
 
 
-def require_alike(real: FeatureSet | Statistics, generated: FeatureSet | Statistics) -> None:
-    """Raises: InputError: the two come from different extractors."""
+def alike(real: FeatureSet | Statistics, generated: FeatureSet | Statistics) -> dict[str, Any]:
+    """What a :class:`Score` says of the two.
+
+    Raises:
+        InputError: they come from different extractors.
+    """
     if real.extractor != generated.extractor:
         raise InputError(
             f"the features are of different extractors: {real.extractor} and {generated.extractor}. "
             "Use one extractor for both."
         )
+    return {
+        "num_real": len(real),
+        "num_generated": len(generated),
+        "extractor": real.extractor,
+        "stand_in": real.stand_in,
+    }

@@ -20,14 +20,15 @@ def require_pictures(pictures: Tensor, reader: str, least: int = 0) -> None:
     Args:
         pictures: what was given.
         reader: begins the messages, such as "a parser".
-        least: smallest N.
+        least: smallest N, 0 or 1.
 
     Raises:
         InputError: pictures of another type, too few, or not square.
     """
     shape = list(pictures.shape)
     if pictures.dtype != torch.uint8 or pictures.ndim != 4 or shape[1] != 3 or shape[0] < least:
-        raise InputError(f"{reader} reads uint8 pictures [N, 3, H, H], got {pictures.dtype} {shape}.")
+        more = ", one or more" if least else ""
+        raise InputError(f"{reader} reads uint8 pictures [N, 3, H, H]{more}, got {pictures.dtype} {shape}.")
     if shape[2] != shape[3]:
         raise InputError(f"{reader} reads square pictures, got {shape[3]} x {shape[2]}. Crop them first.")
 
