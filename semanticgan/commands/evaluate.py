@@ -194,20 +194,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 _NETWORKS = ("extractor", "extractor_weights", "distance", "distance_weights", "parser", "classifier")
-_NUMBERS = (
-    "num_generated",
-    "seeds_from",
-    "truncation",
-    "num_real",
-    "num_edits",
-    "num_variations",
-    "num_paths",
-    "paths",
-)
+_NUMBERS = ("num_generated", "seeds_from", "truncation", "num_real", "num_edits", "num_variations", "num_paths")
+_OTHERS = ("paths", "reconstructions", "cache", "extractor", "distance", "parser", "classifier")
 _ATTRIBUTES = {
     **dict.fromkeys(("data", "data_kind", "scheme", "split", "data_seed"), "dataset"),
     "region": "regions",
-    **{name: name for name in (*_NUMBERS, "reconstructions", "cache", "extractor", "distance", "parser", "classifier")},
+    **{name: name for name in (*_NUMBERS, *_OTHERS)},
 }
 """Options, and the attributes of an evaluation that they give; others are about speed, files and the sheet."""
 
@@ -286,6 +278,7 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
     evaluation = Evaluation(
         model,
         **numbers,
+        paths=args.paths,
         dataset=dataset,
         reconstructions=reconstructions,
         regions=arguments.region_names(model, args.region) if args.region else (),

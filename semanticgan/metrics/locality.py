@@ -30,7 +30,6 @@ from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, Table, metric
 from semanticgan.model import Model
 from semanticgan.perception.masked import PictureDistance, apart, laid_over
 from semanticgan.perception.overlap import Overlap, overlap
-from semanticgan.rendering import Rendering
 from semanticgan.seeds import following
 
 CHANGED = 4.0
@@ -230,21 +229,15 @@ def measure_locality(
             batch = list(seeds[start : start + batch_size])
             source = model.sample(seeds=batch, truncation=truncation)
             other = model.sample(seeds=[following(seed, offset) for seed in batch], truncation=truncation)
-            before = model.render(source)
+            rendering = model.render(source)
+            before, labels_before = rendering.to_uint8(), rendering.labels()
             for (label, what), measured in parts.items():
-                after = model.render(swap(source, other, [names[label]], what))
-                measured.append(_measure(before, after, label, len(names), distance))
+                edited = model.render(swap(source, other, [names[label]], what))
+                after, labels_after = edited.to_uint8(), edited.labels()
+                measured.append(measure_edit(before, after, labels_before, labels_after, label, len(names), distance))
                 bar.update(len(batch))
     edits = tuple(_summed_up(names, label, what, measured) for (label, what), measured in parts.items())
     return Locality(edits, names, len(seeds))
-
-
-def _measure(
-    before: Rendering, after: Rendering, label: int, num_regions: int, distance: PictureDistance | None
-) -> EditChange:
-    return measure_edit(
-        before.to_uint8(), after.to_uint8(), before.labels(), after.labels(), label, num_regions, distance
-    )
 
 
 def _summed_up(names: Sequence[str], label: int, what: str, parts: Sequence[EditChange]) -> RegionLocality:

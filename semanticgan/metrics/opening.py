@@ -31,12 +31,11 @@ def open_networks(
     Args:
         names: of metrics that are known.
         device: where to compute.
-        extractor: opened where a metric needs one.
-        extractor_weights: Inception's file, if not in PyTorch's cache.
+        extractor: opened where a metric needs one, and so is the classifier.
+        extractor_weights, distance_weights: files of Inception and of LPIPS's trunk, if not in PyTorch's cache.
         distance: perceptual; None is LPIPS where a metric needs one, else none.
-        distance_weights: the file of LPIPS's trunk, if not in PyTorch's cache.
         parser: name or file; None is none.
-        classifier: name or file, None the bundled one; opened where a metric needs one.
+        classifier: name or file; None is the bundled one.
 
     Raises:
         InputError: an unknown name, or weights that are missing or others.
