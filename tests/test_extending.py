@@ -14,8 +14,8 @@ import pytest
 
 from semanticgan import data
 from semanticgan.errors import InputError
-from semanticgan.metrics.evaluate import METRICS, Metric
-from semanticgan.metrics.evaluate import register as register_metric
+from semanticgan.metrics.metric import METRICS, Metric
+from semanticgan.metrics.metric import register as register_metric
 from semanticgan.training.config import load_config
 from semanticgan.training.loop import train
 from semanticgan.training.objectives.added import register as register_loss
@@ -54,6 +54,7 @@ def test_the_page_has_a_file_and_a_command_for_each() -> None:
 def test_commands_run(folder: Path, command: str) -> None:
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
+    assert "no effect" not in done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     if "brightness" in command:
         written = json.loads((folder / "brightness.json").read_text())

@@ -11,13 +11,8 @@ PACKAGE = Path(semanticgan.__file__).parent
 LARGEST_FILE, LARGEST_FUNCTION = 400, 60
 
 # Longer still. These lists only shrink.
-FILES_STILL = {"metrics/evaluate.py"}
-FUNCTIONS_STILL = {
-    "commands/evaluate.py:_prepare",
-    "commands/evaluate.py:add_arguments",
-    "model.py:render",
-    "perception/classifier_training.py:train_classifier",
-}
+FILES_STILL: set[str] = set()
+FUNCTIONS_STILL: set[str] = {"model.py:render"}
 
 
 def too_long() -> tuple[set[str], set[str]]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
 
 if TYPE_CHECKING:
-    from PIL import Image
-
+    from semanticgan.data.pairs import PairDataset
     from semanticgan.distributed import Processes
     from semanticgan.metrics.evaluation import Evaluation
     from semanticgan.model import Model
@@ -26,9 +24,6 @@ EXAMPLES = (
     "--metrics miou,locality,diversity --parser portraits-64 --num-generated 1000 --plot locality.png",
     "--metrics fid,is --data data/faces --num-generated 50000 --extractor inception --out scores.md",
 )
-
-_SHEET_COLUMNS = 8
-_SHEET_TILE = 160
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +36,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, ownership, diversity, reconstruction, "
         "comma-separated (default: fid,kid,pr)",
     )
-    data = parser.add_argument_group("data")
+    _add_data_arguments(parser.add_argument_group("data"))
+    _add_picture_arguments(parser)
+    _add_detail_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=arguments.path,
+        metavar="FILE",
+        help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
+    )
+    parser.add_argument(
+        "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of the scored pictures"
+    )
+    parser.add_argument(
+        "--plot", type=arguments.path, metavar="FILE", help="also write a chart of what edits change, by region"
+    )
+    arguments.add_overwrite_argument(parser)
+
+
+def _add_data_arguments(data: argparse._ArgumentGroup) -> None:
+    """What the pictures are compared with."""
     data.add_argument("--data", type=arguments.path, metavar="PATH", help="pictures to compare with")
     data.add_argument(
         "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
@@ -73,6 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="reconstructions, matched to --data by file name",
     )
     data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="folder that caches features of the data")
+
+
+def _add_picture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pictures are measured, and what compares them."""
     parser.add_argument(
         "--num-generated",
         type=arguments.at_least(1, arguments.MOST),
@@ -105,6 +123,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="weights of the LPIPS trunk, if they are not in PyTorch's cache",
     )
+
+
+def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
+    """What some of the metrics need beside them."""
     parser.add_argument(
         "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
     )
@@ -138,19 +160,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures per batch (default: %(default)s)"
     )
-    parser.add_argument(
-        "--out",
-        type=arguments.path,
-        metavar="FILE",
-        help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
-    )
-    parser.add_argument(
-        "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of the scored pictures"
-    )
-    parser.add_argument(
-        "--plot", type=arguments.path, metavar="FILE", help="also write a chart of what edits change, by region"
-    )
-    arguments.add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -184,32 +193,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return _run(args, load(args.model, device=device), processes)
 
 
-_COMPARED = ("fid", "kid", "pr", "attributes", "reconstruction")  # with data
-_EDITED = ("locality", "ownership", "diversity")
-_USED_BY = {
-    "data": _COMPARED,
-    "data_kind": _COMPARED,
-    "scheme": _COMPARED,
-    "split": _COMPARED,
-    "data_seed": _COMPARED,
-    "num_real": ("fid", "kid", "pr", "attributes"),
-    "reconstructions": ("reconstruction",),
-    "cache": ("fid", "kid", "pr"),
-    "extractor": ("fid", "kid", "pr", "is"),
-    "distance": ("ppl", "ppl-regions", "locality", "diversity", "reconstruction"),
-    "paths": ("ppl", "ppl-regions"),
-    "num_paths": ("ppl", "ppl-regions"),
-    "region": ("ppl-regions", *_EDITED),
-    "parser": ("miou", "ownership", "reconstruction"),
-    "classifier": ("attributes",),
-    "num_edits": _EDITED,
-    "num_variations": ("diversity",),
-    **dict.fromkeys(
-        ("num_generated", "seeds_from", "truncation"),
-        ("fid", "kid", "is", "pr", "ppl", "ppl-regions", "miou", "attributes", *_EDITED),
-    ),
+_NETWORKS = ("extractor", "extractor_weights", "distance", "distance_weights", "parser", "classifier")
+_NUMBERS = ("num_generated", "seeds_from", "truncation", "num_real", "num_edits", "num_variations", "num_paths")
+_OTHERS = ("paths", "reconstructions", "cache", "extractor", "distance", "parser", "classifier")
+_ATTRIBUTES = {
+    **dict.fromkeys(("data", "data_kind", "scheme", "split", "data_seed"), "dataset"),
+    "region": "regions",
+    **{name: name for name in (*_NUMBERS, *_OTHERS)},
 }
-"""Options, and the metrics that they have an effect on; others are about speed, files and the sheet."""
+"""Options, and the attributes of an evaluation that they give; others are about speed, files and the sheet."""
 
 
 def _warn_of_unused(args: argparse.Namespace) -> None:
@@ -217,15 +209,17 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
     import warnings
 
     from semanticgan.errors import DataWarning
+    from semanticgan.metrics.metric import used_by
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    given = [name for name in _USED_BY if getattr(args, name) != parser.get_default(name)]
+    given = [name for name in _ATTRIBUTES if getattr(args, name) != parser.get_default(name)]
     for name in given:
-        option, kind = f"--{name.replace('_', '-')}", args.data_kind or ("folder" if args.data else None)
+        option, kind = f"--{name.replace('_', '-')}", _data_kind(args)
+        users = used_by(_ATTRIBUTES[name])
         shown = args.sheet and name in ("data", "data_kind", "scheme", "split", "data_seed", "num_real", "truncation")
-        if not set(_USED_BY[name]) & set(args.metrics) and not shown:
-            reason = f"none of the metrics {', '.join(args.metrics)} uses it, only {', '.join(_USED_BY[name])}"
+        if not set(users) & set(args.metrics) and not shown:
+            reason = f"none of the metrics {', '.join(args.metrics)} uses it, only {', '.join(users)}"
         elif kind is None and name in ("scheme", "split", "data_seed", "num_real"):
             reason = "no data are given"
         elif (name == "data_seed" and kind != "portraits") or (name == "scheme" and kind == "pictures"):
@@ -238,6 +232,9 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
 def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[str, Any]:
     from semanticgan.files import written_aside
     from semanticgan.metrics.evaluate import evaluate, to_dict
+    from semanticgan.metrics.locality import locality_of
+    from semanticgan.metrics.locality_plot import draw_localities
+    from semanticgan.metrics.sheet import draw_pictures
     from semanticgan.metrics.table import to_markdown
     from semanticgan.registry import DEFAULT
 
@@ -257,31 +254,52 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
         result["out"] = str(args.out)
     if args.sheet:
         with written_aside(args.sheet, args.overwrite) as aside:
-            _sheet(evaluation, name, data).save(aside)
+            draw_pictures(evaluation, name, data).save(aside)
         result["sheet"] = str(args.sheet)
     if args.plot:
         with written_aside(args.plot, args.overwrite) as aside:
-            _plot(evaluation).save(aside)
+            draw_localities(locality_of(evaluation)).save(aside)
         result["plot"] = str(args.plot)
     return result
 
 
 def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Evaluation:
     """What the metrics asked for need, opened; nothing else is."""
-    from semanticgan.data import open_dataset
-    from semanticgan.errors import InputError
-    from semanticgan.metrics.evaluate import METRICS, require_measurable
+    from semanticgan.metrics.evaluate import require_measurable
     from semanticgan.metrics.evaluation import Evaluation
+    from semanticgan.metrics.opening import open_networks
     from semanticgan.metrics.statistics import FeatureCache
-    from semanticgan.perception.classifier import DEFAULT, load_classifier
-    from semanticgan.perception.extractors import open_extractor
-    from semanticgan.perception.parser import load_parser
-    from semanticgan.perception.perceptual import open_distance
     from semanticgan.registry import cache_folder
 
-    needs = {need for name in args.metrics for need in METRICS[name].needs}
-    kind = args.data_kind or ("folder" if args.data else None)
-    dataset = None
+    dataset, reconstructions = _open_data(args, model)
+    _require_weights_used(args)
+    numbers = {name: getattr(args, name) for name in _NUMBERS}
+    networks = {name: getattr(args, name) for name in _NETWORKS}
+    evaluation = Evaluation(
+        model,
+        **numbers,
+        paths=args.paths,
+        dataset=dataset,
+        reconstructions=reconstructions,
+        regions=arguments.region_names(model, args.region) if args.region else (),
+        cache=FeatureCache(args.cache or cache_folder() / "features", best_effort=args.cache is None),
+        batch_size=args.batch,
+        workers=args.workers,
+        processes=processes,
+        progress=True,
+        **open_networks(args.metrics, model.device, **networks),
+    )
+    require_measurable(evaluation, args.metrics)
+    if processes.is_first:
+        _warn_of_unused(args)
+    return evaluation
+
+
+def _open_data(args: argparse.Namespace, model: Model) -> tuple[PairDataset | None, PairDataset | None]:
+    """The data and the reconstructions, None where none are given."""
+    from semanticgan.data import open_dataset
+
+    kind, dataset, reconstructions = _data_kind(args), None, None
     if kind is not None:
         dataset = open_dataset(
             kind,
@@ -293,93 +311,33 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
             args.data_seed,
             max_megapixels=args.max_megapixels,
         )
-    reconstructions = None
     if args.reconstructions:
         reconstructions = open_dataset(
             "pictures", args.reconstructions, model.size, model.regions, max_megapixels=args.max_megapixels
         )
-    distance = args.distance or ("lpips-vgg" if "distance" in needs else None)
+    return dataset, reconstructions
+
+
+def _require_weights_used(args: argparse.Namespace) -> None:
+    """Raises: InputError: a file of weights is given that no metric reads."""
+    from semanticgan.errors import InputError
+    from semanticgan.metrics.metric import METRICS
+
+    needs = {need for name in args.metrics for need in METRICS[name].needs}
     for option, given, used in (
         ("--extractor-weights", args.extractor_weights, "extractor" in needs),
-        ("--distance-weights", args.distance_weights, distance),
+        ("--distance-weights", args.distance_weights, args.distance or "distance" in needs),
     ):
         if given and not used:
             raise InputError(f"{option} gives a file that none of the metrics {', '.join(args.metrics)} reads.")
-    evaluation = Evaluation(
-        model,
-        args.num_generated,
-        seeds_from=args.seeds_from,
-        truncation=args.truncation,
-        dataset=dataset,
-        num_real=args.num_real,
-        reconstructions=reconstructions,
-        extractor=open_extractor(args.extractor, args.extractor_weights, model.device)
-        if "extractor" in needs
-        else None,
-        distance=open_distance(distance, args.distance_weights, model.device) if distance else None,
-        parser=load_parser(args.parser, model.device) if args.parser else None,
-        classifier=load_classifier(args.classifier or DEFAULT, model.device) if "classifier" in needs else None,
-        num_edits=args.num_edits,
-        num_variations=args.num_variations,
-        regions=arguments.region_names(model, args.region) if args.region else (),
-        num_paths=args.num_paths,
-        paths=args.paths,
-        cache=FeatureCache(args.cache or cache_folder() / "features", best_effort=args.cache is None),
-        batch_size=args.batch,
-        workers=args.workers,
-        processes=processes,
-        progress=True,
-    )
-    require_measurable(evaluation, args.metrics)
-    if processes.is_first:
-        _warn_of_unused(args)
-    return evaluation
+
+
+def _data_kind(args: argparse.Namespace) -> str | None:
+    return args.data_kind or ("folder" if args.data else None)
 
 
 def _data_name(args: argparse.Namespace) -> str | None:
     return str(args.data) if args.data else args.data_kind
-
-
-def _sheet(evaluation: Evaluation, model: str, data: str | None) -> Image.Image:
-    """The first pictures of the model, and of the data."""
-    from PIL import Image
-
-    from semanticgan.editing.sheets import draw_sheet
-
-    own = [
-        picture
-        for batch in evaluation.pictures(evaluation.seeds[: 4 * _SHEET_COLUMNS], "sheet")
-        for picture in batch.cpu()
-    ]
-    real = []
-    if evaluation.dataset is not None:
-        real = [evaluation.dataset[index].image for index in evaluation.indices[: 2 * _SHEET_COLUMNS]]
-    rows, row_names = [], []
-    for name, pictures in ((model, own), (data or "", real)):
-        for start in range(0, len(pictures), _SHEET_COLUMNS):
-            tiles = [
-                Image.fromarray(picture.permute(1, 2, 0).numpy())
-                for picture in pictures[start : start + _SHEET_COLUMNS]
-            ]
-            if tiles[0].width > _SHEET_TILE:
-                tiles = [tile.resize((_SHEET_TILE, _SHEET_TILE), Image.Resampling.LANCZOS) for tile in tiles]
-            rows.append(tiles)
-            row_names.append("" if start else Path(name).name)
-    return draw_sheet(rows, row_names=row_names)
-
-
-def _plot(evaluation: Evaluation) -> Image.Image:
-    """What edits of structure change, over what edits of texture change."""
-    from PIL import Image
-
-    from semanticgan.metrics.locality import EDITED
-    from semanticgan.metrics.locality_plot import draw_locality
-
-    plots = [draw_locality(evaluation.locality, what) for what in EDITED]
-    picture = Image.new("RGB", (plots[0].width, sum(plot.height for plot in plots)), (255, 255, 255))
-    for index, plot in enumerate(plots):
-        picture.paste(plot, (0, index * plots[0].height))
-    return picture
 
 
 def _names(text: str) -> tuple[str, ...]:

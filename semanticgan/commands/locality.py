@@ -44,11 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from tqdm import tqdm
-
     from semanticgan.editing.change import Change
     from semanticgan.editing.regions import swap_regions
     from semanticgan.files import require_free, written_aside
+    from semanticgan.metrics.samples import in_batches
 
     seeds: tuple[int, ...] = args.seeds or (args.seed,)
     if args.out:
@@ -56,14 +55,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     model = arguments.load_model(args)
     regions = arguments.region_names(model, args.region)
     parts = []
-    with tqdm(total=len(seeds), unit="image", disable=None) as progress:
-        for start in range(0, len(seeds), _BATCH):
-            batch = seeds[start : start + _BATCH]
-            source = model.sample(seeds=list(batch), truncation=args.truncation)
-            other = model.sample(seeds=[following(seed, args.offset) for seed in batch], truncation=args.truncation)
-            edit = swap_regions(model, source, other, regions, args.what, args.include_base)
-            parts.append(edit.change(args.composite))
-            progress.update(len(batch))
+    for batch in in_batches(seeds, _BATCH, "locality"):
+        source = model.sample(seeds=batch, truncation=args.truncation)
+        other = model.sample(seeds=[following(seed, args.offset) for seed in batch], truncation=args.truncation)
+        edit = swap_regions(model, source, other, regions, args.what, args.include_base)
+        parts.append(edit.change(args.composite))
     change = Change.cat(parts)
     seen = ~change.inside.isnan()
     if args.out:

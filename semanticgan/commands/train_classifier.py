@@ -11,7 +11,8 @@ import argparse
 from typing import Any
 
 from semanticgan.commands import arguments
-from semanticgan.perception.classifier_training import PRECISIONS, ClassifierTraining
+from semanticgan.model import PRECISIONS
+from semanticgan.perception.classifier_training import ClassifierTraining
 
 EXAMPLES = (
     "--out attributes.safetensors",

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
+from semanticgan.data.pairs import PairDataset
+from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import SAMPLED, Measured, Table, metric
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures, generated_pictures
+from semanticgan.model import Model
 from semanticgan.perception.classifier import AttributeClassifier
-
-if TYPE_CHECKING:
-    from semanticgan.data.pairs import PairDataset
-    from semanticgan.model import Model
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def measure_attributes(
     truncation: float = 1.0,
     batch_size: int = DEFAULT_BATCH_SIZE,
     workers: int = 0,
+    processes: Processes = ALONE,
     progress: bool = False,
 ) -> AttributeRates:
     """Read how often each attribute occurs in sampled pictures, as 8-bit files, and in those of a dataset.
@@ -171,6 +173,7 @@ def measure_attributes(
         truncation: psi.
         batch_size: pictures at a time; bounds the memory, not the result.
         workers: processes that read the dataset.
+        processes: who takes part; each gets the whole result.
         progress: show bars on stderr.
 
     Raises:
@@ -183,21 +186,20 @@ def measure_attributes(
         chosen = range(len(dataset)) if indices is None else indices
         if not chosen:
             raise InputError("attributes cannot be compared with no pictures of the data. Give at least one index.")
-    generated = count_attributes(
-        generated_pictures(
-            model,
-            seeds,
-            truncation=truncation,
-            batch_size=batch_size,
-            progress="attributes of generated pictures" if progress else None,
-        ),
-        classifier,
+
+    def counted(pictures: Iterable[Tensor]) -> AttributeCounts:
+        return summed(all_of([count_attributes(pictures, classifier)], processes))
+
+    bars = [f"attributes of {whose}" if progress else None for whose in ("the model", "the data")]
+    own = generated_pictures(
+        model, share(seeds, processes), truncation=truncation, batch_size=batch_size, progress=bars[0]
     )
-    real = None
+    generated, real = counted(own), None
     if dataset is not None:
-        bar = "attributes of the data" if progress else None
-        pictures = dataset_pictures(dataset, chosen, batch_size=batch_size, workers=workers, progress=bar)
-        real = count_attributes(pictures, classifier)
+        shown = dataset_pictures(
+            dataset, share(chosen, processes), batch_size=batch_size, workers=workers, progress=bars[1]
+        )
+        real = counted(shown)
     return compared(generated, real, truncation=truncation, classifier=classifier)
 
 
@@ -225,4 +227,38 @@ def compared(
         real.num_pictures if real else 0,
         truncation,
         dict(classifier.training.get("held_out", {})),
+    )
+
+
+@metric(
+    "attributes",
+    "how often portraits' attributes occur",
+    needs=("classifier",),
+    uses=(*SAMPLED, "dataset", "num_real"),
+)
+def _attributes(evaluation: Evaluation) -> Measured:
+    assert evaluation.classifier is not None
+    rates = measure_attributes(
+        evaluation.model,
+        evaluation.classifier,
+        evaluation.seeds,
+        evaluation.dataset,
+        indices=evaluation.indices if evaluation.dataset else None,
+        truncation=evaluation.truncation,
+        batch_size=evaluation.batch_size,
+        workers=evaluation.workers,
+        processes=evaluation.processes,
+        progress=evaluation.shows_bars,
+    )
+    known = rates.known()
+    factors = [each.factor for name, each in known.items() if name in rates.binary and each.factor is not None]
+    rows = tuple((name, each.generated, each.real, each.factor) for name, each in known.items())
+    return Measured(
+        {"least_factor": min(factors, default=None), "greatest_factor": max(factors, default=None)},
+        "attribute classifier",
+        True,
+        rates.num_real,
+        rates.num_generated,
+        table=Table(("attribute", "share of the model's", "share of the data's", "factor"), rows),
+        details=rates.to_dict(),
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +20,11 @@ from torch import Tensor
 
 from semanticgan.editing.regions import vary_regions
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import SAMPLED, Measured, metric
+from semanticgan.model import Model
 from semanticgan.perception.masked import PictureDistance, apart, laid_over, mean_absolute_difference
 from semanticgan.seeds import derived
-
-if TYPE_CHECKING:
-    from semanticgan.model import Model
 
 _PAIRS_AT_A_TIME = 8
 _OFFSET = 20_000  # seeds of the variations lie beyond those of the pictures
@@ -151,3 +151,31 @@ def _variations(seed: int, num: int) -> list[int]:
     if seed < 2**32:
         return [_OFFSET + _SPACING * seed + number for number in range(num)]
     return [derived(seed, _OFFSET, number) for number in range(num)]
+
+
+@metric(
+    "diversity",
+    "how different the variations of each region are",
+    uses=(*SAMPLED, "distance", "regions", "num_edits", "num_variations"),
+)
+def _diversity(evaluation: Evaluation) -> Measured:
+    """In levels of 0..255 where there is no perceptual distance."""
+    found = evaluation.by_region(
+        lambda region: measure_diversity(
+            evaluation.model,
+            region,
+            evaluation.edited_seeds,
+            num_variations=evaluation.num_variations,
+            distance=evaluation.distance or mean_absolute_difference,
+            truncation=evaluation.truncation,
+            progress=evaluation.shows_bars,
+        )
+    )
+    return Measured(
+        {one.region: one.mean for one in found},
+        evaluation.distance.label if evaluation.distance else "levels of 0..255",
+        evaluation.distance is None or evaluation.distance.stand_in,
+        0,
+        len(evaluation.edited_seeds) * evaluation.num_variations,
+        details={one.region: one.to_dict() for one in found},
+    )

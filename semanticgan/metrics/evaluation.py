@@ -1,60 +1,41 @@
-"""What is measured and with what, and what a metric found."""
+"""What is measured and with what."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from semanticgan.data.pairs import PairDataset
 from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
-from semanticgan.metrics.locality import EDITED, Locality, RegionLocality, measure_locality
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures
 from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_features
 from semanticgan.model import Model
 from semanticgan.perception.classifier import AttributeClassifier
 from semanticgan.perception.extractors import Extractor
-from semanticgan.perception.parser import FaceParser
+from semanticgan.perception.parser import FaceParser, require_regions
 from semanticgan.perception.perceptual import Distance
+from semanticgan.perception.pictures import as_float
+
+Found = TypeVar("Found")
 
 
-@dataclass(frozen=True)
-class Table:
-    """Numbers by row and column, None where there is none."""
+def require_same_regions(model: Model, parser: FaceParser) -> None:
+    """Check that a parser tells the regions of a model, in their order.
 
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str | float | None, ...], ...]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one metric found.
-
-    Attributes:
-        values: name -> number, None where there is none.
-        by: label of the extractor, distance or parser that it rests on; empty where there is none.
-        stand_in: whether the numbers cannot be compared with the literature.
-        num_real: pictures of the data that were looked at.
-        num_generated: pictures of the model.
-        seconds: how long it took, without what it shares with other metrics.
-        table: what is behind the numbers, region by region; None where nothing is.
-        details: all that was found, JSON-able.
+    Raises:
+        InputError: it does not.
     """
-
-    values: Mapping[str, float | None]
-    by: str
-    stand_in: bool
-    num_real: int
-    num_generated: int
-    seconds: float = 0.0
-    table: Table | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    require_regions(
+        parser, model.regions, "the model has", "Give a parser trained on the model's regions (train-parser)."
+    )
 
 
 @dataclass
@@ -108,6 +89,7 @@ class Evaluation:
     progress: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     """What the metrics share -> how long it took."""
+    _found: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def seeds(self) -> range:
@@ -178,24 +160,39 @@ class Evaluation:
             shown = self.pictures(own, "features of the model")
             return extract_features(shown, self.extractor, self.num_generated, self.processes)
 
-    @cached_property
-    def locality(self) -> Locality:
-        """What edits of each region change."""
-        regions = share(self.region_names, self.processes)
-        part: tuple[RegionLocality, ...] = ()
-        if regions:
-            part = measure_locality(
-                self.model,
-                self.edited_seeds,
-                regions=regions,
-                distance=self.distance,
-                truncation=self.truncation,
-                batch_size=self.batch_size,
-                progress=bool(self.bar("locality")),
-            ).edits
-        edits = all_of(part, self.processes)
-        edits.sort(key=lambda edit: (EDITED.index(edit.what), self.region_names.index(edit.region)))
-        return Locality(tuple(edits), self.model.regions.names, len(self.edited_seeds))
+    def once(self, name: str, find: Callable[[Evaluation], Found]) -> Found:
+        """What ``find`` finds, found once for all who ask for that name."""
+        if name not in self._found:
+            self._found[name] = find(self)
+        found: Found = self._found[name]
+        return found
+
+    def require_fitting(self) -> None:
+        """Check that what was given fits together.
+
+        Raises:
+            InputError: an unknown region or path, a parser of other regions, data of another resolution,
+                reconstructions of other pictures, or an extractor or distance that takes no pictures of this side.
+        """
+        from semanticgan.metrics.path_length import require_paths
+
+        require_paths(self.paths)
+        _ = self.region_names
+        if self.parser is not None:
+            require_same_regions(self.model, self.parser)
+        if self.dataset is not None and self.dataset.size != self.model.size:
+            raise InputError(
+                f"the model's pictures have {self.model.size} pixels, the data's {self.dataset.size}. "
+                f"Open the data at {self.model.size}."
+            )
+        if self.dataset is not None and self.reconstructions is not None:
+            _ = self.matches
+        # Whether they take pictures of this side shows on a blank one.
+        blank = torch.zeros(1, 3, self.model.size, self.model.size, dtype=torch.uint8)
+        if self.extractor is not None:
+            self.extractor(blank)
+        if self.distance is not None:
+            self.distance(as_float(blank), as_float(blank))
 
     def pictures(self, seeds: Sequence[int], bar: str) -> Iterator[Tensor]:
         """The model's pictures of these seeds, uint8, in batches, under the name of a bar."""
@@ -209,7 +206,15 @@ class Evaluation:
 
     def bar(self, name: str) -> str | None:
         """The name of a bar, if this process shows any."""
-        return name if self.progress and self.processes.is_first else None
+        return name if self.shows_bars else None
+
+    @property
+    def shows_bars(self) -> bool:
+        return self.progress and self.processes.is_first
+
+    def by_region(self, measure: Callable[[str], Found]) -> list[Found]:
+        """What is measured of each region; processes share the regions."""
+        return all_of([measure(name) for name in share(self.region_names, self.processes)], self.processes)
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from semanticgan.metrics.scores import Score, require_alike
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import Measured, metric
+from semanticgan.metrics.scores import OF_BOTH, Score, alike
 from semanticgan.metrics.statistics import Statistics
 from semanticgan.perception.fidelity import import_fidelity
 
@@ -22,14 +24,17 @@ def frechet_distance(real: Statistics, generated: Statistics) -> FrechetDistance
     Raises:
         InputError: features of different extractors, or torch-fidelity is not installed.
     """
-    require_alike(real, generated)
+    about = alike(real, generated)
     metric = import_fidelity("metric_fid")
     first, second = ({"mu": each.mean, "sigma": each.covariance} for each in (generated, real))
     found = metric.fid_statistics_to_metric(first, second, False)
     return FrechetDistance(
         value=found[metric.KEY_METRIC_FID],
-        num_real=real.num,
-        num_generated=generated.num,
-        extractor=real.extractor,
-        stand_in=real.stand_in,
+        **about,
     )
+
+
+@metric("fid", "Frechet inception distance", **OF_BOTH, published_by="inception", least_pictures=2)
+def _fid(evaluation: Evaluation) -> Measured:
+    score = frechet_distance(evaluation.real.statistics(), evaluation.generated.statistics())
+    return score.measured(fid=score.value)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from semanticgan.errors import InputError
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import Measured, metric
 from semanticgan.metrics.scores import Score
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
@@ -54,3 +56,9 @@ def inception_score(generated: FeatureSet, *, num_splits: int = NUM_SPLITS, seed
         extractor=generated.extractor,
         stand_in=generated.stand_in,
     )
+
+
+@metric("is", "Inception score", needs=("extractor", "classes"), published_by="inception", least_pictures=NUM_SPLITS)
+def _inception_score(evaluation: Evaluation) -> Measured:
+    score = inception_score(evaluation.generated)
+    return score.measured(inception_score=score.value, inception_score_deviation=score.deviation)

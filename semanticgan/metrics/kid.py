@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.scores import Score, require_alike
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import Measured, metric
+from semanticgan.metrics.scores import OF_BOTH, Score, alike
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.seeds import random_state
@@ -51,7 +53,7 @@ def kernel_distance(
     Raises:
         InputError: features of different extractors, too few pictures, or torch-fidelity is not installed.
     """
-    require_alike(real, generated)
+    about = alike(real, generated)
     there = min(len(real), len(generated))
     size = min(SUBSET_SIZE, there) if subset_size is None else subset_size
     if not 2 <= size <= there or num_subsets < 1:
@@ -73,8 +75,11 @@ def kernel_distance(
         deviation=found[metric.KEY_METRIC_KID_STD],
         num_subsets=num_subsets,
         subset_size=size,
-        num_real=len(real),
-        num_generated=len(generated),
-        extractor=real.extractor,
-        stand_in=real.stand_in,
+        **about,
     )
+
+
+@metric("kid", "kernel inception distance", **OF_BOTH, published_by="inception", least_pictures=2)
+def _kid(evaluation: Evaluation) -> Measured:
+    score = kernel_distance(evaluation.real, evaluation.generated)
+    return score.measured(kid=score.value, kid_deviation=score.deviation, subset_size=score.subset_size)

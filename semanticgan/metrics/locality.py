@@ -14,32 +14,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from semanticgan.distributed import all_of, share
 from semanticgan.editing.change import Change, measure_change
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import swap
-from semanticgan.metrics.miou import Overlap, overlap
-from semanticgan.metrics.miou import cat as cat_overlaps
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, Table, metric
+from semanticgan.model import Model
 from semanticgan.perception.masked import PictureDistance, apart, laid_over
+from semanticgan.perception.overlap import Overlap, overlap
 from semanticgan.seeds import following
-
-if TYPE_CHECKING:
-    from semanticgan.model import Model
-    from semanticgan.rendering import Rendering
 
 CHANGED = 4.0
 """A pixel counts as changed if the mean over its channels changes by more than so many levels."""
 
 OFFSET = 10_000
 """The other picture is that of the seed this much further, as the verb ``locality`` has it."""
-
-EDITED = ("structure", "texture")
 
 
 @dataclass(frozen=True)
@@ -232,21 +229,15 @@ def measure_locality(
             batch = list(seeds[start : start + batch_size])
             source = model.sample(seeds=batch, truncation=truncation)
             other = model.sample(seeds=[following(seed, offset) for seed in batch], truncation=truncation)
-            before = model.render(source)
+            rendering = model.render(source)
+            before, labels_before = rendering.to_uint8(), rendering.labels()
             for (label, what), measured in parts.items():
-                after = model.render(swap(source, other, [names[label]], what))
-                measured.append(_measure(before, after, label, len(names), distance))
+                edited = model.render(swap(source, other, [names[label]], what))
+                after, labels_after = edited.to_uint8(), edited.labels()
+                measured.append(measure_edit(before, after, labels_before, labels_after, label, len(names), distance))
                 bar.update(len(batch))
     edits = tuple(_summed_up(names, label, what, measured) for (label, what), measured in parts.items())
     return Locality(edits, names, len(seeds))
-
-
-def _measure(
-    before: Rendering, after: Rendering, label: int, num_regions: int, distance: PictureDistance | None
-) -> EditChange:
-    return measure_edit(
-        before.to_uint8(), after.to_uint8(), before.labels(), after.labels(), label, num_regions, distance
-    )
 
 
 def _summed_up(names: Sequence[str], label: int, what: str, parts: Sequence[EditChange]) -> RegionLocality:
@@ -265,7 +256,7 @@ def _summed_up(names: Sequence[str], label: int, what: str, parts: Sequence[Edit
         change_outside=outside,
         share_outside=_mean(torch.cat([part.share_outside for part in parts])[seen]),
         perceptual_outside=_mean(torch.cat(perceptual)[seen]) if perceptual else None,
-        iou_others=_iou_of_others(cat_overlaps([part.masks for part in parts]), seen.numpy(), label),
+        iou_others=_iou_of_others(Overlap.cat([part.masks for part in parts]), seen.numpy(), label),
         change_unseen=_mean(change.outside[~seen]),
         by_region=tuple(_mean(column[~column.isnan()]) for column in by_region.unbind(1)),
     )
@@ -287,3 +278,58 @@ def _iou_of_others(masks: Overlap, seen: np.ndarray, label: int) -> float | None
 
 def _mean(values: Tensor) -> float | None:
     return float(values.mean()) if len(values) else None
+
+
+def locality_of(evaluation: Evaluation) -> Locality:
+    """What edits of each region change; measured once for all who ask."""
+    return evaluation.once("locality", _shared)
+
+
+def _shared(evaluation: Evaluation) -> Locality:
+    """By all processes, each some regions."""
+    regions = share(evaluation.region_names, evaluation.processes)
+    part: tuple[RegionLocality, ...] = ()
+    if regions:
+        part = measure_locality(
+            evaluation.model,
+            evaluation.edited_seeds,
+            regions=regions,
+            distance=evaluation.distance,
+            truncation=evaluation.truncation,
+            batch_size=evaluation.batch_size,
+            progress=evaluation.shows_bars,
+        ).edits
+    edits = all_of(part, evaluation.processes)
+    edits.sort(key=lambda edit: (EDITED.index(edit.what), evaluation.region_names.index(edit.region)))
+    return Locality(tuple(edits), evaluation.model.regions.names, len(evaluation.edited_seeds))
+
+
+@metric(
+    "locality",
+    "what else changes when a region is swapped",
+    uses=(*SAMPLED, "distance", "regions", "num_edits"),
+)
+def _locality(evaluation: Evaluation) -> Measured:
+    locality = locality_of(evaluation)
+    found = locality.to_dict()
+    figures = (
+        "region",
+        "what",
+        "score",
+        "change_inside",
+        "change_outside",
+        "share_outside",
+        "iou_others",
+        "num_images",
+    )
+    rows = tuple(tuple(getattr(edit, figure) for figure in figures) for edit in locality.edits)
+    headings = ("region", "code", "score", "inside", "outside", "share of pixels outside", "IoU of others", "pictures")
+    return Measured(
+        {what: found["mean_score"][what] for what in EDITED},
+        "levels of 0..255" + (f", {evaluation.distance.label}" if evaluation.distance else ""),
+        True,
+        0,
+        2 * len(evaluation.edited_seeds),
+        table=Table(headings, rows),
+        details=found,
+    )

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from semanticgan.metrics.locality import Locality
+from semanticgan.metrics.metric import EDITED
 
 _PAPER, _INK, _PALE_INK, _EMPTY = (255, 255, 255), (31, 35, 44), (105, 112, 126), (240, 242, 246)
 _LOW, _HIGH = np.array([255, 255, 255]), np.array([32, 74, 160])
@@ -61,6 +62,15 @@ def draw_locality(locality: Locality, what: str) -> Image.Image:
         )
     ):
         draw.text((_MARGIN, bottom + 12 + 19 * line), text, _PALE_INK, fonts[12])
+    return picture
+
+
+def draw_localities(locality: Locality) -> Image.Image:
+    """What edits of structure change, over what edits of texture change."""
+    plots = [draw_locality(locality, what) for what in EDITED]
+    picture = Image.new("RGB", (plots[0].width, sum(plot.height for plot in plots)), _PAPER)
+    for index, plot in enumerate(plots):
+        picture.paste(plot, (0, index * plots[0].height))
     return picture
 
 

@@ -1,115 +1,22 @@
-"""How far two label maps agree: intersection over union, by region and on average (Everingham et al. 2010, Section 4).
+"""How far a generator's own segmentation agrees with a parser's reading of its pictures, as intersection over union.
 
-Counts of pixels are whole numbers, summed over all pictures before anything is divided, so that neither batches nor
-the order of pictures matter. A region that is in neither map has no IoU and is left out of the mean.
-
-Shape legend: N pictures, K regions, S side of the picture.
-"""
+The parser's own scores stand beside: the agreement cannot be understood without."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import torch
-
+from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
-
-if TYPE_CHECKING:
-    from semanticgan.model import Model
-    from semanticgan.perception.parser import FaceParser
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Pixels that two sets of label maps share.
-
-    Attributes:
-        intersection: int64 [..., K], pixels that are the region in both.
-        union: int64 [..., K], pixels that are it in either.
-        num_pixels: int64 [...], of the maps.
-    """
-
-    intersection: np.ndarray
-    union: np.ndarray
-    num_pixels: np.ndarray
-
-    def total(self) -> Overlap:
-        """That of all pictures together, [K]."""
-        axes = tuple(range(self.num_pixels.ndim))
-        return Overlap(self.intersection.sum(axes), self.union.sum(axes), self.num_pixels.sum())
-
-    @property
-    def iou(self) -> np.ndarray:
-        """Float64 [..., K] in [0, 1]; NaN where a region is in neither map."""
-        return np.where(self.union, self.intersection / np.where(self.union, self.union, 1), np.nan)
-
-    @property
-    def mean_iou(self) -> np.ndarray:
-        """Float64 [...], the mean of :attr:`iou` over the regions that are there."""
-        return np.nanmean(self.iou, axis=-1)
-
-    @property
-    def accuracy(self) -> np.ndarray:
-        """Float64 [...], the share of pixels on which both agree."""
-        return self.intersection.sum(-1) / self.num_pixels
-
-    def to_dict(self, names: Sequence[str]) -> dict[str, Any]:
-        """Figures of all pictures together, JSON-able; the IoU of a region that is nowhere is None."""
-        total = self.total()
-        iou = total.iou
-        return {
-            "mean_iou": float(total.mean_iou),
-            "pixel_accuracy": float(total.accuracy),
-            "iou": {name: None if np.isnan(value) else float(value) for name, value in zip(names, iou, strict=True)},
-            "num_regions_absent": int(np.isnan(iou).sum()),
-        }
-
-
-def overlap(first: np.ndarray | torch.Tensor, second: np.ndarray | torch.Tensor, num_regions: int) -> Overlap:
-    """Compare label maps picture by picture.
-
-    Args:
-        first: whole numbers [N, S, S] below ``num_regions``.
-        second: as many, of the same side.
-        num_regions: K.
-
-    Returns:
-        An overlap for each picture, [N, K].
-
-    Raises:
-        InputError: shapes that do not fit, or a label beyond K.
-    """
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape or first.ndim != 3:
-        raise InputError(
-            f"label maps of the shapes {list(first.shape)} and {list(second.shape)} cannot be compared. "
-            "Give the same number of both, [N, S, S], of one resolution."
-        )
-    for labels in (first, second):
-        if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < num_regions:
-            raise InputError(
-                f"a label map holds {labels.min()} to {labels.max()}, but its {num_regions} regions have the labels "
-                f"0 to {num_regions - 1}. Give maps of that scheme."
-            )
-    counts = np.zeros((len(first), num_regions, num_regions), dtype=np.int64)
-    for count, one, other in zip(counts, first, second, strict=True):
-        places = one.ravel().astype(np.int64) * num_regions + other.ravel()
-        count[:] = np.bincount(places, minlength=num_regions**2).reshape(num_regions, num_regions)
-    intersection = np.diagonal(counts, axis1=1, axis2=2).copy()
-    union = counts.sum(2) + counts.sum(1) - intersection
-    return Overlap(intersection, union, counts.sum((1, 2)))
-
-
-def cat(parts: Sequence[Overlap]) -> Overlap:
-    """The overlaps of several batches in a row."""
-    return Overlap(
-        np.concatenate([part.intersection for part in parts]),
-        np.concatenate([part.union for part in parts]),
-        np.concatenate([part.num_pixels for part in parts]),
-    )
+from semanticgan.metrics.evaluation import Evaluation, require_same_regions
+from semanticgan.metrics.metric import Measured, Table, metric
+from semanticgan.metrics.samples import in_batches
+from semanticgan.model import Model
+from semanticgan.perception.overlap import Overlap, overlap
+from semanticgan.perception.parser import FaceParser
 
 
 @dataclass(frozen=True)
@@ -143,6 +50,7 @@ def measure_segmentation(
     *,
     truncation: float = 1.0,
     batch_size: int = 8,
+    processes: Processes = ALONE,
     progress: bool = False,
 ) -> SegmentationScore:
     """Compare the label maps of sampled pictures with a parser's reading of these pictures as 8-bit files.
@@ -153,35 +61,53 @@ def measure_segmentation(
         seeds: one a picture.
         truncation: psi.
         batch_size: pictures at a time; bounds the memory, not the result.
+        processes: who takes part; each gets the whole result.
         progress: show a bar on stderr.
 
     Raises:
         InputError: no seed, or a parser of other regions.
     """
-    from tqdm import tqdm
-
     require_same_regions(model, parser)
     if not seeds:
         raise InputError("a segmentation cannot be measured without pictures. Give at least one seed.")
     parts = []
-    with tqdm(total=len(seeds), unit="image", desc="segmentation", disable=None if progress else True) as bar:
-        for start in range(0, len(seeds), batch_size):
-            batch = seeds[start : start + batch_size]
-            rendering = model.render(model.sample(seeds=list(batch), truncation=truncation))
-            read = parser.labels(rendering.to_uint8())
-            parts.append(overlap(rendering.labels().cpu(), read, len(model.regions)))
-            bar.update(len(batch))
-    return SegmentationScore(cat(parts), model.regions.names, dict(parser.training.get("held_out", {})))
+    for batch in in_batches(share(seeds, processes), batch_size, "segmentation" if progress else None):
+        rendering = model.render(model.sample(seeds=batch, truncation=truncation))
+        read = parser.labels(rendering.to_uint8())
+        parts.append(overlap(rendering.labels().cpu(), read, len(model.regions)))
+    return SegmentationScore(
+        Overlap.cat(all_of(parts, processes)), model.regions.names, dict(parser.training.get("held_out", {}))
+    )
 
 
-def require_same_regions(model: Model, parser: FaceParser) -> None:
-    """Check that a parser tells the regions of a model, in their order.
-
-    Raises:
-        InputError: it does not.
-    """
-    if model.regions.names != parser.regions.names:
-        raise InputError(
-            f"the parser tells {', '.join(parser.regions.names)}, the model has {', '.join(model.regions.names)}. "
-            "Give a parser trained on the model's regions (train-parser)."
-        )
+@metric(
+    "miou", "IoU of the model's segmentation and a parser's reading", needs=("parser",), else_because="another parser"
+)
+def _segmentation(evaluation: Evaluation) -> Measured:
+    assert evaluation.parser is not None
+    score = measure_segmentation(
+        evaluation.model,
+        evaluation.parser,
+        evaluation.seeds,
+        truncation=evaluation.truncation,
+        batch_size=evaluation.batch_size,
+        processes=evaluation.processes,
+        progress=evaluation.shows_bars,
+    )
+    found = score.to_dict()
+    on_pairs = score.parser.get("iou", {})
+    seen = [iou for iou in found["iou"].values() if iou is not None]
+    rows = tuple((name, iou, on_pairs.get(name)) for name, iou in found["iou"].items())
+    return Measured(
+        {
+            "miou": found["mean_iou"],
+            "pixel_accuracy": found["pixel_accuracy"],
+            "least_iou": min(seen),
+        },
+        f"parser, {score.parser.get('mean_iou', math.nan):.3f} on held-out pairs",
+        True,
+        0,
+        evaluation.num_generated,
+        table=Table(("region", "IoU", "the parser's IoU on held-out pairs"), rows),
+        details=found,
+    )

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from semanticgan.editing.change import measure_change
 from semanticgan.editing.compositing import feather
 from semanticgan.errors import InputError
-from semanticgan.metrics.miou import require_same_regions
-
-if TYPE_CHECKING:
-    from semanticgan.model import Model
-    from semanticgan.perception.parser import FaceParser
+from semanticgan.metrics.evaluation import Evaluation, require_same_regions
+from semanticgan.metrics.metric import SAMPLED, Measured, Table, metric
+from semanticgan.metrics.samples import in_batches
+from semanticgan.model import Model
+from semanticgan.perception.parser import FaceParser
 
 SEEN = 8
 """Pixels that a parser has to read as a region for a picture to show it."""
@@ -75,30 +75,57 @@ def measure_ownership(
     Raises:
         InputError: no seed, an unknown region, or a parser of other regions.
     """
-    from tqdm import tqdm
-
     require_same_regions(model, parser)
     if not seeds:
         raise InputError("ownership cannot be measured without pictures. Give at least one seed.")
     label = model.regions.index(region)
     name = model.regions.names[label]
     pixels, left, outside = 0, 0, []
-    with tqdm(total=len(seeds), unit="image", desc=f"without {name}", disable=None if progress else True) as bar:
-        for start in range(0, len(seeds), batch_size):
-            batch = list(seeds[start : start + batch_size])
-            code = model.sample(seeds=batch, truncation=truncation)
-            whole = model.render(code).to_uint8()
-            place = parser.labels(whole) == label
-            visible = torch.ones(len(batch), len(model.regions))
-            visible[:, label] = 0.0
-            without = model.render(code, visible=visible).to_uint8()
-            again = parser.labels(without) == label
-            shown = place.sum((1, 2)) >= SEEN
-            pixels += int(place[shown].sum())
-            left += int((place & again)[shown].sum())
-            change = measure_change(whole.cpu(), without.cpu(), feather(place))
-            outside += change.outside[shown].tolist()
-            bar.update(len(batch))
+    for batch in in_batches(seeds, batch_size, f"without {name}" if progress else None):
+        code = model.sample(seeds=batch, truncation=truncation)
+        whole = model.render(code).to_uint8()
+        place = parser.labels(whole) == label
+        visible = torch.ones(len(batch), len(model.regions))
+        visible[:, label] = 0.0
+        without = model.render(code, visible=visible).to_uint8()
+        again = parser.labels(without) == label
+        shown = place.sum((1, 2)) >= SEEN
+        pixels += int(place[shown].sum())
+        left += int((place & again)[shown].sum())
+        change = measure_change(whole.cpu(), without.cpu(), feather(place))
+        outside += change.outside[shown].tolist()
     if not outside:
         return RegionOwnership(name, 0, None, None)
     return RegionOwnership(name, len(outside), left / pixels, sum(outside) / len(outside))
+
+
+@metric(
+    "ownership",
+    "what is left of each region in pictures drawn without it",
+    needs=("parser",),
+    uses=(*SAMPLED, "regions", "num_edits"),
+)
+def _ownership(evaluation: Evaluation) -> Measured:
+    parser = evaluation.parser
+    assert parser is not None
+    found = evaluation.by_region(
+        lambda region: measure_ownership(
+            evaluation.model,
+            parser,
+            region,
+            evaluation.edited_seeds,
+            truncation=evaluation.truncation,
+            batch_size=evaluation.batch_size,
+            progress=evaluation.shows_bars,
+        )
+    )
+    rows = tuple((one.region, one.left, one.change_outside, float(one.num_images)) for one in found)
+    return Measured(
+        {one.region: one.left for one in found},
+        "parser",
+        True,
+        0,
+        len(evaluation.edited_seeds),
+        table=Table(("drawn without", "left of it", "change outside", "pictures that show it"), rows),
+        details={one.region: one.to_dict() for one in found},
+    )

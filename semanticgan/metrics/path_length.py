@@ -11,7 +11,7 @@ Shape legend: N paths, D style width, S side of the picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,9 @@ from torch.nn import functional
 from semanticgan.distributed import ALONE, Processes, gathered, share
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import WHAT, LatentCode
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, metric
+from semanticgan.metrics.samples import in_batches
 from semanticgan.model import Model
 from semanticgan.perception.perceptual import Distance
 from semanticgan.seeds import stream
@@ -30,9 +33,20 @@ from semanticgan.seeds import stream
 SPACES = ("z", "w")
 SAMPLINGS = ("full", "end")
 EPSILON = 1e-4
+PATHS = tuple(f"{space}-{sampling}" for space in SPACES for sampling in SAMPLINGS)
+"""Spaces and samplings of path lengths."""
 
 _LARGEST_SIDE = 256  # larger pictures are averaged down to it, as the literature does
 _KEPT = (1.0, 99.0)  # percentiles; the distances beyond them are left out, as the literature does
+
+
+def require_paths(paths: Sequence[str], most: int = len(PATHS)) -> None:
+    """Raises: InputError: an unknown path, none, or more than ``most``."""
+    for path in paths:
+        if path not in PATHS:
+            raise unknown_name("path", path, PATHS)
+    if not 1 <= len(paths) <= most:
+        raise InputError(f"{len(paths)} paths were given. Give one or, for ppl, more of {', '.join(PATHS)}.")
 
 
 class Traveller(Protocol):
@@ -156,8 +170,6 @@ def path_length(
     Raises:
         InputError: an unknown space or sampling, an epsilon or batch size out of range, or no seeds.
     """
-    from tqdm import tqdm
-
     for name, given, allowed in (("space", space, SPACES), ("sampling", sampling, SAMPLINGS)):
         if given not in allowed:
             raise unknown_name(name, given, allowed)
@@ -168,14 +180,12 @@ def path_length(
         )
     own = share(seeds, processes)
     parts = [torch.zeros(0, dtype=torch.float64)]
-    with tqdm(desc=progress, total=len(own), unit="path", disable=None if progress else True) as bar, torch.no_grad():
-        for start in range(0, len(own), batch_size):
-            batch = own[start : start + batch_size]
+    with torch.no_grad():
+        for batch in in_batches(own, batch_size, progress, "path"):
             still, here, there = _places(traveller, batch, space, sampling, epsilon)
             pictures = _reduced(traveller.picture(torch.cat([still, still]), torch.cat([here, there])))
             moved = (here != there).any(1)  # where nothing moves the length is 0, not rounding over epsilon^2
             parts.append(distance(*pictures.chunk(2)).double().cpu() * moved / epsilon**2)
-            bar.update(len(batch))
     lengths = gathered(torch.cat(parts), len(seeds), processes).numpy()
     kept = _without_extremes(lengths)
     return PathLength(
@@ -239,3 +249,51 @@ def _without_extremes(lengths: np.ndarray) -> np.ndarray:
     low = np.percentile(lengths, _KEPT[0], method="lower")
     high = np.percentile(lengths, _KEPT[1], method="higher")
     return lengths[(lengths >= low) & (lengths <= high)]
+
+
+_USES = (*SAMPLED, "paths", "num_paths")
+
+
+def _require_one_path(evaluation: Evaluation) -> None:
+    require_paths(evaluation.paths, most=1)
+
+
+@metric(
+    "ppl", "perceptual path length", needs=("distance",), uses=_USES, published_by="lpips-vgg", num_published=100_000
+)
+def _path_length(evaluation: Evaluation) -> Measured:
+    return _paths(evaluation, {path: ((None, "both"), path) for path in evaluation.paths})
+
+
+@metric(
+    "ppl-regions",
+    "path length of each region's structure, texture",
+    needs=("distance",),
+    uses=(*_USES, "regions"),
+    require=_require_one_path,
+)
+def _path_length_of_regions(evaluation: Evaluation) -> Measured:
+    path = evaluation.paths[0]
+    return _paths(
+        evaluation,
+        {f"{region} {what}": ((region, what), path) for region in evaluation.region_names for what in EDITED},
+    )
+
+
+def _paths(evaluation: Evaluation, asked: Mapping[str, tuple[tuple[str | None, str], str]]) -> Measured:
+    assert evaluation.distance is not None
+    num = evaluation.num_generated if evaluation.num_paths is None else evaluation.num_paths
+    values: dict[str, float | None] = {}
+    for name, ((region, what), path) in asked.items():
+        space, _, sampling = path.partition("-")
+        values[name] = path_length(
+            ModelTraveller(evaluation.model, region, what, evaluation.truncation),
+            evaluation.distance,
+            range(evaluation.seeds_from, evaluation.seeds_from + num),
+            space=space,
+            sampling=sampling,
+            batch_size=max(1, evaluation.batch_size // 2),
+            processes=evaluation.processes,
+            progress=evaluation.bar(f"path length {name}"),
+        ).value
+    return Measured(values, evaluation.distance.label, evaluation.distance.stand_in, 0, 2 * num)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.scores import Score, require_alike
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import Measured, metric
+from semanticgan.metrics.scores import OF_BOTH, Score, alike
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 
@@ -35,7 +37,7 @@ def precision_recall(
     Raises:
         InputError: features of different extractors, too few pictures, or torch-fidelity is not installed.
     """
-    require_alike(real, generated)
+    about = alike(real, generated)
     there = min(len(real), len(generated))
     if not 1 <= num_neighbours < there:
         raise InputError(
@@ -55,8 +57,11 @@ def precision_recall(
         precision=found[metric.KEY_METRIC_PRECISION],
         recall=found[metric.KEY_METRIC_RECALL],
         num_neighbours=num_neighbours,
-        num_real=len(real),
-        num_generated=len(generated),
-        extractor=real.extractor,
-        stand_in=real.stand_in,
+        **about,
     )
+
+
+@metric("pr", "precision and recall", **OF_BOTH, published_by="VGG-16", least_pictures=NUM_NEIGHBOURS + 1)
+def _precision_recall(evaluation: Evaluation) -> Measured:
+    score = precision_recall(evaluation.real, evaluation.generated)
+    return score.measured(precision=score.precision, recall=score.recall)

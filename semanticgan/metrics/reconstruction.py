@@ -17,10 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanticgan.distributed import all_of, share
 from semanticgan.errors import InputError
-from semanticgan.metrics.miou import Overlap, overlap
-from semanticgan.metrics.miou import cat as cat_overlaps
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import Measured, metric
 from semanticgan.perception.masked import PictureDistance, apart
+from semanticgan.perception.overlap import Overlap, overlap
+from semanticgan.perception.pictures import require_pictures
 from semanticgan.regions import RegionScheme
 
 _WINDOW, _DEVIATION = 11, 1.5
@@ -58,7 +61,7 @@ class Reconstruction:
             torch.cat([part.psnr for part in parts]),
             torch.cat([part.ssim for part in parts]),
             torch.cat(perceptual) if perceptual else None,
-            cat_overlaps(masks) if masks else None,
+            Overlap.cat(masks) if masks else None,
             parts[0].regions,
         )
 
@@ -181,13 +184,47 @@ def _windowed(channels: Tensor) -> Tensor:
 
 def _require_pictures(first: Tensor, second: Tensor) -> None:
     for pictures in (first, second):
-        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,) or not len(pictures):
-            raise InputError(
-                f"pictures are compared as uint8 [N, 3, S, S], one or more; got {pictures.dtype} "
-                f"{list(pictures.shape)}."
-            )
+        require_pictures(pictures, "a comparison", least=1)
     if first.shape != second.shape:
         raise InputError(
             f"pictures {list(first.shape)} and their reconstructions {list(second.shape)} do not fit. Give as many, of "
             "one size."
         )
+
+
+@metric(
+    "reconstruction",
+    "how close reconstructions are to the data",
+    needs=("dataset", "reconstructions"),
+    uses=("distance", "parser"),
+    else_because="other pictures",
+)
+def _reconstruction(evaluation: Evaluation) -> Measured:
+    parser, distance = evaluation.parser, evaluation.distance
+    own = share(evaluation.matches, evaluation.processes)
+    parts = [
+        _compared(evaluation, own[start : start + evaluation.batch_size])
+        for start in range(0, len(own), evaluation.batch_size)
+    ]
+    found = Reconstruction.cat(all_of(parts, evaluation.processes)).to_dict()
+    values: dict[str, float | None] = {"mse": found["mse"], "psnr": found["psnr"], "ssim": found["ssim"]}
+    values |= {"perceptual": found["perceptual"]} if distance else {}
+    values |= {"miou": found["masks"]["mean_iou"]} if parser else {}
+    by = [*([distance.label] if distance else []), *(["parser"] if parser else [])]
+    stand_in = parser is not None or (distance is not None and distance.stand_in)
+    return Measured(values, ", ".join(by), stand_in, len(evaluation.matches), 0, details=found)
+
+
+def _compared(evaluation: Evaluation, matches: Sequence[tuple[int, int]]) -> Reconstruction:
+    """Some reconstructions and their pictures."""
+    assert evaluation.dataset is not None and evaluation.reconstructions is not None
+    again = torch.stack([evaluation.reconstructions[index].image for index, _ in matches])
+    pictures = torch.stack([evaluation.dataset[index].image for _, index in matches])
+    parser = evaluation.parser
+    return measure_reconstruction(
+        pictures,
+        again,
+        distance=evaluation.distance,
+        labels=(parser.labels(pictures), parser.labels(again)) if parser else None,
+        regions=parser.regions if parser else None,
+    )

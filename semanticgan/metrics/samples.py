@@ -7,6 +7,7 @@ batches they come in changes no picture by more than the rounding of float32.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +19,33 @@ from semanticgan.errors import InputError
 from semanticgan.model import Model
 
 DEFAULT_BATCH_SIZE = 32
+
+Item = TypeVar("Item")
+
+
+def in_batches(
+    items: Sequence[Item], batch_size: int, progress: str | None = None, unit: str = "picture"
+) -> Iterator[list[Item]]:
+    """The items in their order, at most ``batch_size`` at a time; the last batch may be shorter.
+
+    Args:
+        items: such as seeds.
+        batch_size: at least 1.
+        progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
+        unit: of the bar.
+
+    Raises:
+        InputError: a batch size below 1.
+    """
+    from tqdm import tqdm
+
+    if batch_size < 1:
+        raise InputError(f"batch_size is at least 1, got {batch_size}.")
+    with tqdm(desc=progress, total=len(items), unit=unit, disable=None if progress else True) as bar:
+        for start in range(0, len(items), batch_size):
+            batch = list(items[start : start + batch_size])
+            yield batch
+            bar.update(len(batch))
 
 
 def generated_pictures(
@@ -42,16 +70,9 @@ def generated_pictures(
     Raises:
         InputError: no seeds, or a seed, precision or batch size that does not fit.
     """
-    from tqdm import tqdm
-
-    if batch_size < 1:
-        raise InputError(f"batch_size is at least 1, got {batch_size}.")
-    with tqdm(desc=progress, total=len(seeds), unit="picture", disable=None if progress else True) as bar:
-        for start in range(0, len(seeds), batch_size):
-            batch = list(seeds[start : start + batch_size])
-            code = model.sample(seeds=batch, truncation=truncation)
-            yield model.render(code, batch_size=batch_size, precision=precision).to_uint8()
-            bar.update(len(batch))
+    for batch in in_batches(seeds, batch_size, progress):
+        code = model.sample(seeds=batch, truncation=truncation)
+        yield model.render(code, batch_size=batch_size, precision=precision).to_uint8()
 
 
 def dataset_pictures(

@@ -43,6 +43,9 @@ class Statistics:
     extractor: str
     stand_in: bool
 
+    def __len__(self) -> int:
+        return self.num
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:

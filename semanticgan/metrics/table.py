@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from semanticgan.metrics.evaluate import METRICS, Metric
-from semanticgan.metrics.evaluation import Evaluation, Measured, Table
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import METRICS, Measured, Metric, Table
 
 _HEADINGS = ("metric", "value", "pictures (data / model)", "measured by", "seconds", "comparable with the literature")
 

@@ -6,37 +6,29 @@ last maps are its features, and one linear layer reads every attribute from them
 perceptual stand-in (:class:`semanticgan.perception.extractors.AttributesExtractor`): it has learnt to look at what
 portraits differ in.
 
-A classifier is one ``.safetensors`` file, verified as :mod:`semanticgan.checkpoint` says, with the format
-"semanticgan-classifier". Beside its config and licences it says how well it read pictures that it was not trained on.
-
 Shape legend: N pictures, S side of the classifier, F width of the features, O outputs, B binary attributes, V values
 of a category, M numbers, C channels, H W a map's side.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticgan.checkpoint import build, read_weights, write_weights
-from semanticgan.errors import InputError, WeightsError
-from semanticgan.formats.tensorfile import parse_object
-from semanticgan.registry import reader
+from semanticgan.errors import InputError
+from semanticgan.perception.files import PictureReader, load_network
+from semanticgan.perception.pictures import read_alone, require_pictures, resized
 
-FORMAT = "semanticgan-classifier"
 CLASSIFIER_SIZES = (16, 32, 64, 128, 256)
 DEFAULT = "attributes-64"
 """The classifier that :func:`load_classifier` opens, of portraits as this package draws them."""
 
 _CHANNELS = (16, 40, 80, 136)  # of the stages, the smallest map last
-_REQUIRED = ("description", "config", "training", "licence", "data_licence")
 _BATCH = 32
 
 
@@ -199,26 +191,10 @@ class ClassifierNetwork(nn.Module):
         return Logits(binary, tuple(categories), numbers)
 
 
-class AttributeClassifier:
-    """What tells the attributes of aligned face pictures.
+class AttributeClassifier(PictureReader[ClassifierNetwork]):
+    """What tells the attributes of aligned face pictures."""
 
-    Attributes:
-        network: the convolutional network, in eval mode.
-        training: figures of its training, JSON-able; ``held_out`` has its scores on pictures it was not trained on.
-        licence: terms of its weights.
-        data_licence: terms of the data that it was trained on.
-    """
-
-    def __init__(
-        self,
-        network: ClassifierNetwork,
-        training: Mapping[str, Any] | None = None,
-        licence: str = "",
-        data_licence: str = "",
-    ) -> None:
-        self.network = network.eval().requires_grad_(False)
-        self.training: Mapping[str, Any] = dict(training or {})
-        self.licence, self.data_licence = licence, data_licence
+    kind = "classifier"
 
     @property
     def config(self) -> ClassifierConfig:
@@ -226,24 +202,19 @@ class AttributeClassifier:
 
     @property
     def size(self) -> int:
-        """S, the side in pixels that it reads."""
         return self.config.size
 
-    @property
-    def device(self) -> torch.device:
-        return self.network.head.weight.device
+    def metadata(self) -> dict[str, Any]:
+        return {"config": self.config.to_dict()}
 
-    def to(self, device: torch.device | str) -> AttributeClassifier:
-        """Move the network; returns this classifier."""
-        self.network.to(device)
-        return self
+    def description(self) -> str:
+        return f"a classifier of pictures of {self.size} pixels"
 
     @torch.no_grad()
     def features(self, pictures: Tensor) -> Tensor:
         """The means of the last maps, from which every attribute is read.
 
-        Pictures of another side are resized to the classifier's. A picture is always read among as many others, blank
-        ones if need be, so that what is read does not depend on its company.
+        Pictures of another side are resized to the classifier's. The features of a picture do not depend on the others.
 
         Args:
             pictures: uint8 [N, 3, H, H], 0..255, RGB.
@@ -254,24 +225,19 @@ class AttributeClassifier:
         Raises:
             InputError: pictures of another type, or not square.
         """
-        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,):
-            raise InputError(
-                f"a classifier reads pictures uint8 [N, 3, H, H], got {pictures.dtype} {list(pictures.shape)}."
-            )
-        if pictures.shape[2] != pictures.shape[3]:
-            raise InputError(
-                f"a classifier reads square pictures, got {pictures.shape[3]} x {pictures.shape[2]}. Crop them first."
-            )
-        read = [self._features(part) for part in pictures.split(_BATCH)]
-        return torch.cat(read) if read else torch.zeros(0, self.config.width, device=self.device)
+        require_pictures(pictures, "a classifier")
+
+        def read(images: Tensor) -> Tensor:
+            return self.network.maps(self.resized(images))[-1].mean((2, 3))
+
+        return read_alone(pictures, read, _BATCH, self.device)
 
     @torch.no_grad()
     def predict(self, pictures: Tensor) -> Prediction:
         """What pictures show; arguments and errors as of :meth:`features`."""
         config = self.config
         # Rows are read in equal batches here, too: a matrix product may round otherwise at another height.
-        rows = [self.network.head(padded(part, _BATCH))[: len(part)] for part in self.features(pictures).split(_BATCH)]
-        outputs = torch.cat(rows).cpu() if rows else torch.zeros(0, config.num_outputs)
+        outputs = read_alone(self.features(pictures), self.network.head, _BATCH, self.device).cpu()
         binary, *categories, numbers = outputs.split(config.outputs, dim=1)
         return Prediction(
             {name: column > 0 for name, column in zip(config.binary, binary.unbind(1), strict=True)},
@@ -283,62 +249,18 @@ class AttributeClassifier:
         )
 
     def resized(self, images: Tensor) -> Tensor:
-        """Float images [N, 3, H, H] at the classifier's side, through which gradients flow."""
-        if images.shape[-1] == self.size:
-            return images
-        return F.interpolate(images, self.size, mode="bilinear", align_corners=False, antialias=True)
-
-    def _features(self, pictures: Tensor) -> Tensor:
-        """At most ``_BATCH`` pictures, uint8 -> float32 [N, F]."""
-        image = self.resized(pictures.to(self.device).float() / 127.5 - 1)
-        return self.network.maps(padded(image, _BATCH))[-1].mean((2, 3))[: len(image)]
-
-    def save(
-        self, path: str | Path, description: str = "", overwrite: bool = False, precision: str = "float32"
-    ) -> None:
-        """Write the classifier as a ``.safetensors`` file; "float16" as ``precision`` halves it.
-
-        Raises:
-            InputError: another suffix or precision, weights that are not finite, an existing file that may not go.
-        """
-        texts = {
-            "description": description or f"a classifier of pictures of {self.size} pixels",
-            "config": json.dumps(self.config.to_dict()),
-            "training": json.dumps(dict(self.training)),
-            "licence": self.licence,
-            "data_licence": self.data_licence,
-        }
-        state = self.network.state_dict()
-        weights = {name: value for name, value in state.items() if value.is_floating_point()}
-        write_weights(path, FORMAT, weights, texts, precision, overwrite)
+        """Floating images [N, 3, H, H] at the classifier's side, through which gradients flow."""
+        return resized(images, self.size)
 
 
 def load_classifier(name_or_path: str | Path = DEFAULT, device: torch.device | str = "cpu") -> AttributeClassifier:
-    """Read a classifier and verify every tensor in its file.
-
-    Args:
-        name_or_path: one that comes with the package (``bundled("classifiers")``), or a file.
-        device: where to compute.
+    """A classifier that comes with the package (``bundled("classifiers")``), or of a file, on a device.
 
     Raises:
-        MissingFileError: no such file.
-        WeightsError: the file is damaged, unsafe, or no classifier.
+        MissingFileError, WeightsError: as :func:`load_network`.
     """
-    path = reader("classifiers", name_or_path)
-    raw, tensors = read_weights(path, FORMAT, _REQUIRED)
-    what = f"classifier {str(path)!r}"
-    try:
-        config = ClassifierConfig.from_dict(parse_object(raw["config"]))
-        training = parse_object(raw["training"], numbers_only=False)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
-    network = build(lambda: ClassifierNetwork(config), tensors, what)
-    return AttributeClassifier(network.to(device), training, raw["licence"], raw["data_licence"])
-
-
-def padded(rows: Tensor, count: int) -> Tensor:
-    """Rows [N, ...] followed by zeros, ``count`` together: a batch of another size may be rounded otherwise."""
-    return torch.cat([rows, rows.new_zeros(count - len(rows), *rows.shape[1:])])
+    file = load_network(name_or_path, AttributeClassifier.kind, ClassifierConfig.from_dict, ClassifierNetwork)
+    return AttributeClassifier(file.network.to(device), *file.about)
 
 
 def _stage(before: int, after: int) -> nn.Sequential:

@@ -1,11 +1,10 @@
 """Training of a classifier on drawn portraits, whose records say what they show, and its scores on others.
 
-Each attribute has a loss of its own: binary cross-entropy, cross-entropy over a category's values, and the squared
-error of a number in standard deviations. Rare values weigh more, by the square root of how much rarer they are: enough
-that an earring is learnt, not so much that it is seen everywhere. Pictures are mirrored, with the numbers that have a
-side, moved, recoloured, blurred and made noisy a little, since generated ones are less clean than drawn ones.
+loss = 2 sum over attributes of BCE + sum over categories of CE / log V + sum over numbers of ((m - mean) / deviation)^2
 
-The last portraits of the dataset are held out. The same seed gives the same classifier on the same machine.
+Rare values weigh more, by the square root of how much rarer they are: enough that an earring is learnt, not so much
+that it is seen everywhere. Pictures are mirrored, with the numbers that have a side, moved, recoloured, blurred and
+made noisy a little.
 
 Shape legend: N pictures, S side of the picture, B binary attributes, V values of a category, M numbers.
 """
@@ -13,8 +12,7 @@ Shape legend: N pictures, S side of the picture, B binary attributes, V values o
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +23,6 @@ from torch import Tensor
 from semanticgan.data.batches import batch_flips, batch_indices
 from semanticgan.data.cache import CachedPairs
 from semanticgan.data.portraits import PortraitDataset
-from semanticgan.errors import InputError, TrainingDiverged, unknown_name
-from semanticgan.model import PRECISIONS
 from semanticgan.perception.classifier import (
     AttributeClassifier,
     ClassifierConfig,
@@ -36,48 +32,24 @@ from semanticgan.perception.classifier import (
     Prediction,
 )
 from semanticgan.perception.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, Truth, mirrored, truth_of
-from semanticgan.perception.parser_training import rate_at
-from semanticgan.seeds import derived, require_seed, seed_global_stream
+from semanticgan.perception.fitting import Fitting, fit, seeded
+from semanticgan.perception.pictures import as_float
+from semanticgan.perception.variation import blurred, draw_numbers, numbers_of, recoloured, sometimes
 
 _SHIFT, _NOISE, _BRIGHTNESS, _CONTRAST = 2, 0.05, 0.1, 0.15  # pixels, of [-1, 1] twice, of the binary logarithm
-_BLUR_CHANCE, _NOISE_CHANCE = 0.3, 0.3
+_NOISE_CHANCE = 0.3
 _HEAVIEST = 5.0  # how much more than a common value the rarest one weighs
 
 
 @dataclass(frozen=True)
-class ClassifierTraining:
-    """How a classifier is trained.
-
-    Attributes:
-        num_steps: steps of the optimiser (Adam with decoupled weight decay, its rate rising and falling as a cosine).
-        batch: N, portraits a step.
-        num_held_out: portraits at the end of the dataset that are scored and not trained on.
-        learning_rate: the highest.
-        seed: of the weights, the order of the portraits and the augmentation.
-        precision: of the network's arithmetic while it learns, one of :data:`PRECISIONS`; bfloat16 is faster where
-            the processor knows it.
-
-    Raises:
-        InputError: a number out of range, or an unknown precision.
-    """
+class ClassifierTraining(Fitting):
+    """How a classifier is trained; its examples are portraits, two or more per step."""
 
     num_steps: int = 2500
     batch: int = 64
     num_held_out: int = 2000
-    learning_rate: float = 3e-3
-    seed: int = 0
-    precision: str = "float32"
 
-    def __post_init__(self) -> None:
-        require_seed(self.seed)
-        if self.precision not in PRECISIONS:
-            raise unknown_name("precision", self.precision, PRECISIONS)
-        if min(self.num_steps, self.batch - 1, self.num_held_out) < 1 or not self.learning_rate > 0:
-            raise InputError(
-                f"a classifier cannot be trained in {self.num_steps} steps of {self.batch} portraits with "
-                f"{self.num_held_out} held out, at a rate of {self.learning_rate}. Give numbers above 0, "
-                "portraits a step above 1."
-            )
+    kind, examples, least = "classifier", "portraits", 2
 
 
 def train_classifier(
@@ -109,44 +81,30 @@ def train_classifier(
         TrainingDiverged: the loss is not finite any more.
     """
     training = training or ClassifierTraining()
-    num_trained = len(dataset) - training.num_held_out
-    if num_trained < 2:
-        raise InputError(
-            f"{training.num_held_out} of {len(dataset)} portraits would be held out, which leaves too few to train on. "
-            "Hold out fewer, or draw more."
-        )
+    num_trained = training.num_trained(len(dataset))
     ClassifierConfig(dataset.size, tuple(BINARY))  # a wrong side is told before anything is drawn
     truth = truth_of(dataset)
     trained, held_out = truth[:num_trained], truth[num_trained:]
-    numbers = zip(NUMBERS, trained.numbers.mean(0).tolist(), trained.numbers.std(0).tolist(), strict=True)
-    config = ClassifierConfig(
-        dataset.size,
+    config = _config_of(dataset.size, trained)
+    network = seeded(lambda: ClassifierNetwork(config), training.seed).to(device)
+    pictures = CachedPairs(dataset, workers, progress).images
+    batches = _varied(pictures[:num_trained], trained, training, device)
+    seconds = fit(network, batches, Losses(config, trained).to(device), training, progress)
+    scores = score(AttributeClassifier(network).predict(pictures[num_trained:]), held_out)
+    return AttributeClassifier(
+        network, training.facts(dataset.key(), num_trained, seconds, scores), licence, data_licence
+    )
+
+
+def _config_of(size: int, truth: Truth) -> ClassifierConfig:
+    """All attributes of portraits, their numbers in the units of what is trained on."""
+    numbers = zip(NUMBERS, truth.numbers.mean(0).tolist(), truth.numbers.std(0).tolist(), strict=True)
+    return ClassifierConfig(
+        size,
         tuple(BINARY),
         CATEGORIES,
         tuple(Number(name, mean, max(deviation, 1e-3)) for name, mean, deviation in numbers),
     )
-    with torch.random.fork_rng(devices=[]):
-        seed_global_stream(training.seed)
-        network = ClassifierNetwork(config).to(device)
-    pictures = CachedPairs(dataset, workers, progress).images
-    start = time.perf_counter()
-    _fit(network, pictures[:num_trained], trained, training, progress)
-    seconds = time.perf_counter() - start
-    facts = {
-        "num_steps": training.num_steps,
-        "batch": training.batch,
-        "learning_rate": training.learning_rate,
-        "precision": training.precision,
-        "seed": training.seed,
-        "dataset": dataset.key(),
-        "num_portraits": num_trained,
-        "seconds": round(seconds, 1),
-        "held_out": {
-            "num_portraits": training.num_held_out,
-            **score(AttributeClassifier(network).predict(pictures[num_trained:]), held_out),
-        },
-    }
-    return AttributeClassifier(network, facts, licence, data_licence)
 
 
 def score(prediction: Prediction, truth: Truth) -> dict[str, Any]:
@@ -190,42 +148,15 @@ def _share(chosen: Tensor) -> float | None:
     return round(float(chosen.double().mean()), 4) if len(chosen) else None
 
 
-def _fit(
-    network: ClassifierNetwork, pictures: Tensor, truth: Truth, training: ClassifierTraining, progress: bool
-) -> None:
-    """Train a network in place on pictures uint8 [N, 3, S, S]."""
-    from tqdm import tqdm
-
-    device = network.head.weight.device
-    optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate, weight_decay=1e-2)
-    losses = Losses(network.config, truth).to(device)
-    network.train()
-    # Channels last, convolutions are faster on a CPU.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with tqdm(
-        total=training.num_steps, unit="step", desc="training a classifier", disable=None if progress else True
-    ) as bar:
-        for step in range(training.num_steps):
-            for group in optimiser.param_groups:
-                group["lr"] = training.learning_rate * rate_at(step, training.num_steps)
-            chosen = torch.tensor(batch_indices(step, training.batch, len(pictures), training.seed))
-            flipped = torch.tensor(batch_flips(step, training.batch, training.seed))
-            image, shown = mirrored(pictures[chosen].to(device).float() / 127.5 - 1, truth[chosen], flipped)
-            image = vary(image, _random_numbers(training.seed, step, image.shape))
-            with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
-                loss = losses(network(image.contiguous(memory_format=torch.channels_last)), shown)
-            if not math.isfinite(loss.item()):
-                raise TrainingDiverged(
-                    f"the loss of the classifier is {loss.item()} at step {step}. Nothing was written; train again "
-                    "with a lower learning rate."
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            bar.update()
-            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-    # As it is after a file: other strides round otherwise.
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+def _varied(
+    pictures: Tensor, truth: Truth, training: ClassifierTraining, device: torch.device | str
+) -> Iterator[tuple[Tensor, Truth]]:
+    """The batches of all steps, of pictures uint8 [N, 3, S, S], as :func:`fit` takes them."""
+    for step in range(training.num_steps):
+        chosen = torch.tensor(batch_indices(step, training.batch, len(pictures), training.seed))
+        flipped = torch.tensor(batch_flips(step, training.batch, training.seed))
+        image, shown = mirrored(as_float(pictures[chosen].to(device)), truth[chosen], flipped)
+        yield vary(image, _random_numbers(training.seed, step, image.shape)), shown
 
 
 class Losses:
@@ -279,30 +210,17 @@ def vary(image: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
         As many in [-1, 1]; what lies beyond the edge repeats the edge.
     """
     numbers = {name: value.to(image.device) for name, value in numbers.items()}
-    num_images, size = len(image), image.shape[-1]
+    size = image.shape[-1]
     places = torch.arange(size, device=image.device)
     x, y = ((places + numbers[axis][:, None]).clamp(0, size - 1) for axis in ("x", "y"))  # [N, S]
     image = image.gather(2, y[:, None, :, None].expand_as(image)).gather(3, x[:, None, None, :].expand_as(image))
-    blurred = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    image = torch.lerp(image, blurred, _sometimes(numbers["blur"], _BLUR_CHANCE))
-    contrast = 2 ** (_CONTRAST * numbers["contrast"])[:, None, None, None]
-    tint = _BRIGHTNESS * (numbers["brightness"][:, None] + numbers["tint"] / 2)
-    noise = _NOISE * numbers["noise"] * _sometimes(numbers["noisy"], _NOISE_CHANCE)
-    return (image * contrast + tint.view(num_images, 3, 1, 1) + noise).clamp(-1, 1)
-
-
-def _sometimes(uniform: Tensor, chance: float) -> Tensor:
-    """[N] in [0, 1) -> [N, 1, 1, 1] in [0, 1): 0 but for a share ``chance``, uniform there."""
-    return torch.where(uniform < chance, uniform / chance, torch.zeros_like(uniform))[:, None, None, None]
+    noise = _NOISE * numbers["noise"] * sometimes(numbers["noisy"], _NOISE_CHANCE)
+    return recoloured(blurred(image, numbers["blur"]), numbers, _BRIGHTNESS, _CONTRAST, noise)
 
 
 def _random_numbers(seed: int, step: int, shape: torch.Size) -> dict[str, Tensor]:
-    """What :func:`vary` needs of images [N, 3, S, S]: normal, but for whole pixels, and blur and noisy in [0, 1)."""
-    random = torch.Generator().manual_seed(derived(seed, step))
-    num_images = shape[0]
-    numbers = {name: torch.randint(-_SHIFT, _SHIFT + 1, (num_images,), generator=random) for name in ("x", "y")}
-    numbers |= {name: torch.randn(num_images, generator=random) for name in ("brightness", "contrast")}
-    numbers["tint"] = torch.randn(num_images, 3, generator=random)
-    numbers |= {name: torch.rand(num_images, generator=random) for name in ("blur", "noisy")}
-    numbers["noise"] = torch.randn(shape, generator=random)
-    return numbers
+    """What :func:`vary` needs of images [N, 3, S, S]."""
+    random = numbers_of(seed, step)
+    moves = {name: torch.randint(-_SHIFT, _SHIFT + 1, shape[:1], generator=random) for name in ("x", "y")}
+    numbers = draw_numbers(random, shape[0], ("brightness", "contrast"), ("blur", "noisy"))
+    return {**moves, **numbers, "noise": torch.randn(shape, generator=random)}

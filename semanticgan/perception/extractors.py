@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.perception.classifier import padded
+from semanticgan.networks.discriminator import Discriminator
+from semanticgan.perception.classifier import DEFAULT, load_classifier
 from semanticgan.perception.fidelity import import_fidelity
+from semanticgan.perception.pictures import read_alone, require_pictures
 from semanticgan.perception.weights import INCEPTION
 from semanticgan.runs.weights import read_weights
 
@@ -78,9 +80,7 @@ class Extractor(ABC):
         Raises:
             InputError: another type or shape, or a side that does not fit.
         """
-        shape = tuple(pictures.shape)
-        if pictures.dtype != torch.uint8 or len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3]:
-            raise InputError(f"features are of uint8 pictures [N, 3, S, S], got {pictures.dtype} {list(shape)}.")
+        require_pictures(pictures, "an extractor")
         return self.extract(pictures)
 
     @abstractmethod
@@ -126,13 +126,12 @@ class MapExtractor(Extractor):
         self.digest = _digest(layers.state_dict().values())
 
     def extract(self, pictures: Tensor) -> Features:
-        """A picture is always read among as many others, blank ones if need be: its features are its own."""
-        return Features(torch.cat([self._means(part) for part in pictures.split(_BATCH)]))
+        """The features of a picture do not depend on the others."""
+        return Features(read_alone(pictures, self._means, _BATCH, self._device))
 
-    def _means(self, pictures: Tensor) -> Tensor:
-        """At most ``_BATCH`` pictures, uint8 -> float32 [N, F]."""
-        images = padded(pictures.to(self._device, torch.float32) / 127.5 - 1.0, _BATCH)
-        return torch.cat([feature_map.mean((2, 3)) for feature_map in self.maps(images)], dim=1)[: len(pictures)]
+    def _means(self, images: Tensor) -> Tensor:
+        """Images [N, 3, S, S] in [-1, 1] -> float32 [N, F]."""
+        return torch.cat([feature_map.mean((2, 3)) for feature_map in self.maps(images)], dim=1)
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """The maps [N, c, h, w] of float32 images [N, 3, S, S] in [-1, 1], through which gradients flow.
@@ -169,28 +168,19 @@ class RandomExtractor(MapExtractor):
 
 
 class DiscriminatorExtractor(MapExtractor):
-    """The picture branch of a trained discriminator, from its first convolution to its last block.
+    """The picture branch of a discriminator, from its first convolution to its last block.
 
     Args:
-        path: a run's folder (its newest state), one of its states, or the file or name of a model.
+        discriminator: a trained one.
         device: where to compute.
-
-    Raises:
-        InputError: there is no whole state, or no discriminator in the model.
     """
 
     name = "discriminator"
 
-    def __init__(self, path: str | Path, device: torch.device | str = "cpu") -> None:
-        discriminator = read_weights(str(path), "discriminator").discriminator
-        if discriminator is None:
-            raise InputError(
-                f"{str(path)!r} says of no discriminator. Give discriminator:RUN_FOLDER, a step-* folder in the folder "
-                "of its run, or a model that was exported with its discriminator."
-            )
-        branch = discriminator.image_branch
-        super().__init__(nn.ModuleList([branch.stem, *branch.blocks]), discriminator.config.size, device)
-        self.width = sum(discriminator.config.channels[side] for side in _sides(discriminator.config.size))
+    def __init__(self, discriminator: Discriminator, device: torch.device | str = "cpu") -> None:
+        branch, config = discriminator.image_branch, discriminator.config
+        super().__init__(nn.ModuleList([branch.stem, *branch.blocks]), config.size, device)
+        self.width = sum(config.channels[side] for side in _sides(config.size))
 
 
 class AttributesExtractor(MapExtractor):
@@ -207,8 +197,6 @@ class AttributesExtractor(MapExtractor):
     name = "attributes"
 
     def __init__(self, path: str | Path | None = None, device: torch.device | str = "cpu") -> None:
-        from semanticgan.perception.classifier import DEFAULT, load_classifier
-
         self._classifier = load_classifier(path or DEFAULT, device)
         super().__init__(self._classifier.network.stages, self._classifier.size, device)
         self.width = self._classifier.config.width
@@ -258,8 +246,23 @@ def open_extractor(name: str, weights: str | Path | None = None, device: torch.d
     if name == "attributes" or (kind == "attributes" and path):
         return AttributesExtractor(path or None, device)
     if kind == "discriminator" and path:
-        return DiscriminatorExtractor(path, device)
+        return DiscriminatorExtractor(_read_discriminator(path), device)
     raise unknown_name("extractor", name, EXTRACTORS)
+
+
+def _read_discriminator(path: str) -> Discriminator:
+    """That of a run's folder (its newest state), of one of its states, or of the file or name of a model.
+
+    Raises:
+        InputError: there is no whole state, or no discriminator in the model.
+    """
+    discriminator = read_weights(path, "discriminator").discriminator
+    if discriminator is None:
+        raise InputError(
+            f"{path!r} says of no discriminator. Give discriminator:RUN_FOLDER, a step-* folder in the folder of its "
+            "run, or a model that was exported with its discriminator."
+        )
+    return discriminator
 
 
 def _sides(size: int) -> list[int]:

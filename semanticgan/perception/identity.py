@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from semanticgan import extras
 from semanticgan.errors import InputError, MissingFileError, WeightsError
 from semanticgan.files import user_path
-from semanticgan.perception.masked import as_float
+from semanticgan.perception.pictures import as_float, require_pictures, resized
 
 Embedding = Callable[[Tensor], Tensor]
 """Aligned face pictures, float32 [N, 3, S, S] in [-1, 1] RGB -> vectors [N, E] of any length but 0."""
@@ -44,8 +43,7 @@ def identity_distance(first: Tensor, second: Tensor, embedding: Embedding) -> Te
         InputError: other types, numbers that do not fit, or an embedding without a direction.
     """
     for pictures in (first, second):
-        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,):
-            raise InputError(f"faces are compared as uint8 [N, 3, S, S], got {pictures.dtype} {list(pictures.shape)}.")
+        require_pictures(pictures, "an embedding")
     if len(first) != len(second) or not len(first):
         raise InputError(
             f"{len(first)} faces cannot be compared with {len(second)}. Give the same number, one or more."
@@ -87,9 +85,8 @@ def facenet_embedding(weights: str | Path | None = None, device: torch.device | 
     network.eval().requires_grad_(False).to(device)
 
     def embed(pictures: Tensor) -> Tensor:
-        side = (_FACENET_SIDE, _FACENET_SIDE)
-        resized = F.interpolate(pictures.to(device), side, mode="bilinear", align_corners=False, antialias=True)
-        return network(resized * (127.5 / 128))  # it was trained on (value - 127.5) / 128
+        # It was trained on (value - 127.5) / 128.
+        return network(resized(pictures.to(device), _FACENET_SIDE) * (127.5 / 128))
 
     return embed
 

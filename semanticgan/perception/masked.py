@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from semanticgan.perception.pictures import as_float
+
 PictureDistance = Callable[[Tensor, Tensor], Tensor]
 """Two sets of pictures, float32 [N, 3, S, S] in [-1, 1] -> how far each pair is apart, [N]; 0 for equal pictures.
 
@@ -38,8 +40,3 @@ def apart(distance: PictureDistance, first: Tensor, second: Tensor) -> Tensor:
 def laid_over(picture: Tensor, ground: Tensor, where: Tensor) -> Tensor:
     """``picture`` where ``where``, bool [N, S, S], says so, else ``ground``, both uint8 [N or 1, 3, S, S]."""
     return torch.where(where[:, None], picture, ground)
-
-
-def as_float(pictures: Tensor) -> Tensor:
-    """uint8 0..255 -> float32 in [-1, 1]."""
-    return pictures.float() / 127.5 - 1

@@ -3,16 +3,12 @@
 Unlike there, convolutions keep the side of a map and are followed by batch normalisation, and maps grow by nearest
 neighbours. The network shrinks a picture to 8 pixels, with half a million parameters at 64 pixels and 128.
 
-A parser is one ``.safetensors`` file, verified as :mod:`semanticgan.checkpoint` says, with the format
-"semanticgan-parser". Beside its config, regions and licences it says how well it read pairs that it was not trained on.
-
 Shape legend: N pictures, K regions, S side of the parser, C channels, H W a level's side.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,17 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticgan.checkpoint import build, read_weights, write_weights
-from semanticgan.errors import InputError, WeightsError
-from semanticgan.formats.tensorfile import parse_object
+from semanticgan.errors import InputError
+from semanticgan.perception.files import PictureReader, load_network
+from semanticgan.perception.pictures import read_alone, require_pictures, resized
 from semanticgan.regions import RegionScheme
-from semanticgan.registry import reader
 
-FORMAT = "semanticgan-parser"
 PARSER_SIZES = (16, 32, 64, 128, 256, 512)
 
 _CHANNELS = (8, 16, 24, 48, 72, 96)  # of the levels, the smallest map last
-_REQUIRED = ("description", "config", "regions", "training", "licence", "data_licence")
 _BATCH = 8
 
 
@@ -105,16 +98,14 @@ class ParserNetwork(nn.Module):
         return self.head(x)
 
 
-class FaceParser:
-    """What reads the regions of aligned face pictures.
+class FaceParser(PictureReader[ParserNetwork]):
+    """What reads the regions of aligned face pictures; its file adds ``regions``, JSON of the RegionScheme.
 
     Attributes:
-        network: the U-Net, in eval mode.
         regions: what its labels mean.
-        training: figures of its training, JSON-able; ``held_out`` has its scores on pairs it was not trained on.
-        licence: terms of its weights.
-        data_licence: terms of the data that it was trained on.
     """
+
+    kind = "parser"
 
     def __init__(
         self,
@@ -129,31 +120,25 @@ class FaceParser:
                 f"the parser tells {network.config.num_regions} regions, the scheme has {len(regions)}. "
                 "Give the scheme that it was made for."
             )
-        self.network = network.eval().requires_grad_(False)
+        super().__init__(network, training, licence, data_licence)
         self.regions = regions
-        self.training: Mapping[str, Any] = dict(training or {})
-        self.licence, self.data_licence = licence, data_licence
 
     @property
     def size(self) -> int:
-        """S, the side in pixels that it reads."""
         return self.network.config.size
 
-    @property
-    def device(self) -> torch.device:
-        return self.network.head.weight.device
+    def metadata(self) -> dict[str, Any]:
+        return {"config": self.network.config.to_dict(), "regions": self.regions.to_dict()}
 
-    def to(self, device: torch.device | str) -> FaceParser:
-        """Move the network; returns this parser."""
-        self.network.to(device)
-        return self
+    def description(self) -> str:
+        return f"a parser of {self.size} pixels and {len(self.regions)} regions"
 
     @torch.no_grad()
     def labels(self, pictures: Tensor, size: int | None = None) -> Tensor:
         """The region at each pixel.
 
-        Pictures of another side are resized to the parser's, and its logits to the side that is wanted. A picture is
-        always read among as many others, blank ones if need be, so that its labels do not depend on its company.
+        Pictures of another side are resized to the parser's, and its logits to the side that is wanted. The labels of
+        a picture do not depend on the others.
 
         Args:
             pictures: uint8 [N, 3, H, H], 0..255, RGB.
@@ -165,24 +150,13 @@ class FaceParser:
         Raises:
             InputError: pictures of another type, or not square.
         """
-        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1:2] != (3,):
-            raise InputError(
-                f"a parser reads pictures uint8 [N, 3, H, H], got {pictures.dtype} {list(pictures.shape)}."
-            )
-        if pictures.shape[2] != pictures.shape[3]:
-            raise InputError(
-                f"a parser reads square pictures, got {pictures.shape[3]} x {pictures.shape[2]}. Crop them first."
-            )
+        require_pictures(pictures, "a parser")
         size = pictures.shape[-1] if size is None else size
-        read = [self._labels(part, size) for part in pictures.split(_BATCH)]
-        return torch.cat(read) if read else torch.zeros(0, size, size, dtype=torch.uint8)
 
-    def _labels(self, pictures: Tensor, size: int) -> Tensor:
-        """At most ``_BATCH`` pictures, uint8 -> uint8 [N, size, size]."""
-        image = pictures.to(self.device).float() / 127.5 - 1
-        padding = image.new_zeros(_BATCH - len(image), *image.shape[1:])
-        logits = self.logits(torch.cat([image, padding]), size)[: len(image)]
-        return logits.argmax(1).to(torch.uint8).cpu()
+        def read(images: Tensor) -> Tensor:
+            return self.logits(images, size).argmax(1).to(torch.uint8).cpu()
+
+        return read_alone(pictures, read, _BATCH, self.device)
 
     def logits(self, images: Tensor, size: int) -> Tensor:
         """What labels are read from.
@@ -194,58 +168,36 @@ class FaceParser:
         Returns:
             [N, K, size, size].
         """
-        if images.shape[-1] != self.size:
-            images = F.interpolate(images, self.size, mode="bilinear", align_corners=False, antialias=True)
-        logits: Tensor = self.network(images)
-        if size != self.size:
-            logits = F.interpolate(logits, size, mode="bilinear", align_corners=False, antialias=True)
-        return logits
+        return resized(self.network(resized(images, self.size)), size)
 
-    def save(
-        self, path: str | Path, description: str = "", overwrite: bool = False, precision: str = "float32"
-    ) -> None:
-        """Write the parser as a ``.safetensors`` file; "float16" as ``precision`` halves it.
 
-        Raises:
-            InputError: another suffix or precision, weights that are not finite, an existing file that may not go.
-        """
-        texts = {
-            "description": description or f"a parser of {self.size} pixels and {len(self.regions)} regions",
-            "config": json.dumps(self.network.config.to_dict()),
-            "regions": json.dumps(self.regions.to_dict()),
-            "training": json.dumps(dict(self.training)),
-            "licence": self.licence,
-            "data_licence": self.data_licence,
-        }
-        write_weights(path, FORMAT, _weights(self.network), texts, precision, overwrite)
+def require_regions(parser: FaceParser, regions: RegionScheme, whose: str, instead: str) -> None:
+    """Check that a parser tells these regions, in their order.
+
+    Args:
+        parser: what reads.
+        regions: what is needed.
+        whose: whose they are, such as "the model has".
+        instead: what to do, a sentence that ends the message.
+
+    Raises:
+        InputError: it does not.
+    """
+    if parser.regions.names != regions.names:
+        raise InputError(
+            f"the parser tells {', '.join(parser.regions.names)}, {whose} {', '.join(regions.names)}. {instead}"
+        )
 
 
 def load_parser(name_or_path: str | Path, device: torch.device | str = "cpu") -> FaceParser:
-    """Read a parser and verify every tensor in its file.
-
-    Args:
-        name_or_path: one that comes with the package (``bundled("parsers")``), or a file.
-        device: where it reads.
+    """A parser that comes with the package (``bundled("parsers")``), or of a file, on a device.
 
     Raises:
-        MissingFileError: no such file.
-        WeightsError: the file is damaged, unsafe, or no parser.
+        MissingFileError, WeightsError: as :func:`load_network`.
     """
-    path = reader("parsers", name_or_path)
-    raw, tensors = read_weights(path, FORMAT, _REQUIRED)
-    what = f"parser {str(path)!r}"
-    try:
-        config = ParserConfig.from_dict(parse_object(raw["config"]))
-        regions = RegionScheme.from_dict(parse_object(raw["regions"]))
-        training = parse_object(raw["training"], numbers_only=False)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise WeightsError(f"metadata of {what} cannot be used: {error}") from error
-    network = build(lambda: ParserNetwork(config), tensors, what)
-    return FaceParser(network.to(device), regions, training, raw["licence"], raw["data_licence"])
-
-
-def _weights(network: ParserNetwork) -> dict[str, Tensor]:
-    return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    more = {"regions": RegionScheme.from_dict}
+    file = load_network(name_or_path, FaceParser.kind, ParserConfig.from_dict, ParserNetwork, more)
+    return FaceParser(file.network.to(device), file.more["regions"], *file.about)
 
 
 def _two_convolutions(before: int, after: int) -> nn.Sequential:

@@ -1,11 +1,11 @@
-"""Training of a parser on pairs, minutes on a CPU, and its scores on pairs that it did not see.
+"""Training of a parser on pairs of pictures and label maps, and its scores on pairs that it did not see.
 
-The loss is cross-entropy, plus for each region one minus the soft Dice coefficient over the batch, so that regions of
-a few pixels count as much as large ones (Milletari et al. 2016, arXiv 1606.04797). Pairs are mirrored, moved, turned
-and recoloured a little, and pictures blurred now and then, since generated ones are softer than photographs.
+loss = CE(logits, labels) + 1 - mean over the K present regions of 2 sum p_k y_k / (sum p_k + sum y_k)
 
-The last pairs of the dataset are held out: where pictures lie in order of their people, hardly anybody is in both.
-The same seed gives the same parser on the same machine.
+The second part is one minus the soft Dice coefficient over the batch, so that regions of a few pixels count as much as
+large ones (Milletari et al. 2016, arXiv 1606.04797). Pairs are mirrored, moved, turned and recoloured a little.
+
+Where pictures lie in order of their people, hardly anybody is both trained on and held out.
 
 Shape legend: N pictures, K regions, S side of the picture.
 """
@@ -13,7 +13,7 @@ Shape legend: N pictures, K regions, S side of the picture.
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -22,76 +22,28 @@ from torch import Tensor
 
 from semanticgan.data.batches import batches
 from semanticgan.data.cache import cached_if_small
-from semanticgan.data.pairs import FirstPairs, Pair, PairDataset, content_key
-from semanticgan.errors import InputError, TrainingDiverged, unknown_name
-from semanticgan.metrics.miou import Overlap, cat, overlap
-from semanticgan.model import PRECISIONS
-from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
-from semanticgan.seeds import derived, require_seed, seed_global_stream
+from semanticgan.data.pairs import FirstPairs, PairDataset
+from semanticgan.errors import InputError
+from semanticgan.perception.fitting import Fitting, fit, seeded
+from semanticgan.perception.overlap import Overlap, overlap
+from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork, require_regions
+from semanticgan.perception.pictures import as_float
+from semanticgan.perception.variation import blurred, draw_numbers, numbers_of, recoloured
 
 _SCORED_AT_A_TIME = 8
 # Standard deviations: of the binary logarithm, degrees, sides of the picture, of [-1, 1], of the binary logarithm.
 _SCALE, _TURN, _SHIFT, _BRIGHTNESS, _CONTRAST = 0.1, 5.0, 0.03, 0.15, 0.2
-_BLUR_CHANCE = 0.3
 
 
 @dataclass(frozen=True)
-class ParserTraining:
-    """How a parser is trained.
-
-    Attributes:
-        num_steps: steps of the optimiser (Adam with decoupled weight decay, its rate rising and falling as a cosine).
-        batch: N, pairs a step.
-        num_held_out: pairs at the end of the dataset that are scored and not trained on.
-        learning_rate: the highest.
-        seed: of the weights, the order of the pairs and the augmentation.
-        precision: of the network's arithmetic while it learns, one of :data:`PRECISIONS`; bfloat16 is faster where the
-            processor knows it.
-
-    Raises:
-        InputError: a number out of range, or an unknown precision.
-    """
+class ParserTraining(Fitting):
+    """How a parser is trained; its examples are pairs."""
 
     num_steps: int = 1200
     batch: int = 32
     num_held_out: int = 500
-    learning_rate: float = 3e-3
-    seed: int = 0
-    precision: str = "float32"
 
-    def __post_init__(self) -> None:
-        require_seed(self.seed)
-        if self.precision not in PRECISIONS:
-            raise unknown_name("precision", self.precision, PRECISIONS)
-        if min(self.num_steps, self.batch, self.num_held_out) < 1 or not self.learning_rate > 0:
-            raise InputError(
-                f"a parser cannot be trained in {self.num_steps} steps of {self.batch} pairs with {self.num_held_out} "
-                f"held out, at a rate of {self.learning_rate}. Give numbers above 0."
-            )
-
-
-class PairsFrom(PairDataset):
-    """The pairs of a dataset from one on.
-
-    Args:
-        dataset: a longer one.
-        first: index of the first pair.
-    """
-
-    def __init__(self, dataset: PairDataset, first: int) -> None:
-        self.regions, self.size, self.labelled = dataset.regions, dataset.size, dataset.labelled
-        self._dataset, self._first = dataset, first
-
-    def __len__(self) -> int:
-        return len(self._dataset) - self._first
-
-    def __getitem__(self, index: int) -> Pair:
-        if not 0 <= index < len(self):
-            raise IndexError(f"pair {index} of {len(self)}")
-        return self._dataset[self._first + index]
-
-    def key(self) -> str:
-        return content_key([self._dataset.key(), "from", self._first])
+    kind, examples, weight_decay = "parser", "pairs", 1e-4
 
 
 def train_parser(
@@ -123,94 +75,45 @@ def train_parser(
     training = training or ParserTraining()
     if not dataset.labelled:
         raise InputError("these pictures have no label maps, so no parser can be trained on them. Give pairs.")
-    num_trained = len(dataset) - training.num_held_out
-    if num_trained < 1:
-        raise InputError(
-            f"{training.num_held_out} of {len(dataset)} pairs would be held out, which leaves none to train on. "
-            "Hold out fewer, or give more pairs."
-        )
+    num_trained = training.num_trained(len(dataset))
     config = ParserConfig(dataset.size, len(dataset.regions))
-    with torch.random.fork_rng(devices=[]):
-        seed_global_stream(training.seed)
-        network = ParserNetwork(config)
-    start = time.perf_counter()
-    _fit(network.to(device), FirstPairs(dataset, num_trained), training, progress)
-    seconds = time.perf_counter() - start
+    network = seeded(lambda: ParserNetwork(config), training.seed).to(device)
+    pairs = cached_if_small(FirstPairs(dataset, num_trained), progress=progress)
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        return parser_loss(logits.float(), labels)
+
+    seconds = fit(network, _varied(pairs, training, device), loss, training, progress)
     parser = FaceParser(network, dataset.regions)
-    scores = score_parser(parser, PairsFrom(dataset, num_trained)).to_dict(dataset.regions.names)
-    facts = {
-        "num_steps": training.num_steps,
-        "batch": training.batch,
-        "learning_rate": training.learning_rate,
-        "seed": training.seed,
-        "precision": training.precision,
-        "dataset": dataset.key(),
-        "num_pairs": num_trained,
-        "seconds": round(seconds, 1),
-        "held_out": {"num_pairs": training.num_held_out, **scores},
-    }
+    scores = score_parser(parser, dataset, num_trained).to_dict(dataset.regions.names)
+    facts = training.facts(dataset.key(), num_trained, seconds, scores)
     return FaceParser(network, dataset.regions, facts, licence, data_licence)
 
 
-def score_parser(parser: FaceParser, dataset: PairDataset) -> Overlap:
-    """Compare a parser's labels with those of every pair, [N, K].
+def score_parser(parser: FaceParser, dataset: PairDataset, first: int = 0) -> Overlap:
+    """Compare a parser's labels with those of every pair from ``first`` on, [N, K].
 
     Raises:
         InputError: other regions or no pairs.
     """
-    if parser.regions.names != dataset.regions.names:
-        raise InputError(
-            f"the parser tells {', '.join(parser.regions.names)}, the pairs have {', '.join(dataset.regions.names)}. "
-            "Give pairs of the parser's regions."
-        )
-    if not len(dataset):
+    require_regions(parser, dataset.regions, "the pairs have", "Give pairs of the parser's regions.")
+    if first >= len(dataset):
         raise InputError("a parser cannot be scored without pairs. Give at least one.")
     parts = []
-    for first in range(0, len(dataset), _SCORED_AT_A_TIME):
-        pairs = [dataset[index] for index in range(first, min(first + _SCORED_AT_A_TIME, len(dataset)))]
+    for start in range(first, len(dataset), _SCORED_AT_A_TIME):
+        pairs = [dataset[index] for index in range(start, min(start + _SCORED_AT_A_TIME, len(dataset)))]
         read = parser.labels(torch.stack([pair.image for pair in pairs]))
         parts.append(overlap(torch.stack([pair.labels for pair in pairs]), read, len(parser.regions)))
-    return cat(parts)
+    return Overlap.cat(parts)
 
 
-def _fit(network: ParserNetwork, dataset: PairDataset, training: ParserTraining, progress: bool) -> None:
-    """Train a network in place."""
-    from tqdm import tqdm
-
-    device = network.head.weight.device
-    optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate, weight_decay=1e-4)
-    network.train()
-    pairs = batches(cached_if_small(dataset, progress=progress), training.batch, seed=training.seed)
-    with tqdm(
-        total=training.num_steps, unit="step", desc="training a parser", disable=None if progress else True
-    ) as bar:
-        for step, batch in zip(range(training.num_steps), pairs, strict=False):
-            for group in optimiser.param_groups:
-                group["lr"] = training.learning_rate * rate_at(step, training.num_steps)
-            image = batch.image.to(device).float() / 127.5 - 1
-            image, labels = vary(image, batch.labels.to(device), _random_numbers(training.seed, step, len(image)))
-            # Channels last, convolutions are twice as fast on a CPU.
-            with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
-                logits = network(image.to(memory_format=torch.channels_last))
-            loss = parser_loss(logits.float(), labels)
-            if not math.isfinite(loss.item()):
-                raise TrainingDiverged(
-                    f"the loss of the parser is {loss.item()} at step {step}. Nothing was written; train again with a "
-                    "lower learning rate."
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            bar.update()
-            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-
-
-def rate_at(step: int, num_steps: int) -> float:
-    """The share of the highest learning rate: up over the first twentieth, then down to 0 as half a cosine."""
-    num_rising = max(1, num_steps // 20)
-    if step < num_rising:
-        return (step + 1) / num_rising
-    return (1 + math.cos(math.pi * (step - num_rising) / max(1, num_steps - num_rising))) / 2
+def _varied(
+    dataset: PairDataset, training: ParserTraining, device: torch.device | str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of all steps as :func:`fit` takes them."""
+    for step, pairs in enumerate(batches(dataset, training.batch, seed=training.seed)):
+        image = as_float(pairs.image.to(device))
+        yield vary(image, pairs.labels.to(device), _random_numbers(training.seed, step, len(image)))
 
 
 def parser_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -249,21 +152,11 @@ def vary(image: Tensor, labels: Tensor, numbers: dict[str, Tensor]) -> tuple[Ten
     image = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
     moved = F.grid_sample(labels[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False)
 
-    blurred = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    share = torch.where(numbers["blur"] < _BLUR_CHANCE, numbers["blur"] / _BLUR_CHANCE, torch.zeros_like(scale))
-    image = torch.lerp(image, blurred, share[:, None, None, None])
-    contrast = 2 ** (_CONTRAST * numbers["contrast"])[:, None, None, None]
-    tint = numbers["brightness"][:, None] + numbers["tint"] / 2  # [N, 3]
-    return (image * contrast + _BRIGHTNESS * tint[:, :, None, None]).clamp(-1, 1), moved[:, 0].round().long()
+    image = recoloured(blurred(image, numbers["blur"]), numbers, _BRIGHTNESS, _CONTRAST)
+    return image, moved[:, 0].round().long()
 
 
 def _random_numbers(seed: int, step: int, num_images: int) -> dict[str, Tensor]:
-    """What :func:`vary` needs: standard normal numbers, tint [N, 3], and blur uniform in [0, 1)."""
-    random = torch.Generator().manual_seed(derived(seed, step))
-    numbers = {
-        name: torch.randn(num_images, generator=random)
-        for name in ("scale", "turn", "x", "y", "brightness", "contrast")
-    }
-    numbers["tint"] = torch.randn(num_images, 3, generator=random)
-    numbers["blur"] = torch.rand(num_images, generator=random)
-    return numbers
+    """What :func:`vary` needs."""
+    normal = ("scale", "turn", "x", "y", "brightness", "contrast")
+    return draw_numbers(numbers_of(seed, step), num_images, normal, ("blur",))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from semanticgan.commands.evaluate import _USED_BY, _warn_of_unused, add_arguments
+from semanticgan.commands.evaluate import _ATTRIBUTES, _warn_of_unused, add_arguments
 from semanticgan.errors import DataWarning
-from semanticgan.metrics.evaluate import METRICS
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import METRICS
 from tests.conftest import Run
 
 SPEED_AND_FILES = {
@@ -34,8 +36,9 @@ def warned(*words: str) -> list[str]:
 def test_every_option_is_known() -> None:
     parser = argparse.ArgumentParser(add_help=False)
     add_arguments(parser)
-    assert {action.dest for action in parser._actions} == SPEED_AND_FILES | set(_USED_BY)
-    assert {metric for metrics in _USED_BY.values() for metric in metrics} <= set(METRICS)
+    assert {action.dest for action in parser._actions} == SPEED_AND_FILES | set(_ATTRIBUTES)
+    attributes = {each for metric in METRICS.values() for each in (*metric.needs, *metric.uses)} - {"classes"}
+    assert attributes == set(_ATTRIBUTES.values()) <= {field.name for field in dataclasses.fields(Evaluation)}
 
 
 @pytest.mark.parametrize(

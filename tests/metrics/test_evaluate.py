@@ -18,11 +18,12 @@ from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
 from semanticgan.metrics.attributes import measure_attributes
 from semanticgan.metrics.diversity import measure_diversity
-from semanticgan.metrics.evaluate import METRICS, evaluate
-from semanticgan.metrics.evaluation import Evaluation, Measured
+from semanticgan.metrics.evaluate import evaluate
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
-from semanticgan.metrics.locality import measure_locality
+from semanticgan.metrics.locality import locality_of, measure_locality
+from semanticgan.metrics.metric import METRICS, Measured
 from semanticgan.metrics.miou import measure_segmentation
 from semanticgan.metrics.reconstruction import measure_reconstruction
 from semanticgan.metrics.samples import generated_pictures
@@ -139,7 +140,8 @@ def test_locality_and_diversity_of_some_regions(model: Model) -> None:
         asked = evaluation(model, None, distance=distance, **options)
         found = evaluate(asked, ["locality", "diversity"])
         locality = measure_locality(model, range(3, 5), regions=["hair", "face"], distance=distance)
-        assert found["locality"].details == locality.to_dict() and asked.locality == locality
+        assert found["locality"].details == locality.to_dict() and locality_of(asked) == locality
+        assert locality_of(asked) is locality_of(asked)
         assert found["locality"].values == locality.to_dict()["mean_score"]
         table = found["locality"].table
         assert table is not None and [row[:2] for row in table.rows] == [
@@ -343,7 +345,7 @@ def test_wrong_input_is_one_line(command: Command, tiny_model_file: Path, tmp_pa
 
 def test_help_names_every_metric_extractor_and_distance(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     from semanticgan.data import KINDS
-    from semanticgan.metrics.evaluate import PATHS
+    from semanticgan.metrics.path_length import PATHS
     from semanticgan.perception.extractors import EXTRACTORS
     from semanticgan.perception.perceptual import DISTANCES
 

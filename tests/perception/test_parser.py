@@ -21,6 +21,7 @@ from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, TrainingDiverged, WeightsError
 from semanticgan.perception import parser_training
+from semanticgan.perception.fitting import rate_at
 from semanticgan.perception.labelling import ParsedPictures
 from semanticgan.perception.parser import PARSER_SIZES, FaceParser, ParserConfig, ParserNetwork, load_parser
 from semanticgan.perception.parser_training import ParserTraining, score_parser, train_parser
@@ -225,7 +226,7 @@ def test_no_variation_changes_nothing() -> None:
 
 
 def test_rate_rises_and_falls() -> None:
-    rates = [parser_training.rate_at(step, 100) for step in range(100)]
+    rates = [rate_at(step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.2) and rates[4] == 1 and rates[5] == 1
     assert rates[5:] == sorted(rates[5:], reverse=True) and rates[-1] < 0.001
 
