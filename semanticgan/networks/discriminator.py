@@ -23,8 +23,8 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
         self.conv1 = EqualisedConv(channels_in, channels_in, 3)
-        self.conv2 = EqualisedConv(channels_in, channels_out, 3, downsample=True)
-        self.skip = EqualisedConv(channels_in, channels_out, 1, downsample=True, bias=False, activated=False)
+        self.conv2 = EqualisedConv(channels_in, channels_out, 3, resampling="fir_halve")
+        self.skip = EqualisedConv(channels_in, channels_out, 1, resampling="fir_halve", bias=False, activated=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return (self.conv2(self.conv1(x)) + self.skip(x)) * math.sqrt(0.5)

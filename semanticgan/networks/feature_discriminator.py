@@ -23,7 +23,7 @@ class MapHead(nn.Module):
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
         self.mix = EqualisedConv(channels_in, channels, 1)
-        self.reduce = EqualisedConv(channels, channels, 3, downsample=True)
+        self.reduce = EqualisedConv(channels, channels, 3, resampling="fir_halve")
         self.hidden = EqualisedLinear(channels + 1, channels, activated=True)
         self.score = EqualisedLinear(channels, 1)
 

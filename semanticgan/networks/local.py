@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticgan.networks.layers import ACTIVATION_GAIN, DEMODULATION_EPSILON, leaky_relu, widened
+from semanticgan.networks.layers import ACTIVATION_GAIN, demodulated, leaky_relu, widened
 
 STATES_IN_CACHE = 2**19
 """Bytes of hidden states that a thread works on at once without gradients; they stay in a core's second cache."""
@@ -87,7 +87,7 @@ class StackedModulatedLinear(nn.Module):
             style_weight = self.style_weight[own] * self.style_gain
             style = torch.einsum("nkd,kcd->nkc", widened(code), style_weight) + self.style_bias[own]
             weight = (self.weight[own] * self.weight_gain) * style.unsqueeze(-2)  # [N, K, C', C]
-            weight = weight * torch.rsqrt(weight.square().sum(-1, keepdim=True) + DEMODULATION_EPSILON)
+            weight = demodulated(weight, (-1,))
             bias = (self.bias[own] * ACTIVATION_GAIN).expand(len(code), -1, -1)
             return AffineMap((weight * ACTIVATION_GAIN).flatten(0, 1), bias.reshape(-1, bias.shape[-1], 1))
 

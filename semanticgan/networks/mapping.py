@@ -5,10 +5,9 @@ Shape legend: N images, D style width.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from semanticgan.networks.layers import EqualisedLinear
+from semanticgan.networks.layers import EqualisedLinear, pixel_norm
 
 
 class Mapping(nn.Module):
@@ -21,7 +20,7 @@ class Mapping(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        w = z * torch.rsqrt(z.square().mean(-1, keepdim=True) + 1e-8)
+        w = pixel_norm(z)
         for layer in self.layers:
             w = layer(w)
         return w

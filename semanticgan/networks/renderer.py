@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError
+from semanticgan.networks.kernels.resampling import fir_upsample
 from semanticgan.networks.layers import (
     ACTIVATION_GAIN,
-    ScaledConv,
+    ModulatedConv,
     ScaledNoise,
     average_pool_to,
-    fir_upsample,
     leaky_relu,
     run_block,
     widened,
@@ -42,7 +42,7 @@ class NoisyConv(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, upsample: bool = False) -> None:
         super().__init__()
-        self.conv = ScaledConv(channels_in, channels_out, 3, upsample=upsample)
+        self.conv = ModulatedConv(channels_in, channels_out, 3, upsample=upsample)
         self.noise = ScaledNoise()
         self.bias = nn.Parameter(torch.zeros(channels_out))
 
@@ -56,7 +56,7 @@ class OutputHead(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.conv = ScaledConv(channels_in, channels_out, 1, demodulate=False)
+        self.conv = ModulatedConv(channels_in, channels_out, 1, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(channels_out))
 
 
@@ -91,9 +91,9 @@ class LabelNetwork(nn.Module):
 
     def __init__(self, channels_in: int, channels_before: int, width: int, num_regions: int) -> None:
         super().__init__()
-        self.from_last = ScaledConv(channels_in, width, 3)
-        self.from_before = ScaledConv(channels_before, width, 3)
-        self.mix = ScaledConv(width, width, 3)
+        self.from_last = ModulatedConv(channels_in, width, 3)
+        self.from_before = ModulatedConv(channels_before, width, 3)
+        self.mix = ModulatedConv(width, width, 3)
         self.to_segmentation = OutputHead(width, num_regions)
         self.bias = nn.Parameter(torch.zeros(2, width))
         with torch.no_grad():

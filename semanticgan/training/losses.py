@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanticgan.networks.kernels.strided import without_weight_gradients
 from semanticgan.networks.layers import average_pool_to
-from semanticgan.networks.strided import without_weight_gradients
 from semanticgan.rendering import Rendering
 
 AGREED_PIXELS = 4.0
