@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError
@@ -152,15 +153,15 @@ class Generator(nn.Module):
 
     def region_codes(self, latents: Tensor) -> Tensor:
         """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        return self.expand(latents).unflatten(1, (self.config.num_regions, self.config.num_local_layers))
+        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
 
     def compose(self, local: LocalOutput, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
         """Fuse and render what the local generators put out; arguments as of :meth:`forward`."""
         feature, mask = self.fusion(local, visible)
         maps = self.renderer.noise_maps(noise, like=feature)
         image, segmentation = self.renderer(feature, mask, maps)
-        side = self.config.coarse_size
-        return Rendering(image, segmentation, 2.0 * mask - 1.0, local.depth.unflatten(2, (side, side)))
+        depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
+        return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
 
 
 def _require_last_axes(name: str, value: Any, shape: tuple[int, ...]) -> None:
