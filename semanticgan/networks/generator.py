@@ -77,7 +77,7 @@ class Generator(nn.Module):
         require_dense("z", z, self.mean_latent.is_meta)
         if (
             z.ndim != 2
-            or not len(z)
+            or z.shape[0] == 0
             or z.shape[1] != self.config.style_dim
             or not z.is_floating_point()
             or z.dtype.itemsize < 2
@@ -107,7 +107,7 @@ class Generator(nn.Module):
         require_type("latents", latents, Tensor, "a torch.Tensor, such as code.tensor")
         require_dense("latents", latents, self.mean_latent.is_meta)
         fits = latents.is_floating_point() and 2 <= latents.dtype.itemsize <= self.mean_latent.dtype.itemsize
-        if not fits or not latents.shape[:1].numel():
+        if not fits or not latents.ndim or latents.shape[0] == 0:
             raise InputError(
                 f"latents are floating numbers of at least 16 bits, such as {self.mean_latent.dtype}, of at least one "
                 f"image, got {latents.dtype} {list(latents.shape)}."
