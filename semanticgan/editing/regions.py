@@ -20,6 +20,7 @@ from semanticgan.wrong_arguments import require_names, shown, whole_number
 
 if TYPE_CHECKING:
     from semanticgan.model import Model
+    from semanticgan.networks.generator import Noise
     from semanticgan.rendering import Rendering
 
 
@@ -72,8 +73,9 @@ def edit(
     edited: LatentCode,
     regions: str | Iterable[str],
     reference: LatentCode | None = None,
+    noise: Noise = "fixed",
 ) -> EditResult:
-    """Render a code before and after an edit of some regions, both with the noise maps stored with the weights.
+    """Render a code before and after an edit of some regions, both with the same noise.
 
     Args:
         model: the model of both codes.
@@ -81,6 +83,7 @@ def edit(
         edited: the code after.
         regions: names or aliases of the edited regions.
         reference: rendered too, for sheets.
+        noise: "fixed" (the maps stored with the weights), or maps [1, 1, h, w], such as those of an inversion.
 
     Raises:
         InputError: an unknown region, or numbers of images that do not fit.
@@ -90,12 +93,12 @@ def edit(
     if len(source) not in (1, len(edited)):
         raise InputError(f"{len(source)} source images for {len(edited)} edited ones. Give the same number, or one.")
     labels = model.regions.indices(require_names(regions))
-    before, after = model.render(source), model.render(edited)
+    before, after = model.render(source, noise=noise), model.render(edited, noise=noise)
     mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
     return EditResult(
         source=before,
         result=after,
-        reference=None if reference is None else model.render(reference),
+        reference=None if reference is None else model.render(reference, noise=noise),
         code=edited,
         regions=tuple(model.regions.names[label] for label in labels),
         mask=mask,
@@ -110,6 +113,7 @@ def swap_regions(
     regions: str | Iterable[str],
     what: str = "both",
     include_base: bool = False,
+    noise: Noise = "fixed",
 ) -> EditResult:
     """Give the source the reference's regions; either code may have one image.
 
@@ -117,7 +121,7 @@ def swap_regions(
         InputError: as :func:`semanticgan.latents.swap`.
     """
     regions = _names(model, regions)
-    return edit(model, source, swap(source, reference, regions, what, include_base), regions, reference)
+    return edit(model, source, swap(source, reference, regions, what, include_base), regions, reference, noise)
 
 
 def vary_regions(
@@ -128,6 +132,7 @@ def vary_regions(
     what: str = "both",
     truncation: float = 1.0,
     include_base: bool = False,
+    noise: Noise = "fixed",
 ) -> EditResult:
     """Give the source, one image, the regions of one sampled code a seed: as many results as seeds.
 
@@ -136,7 +141,7 @@ def vary_regions(
     """
     regions = _names(model, regions)
     sampled = model.sample(seeds=seeds, truncation=truncation)
-    return edit(model, source, swap(source, sampled, regions, what, include_base), regions)
+    return edit(model, source, swap(source, sampled, regions, what, include_base), regions, noise=noise)
 
 
 def interpolate_regions(
@@ -147,6 +152,7 @@ def interpolate_regions(
     what: str = "both",
     method: str = "linear",
     include_base: bool = False,
+    noise: Noise = "fixed",
 ) -> EditResult:
     """Move regions of the first code through the others in ``num_steps`` >= 2 even steps, both ends included.
 
@@ -160,7 +166,7 @@ def interpolate_regions(
     regions = _names(model, regions)
     positions = torch.linspace(0, len(codes) - 1, num_steps, dtype=torch.float64)
     moved = interpolate(codes, positions, regions=regions, what=what, method=method, include_base=include_base)
-    return edit(model, codes[0], moved, regions, codes[-1])
+    return edit(model, codes[0], moved, regions, codes[-1], noise)
 
 
 def _names(model: Model, regions: str | Iterable[str]) -> list[str]:
