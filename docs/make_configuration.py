@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md: every configuration key with its default and meaning, from the docstrings.
+"""Writes docs/configuration.md: every configuration key with its default and meaning, from the fields.
 
 python docs/make_configuration.py
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 from semanticgan.files import written_aside
+from semanticgan.formats.fields import key_of, types_of
 from semanticgan.training.config import TrainingConfig
 
 PAGE = Path(__file__).parent / "configuration.md"
@@ -28,11 +27,8 @@ another type stops the command with the nearest known key. Widths by resolution 
 
 
 def meanings(section: type) -> dict[str, str]:
-    """Key -> meaning, from the section "Attributes" of a class's docstring."""
-    text = inspect.getdoc(section) or ""
-    _, _, attributes = text.partition("Attributes:\n")
-    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)
-    return {name: " ".join(meaning.split()) for name, meaning in found}
+    """Key -> meaning, for the keys of a section that are no sections."""
+    return {item.name: key_of(item).meaning for item in dataclasses.fields(section) if key_of(item).meaning}
 
 
 def page() -> str:
@@ -41,12 +37,12 @@ def page() -> str:
 
 
 def _tables(section: type, prefix: str, title: str) -> Iterator[str]:
-    hints, known, inner = typing.get_type_hints(section), meanings(section), []
+    kinds, known, inner = types_of(section), meanings(section), []
     yield f"\n## {title}\n\n{(inspect.getdoc(section) or '').partition(chr(10))[0]}\n\n"
     yield "| key | default | meaning |\n|---|---|---|\n"
     for item in dataclasses.fields(section):
-        if dataclasses.is_dataclass(hints[item.name]):
-            inner.append((hints[item.name], item.name))
+        if dataclasses.is_dataclass(kinds[item.name]):
+            inner.append((kinds[item.name], item.name))
             continue
         yield f"| `{prefix}{item.name}` | `{_default(item)}` | {known[item.name].replace('|', 'or')} |\n"
     for kind, name in inner:

@@ -70,6 +70,19 @@ class Processes:
         mean: Tensor = _SharedMean.apply(tensor, self.count)
         return mean
 
+    def average(self, gradients: Sequence[Tensor | None]) -> None:
+        """Replace each gradient by its mean over all processes, in one exchange.
+
+        The order of the sum follows from the order of the tensors alone, so a resumed training sums as before.
+        """
+        if self.count == 1:
+            return
+        found = [gradient for gradient in gradients if gradient is not None]
+        flat = torch.cat([(gradient / self.count).flatten() for gradient in found])
+        dist.all_reduce(flat)
+        for gradient, mean in zip(found, flat.split([gradient.numel() for gradient in found]), strict=True):
+            gradient.copy_(mean.view(gradient.shape))
+
     def mean(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The mean over all processes of each scalar; all hand in the same names in the same order."""
         if self.count == 1 or not values:

@@ -16,9 +16,9 @@ from semanticgan import data
 from semanticgan.errors import InputError
 from semanticgan.metrics.evaluate import METRICS, Metric
 from semanticgan.metrics.evaluate import register as register_metric
-from semanticgan.training.added_losses import register as register_loss
 from semanticgan.training.config import load_config
 from semanticgan.training.loop import train
+from semanticgan.training.objectives.added import register as register_loss
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -65,7 +65,7 @@ def test_commands_run(folder: Path, command: str) -> None:
 
 
 def test_an_added_loss_changes_the_generator_by_its_weight(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semanticgan.training.added_losses._LOSSES", {})
+    monkeypatch.setattr("semanticgan.training.objectives.added._LOSSES", {})
     losses = {}
     register_loss("all_bright", lambda rendering: -rendering.image.float().mean())
     for weight in (0, 1, 1000):

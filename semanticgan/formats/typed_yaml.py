@@ -10,16 +10,15 @@ another, :func:`build` makes the dataclass.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
-import types
 import typing
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.formats.fields import refuse, types_of, without_none
 
 _LARGEST_FILE = 2**18  # characters; the recipes of this package have 2,000
 _DEEPEST = 20  # lists and pairs within each other
@@ -80,6 +79,17 @@ def read_plain(text: str) -> Any:
     return None if node is None else _value(node, Any, "")
 
 
+def text_of(text: str, name: str) -> str | None:
+    """The text of a file's key ``name``, before the other keys are known; None where it has none.
+
+    Raises:
+        InputError: no YAML.
+    """
+    node = _compose(text)
+    pairs = _pairs(node, "") if isinstance(node, yaml.MappingNode) else []
+    return next((child.value for key, child in pairs if key == name and isinstance(child, yaml.ScalarNode)), None)
+
+
 def read_override(override: str, section: type) -> dict[str, Any]:
     """The value of ``a.b=value`` for a dataclass, as a partial configuration.
 
@@ -111,10 +121,10 @@ def merged(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> dict[Any, Any
 
 def build(section: type, given: Mapping[str, Any]) -> Any:
     """The dataclass of a partial configuration; what is not given has its default."""
-    hints = typing.get_type_hints(section)
+    kinds = types_of(section)
     return section(
         **{
-            name: build(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value
+            name: build(kinds[name], value) if dataclasses.is_dataclass(kinds[name]) else value
             for name, value in given.items()
         }
     )
@@ -123,17 +133,11 @@ def build(section: type, given: Mapping[str, Any]) -> Any:
 def known_keys(section: type, prefix: str = "") -> list[str]:
     """All keys of a dataclass and its sections, such as ``data.path``."""
     known = []
-    for name, kind in _hints(section).items():
+    for name, kind in types_of(section).items():
         known.append(prefix + name)
         if dataclasses.is_dataclass(kind):
             known += known_keys(kind, f"{prefix}{name}.")  # type: ignore[arg-type]
     return known
-
-
-@functools.cache
-def _hints(section: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(section)
-    return {item.name: hints[item.name] for item in dataclasses.fields(section)}
 
 
 def _compose(text: str) -> yaml.Node | None:
@@ -151,7 +155,7 @@ def _compose(text: str) -> yaml.Node | None:
 def _child(name: str, kind: Any, prefix: str) -> tuple[Any, Any]:
     """A key's name and type inside a section or a dictionary of type ``kind``."""
     if dataclasses.is_dataclass(kind):
-        hints = _hints(typing.cast("type", kind))
+        hints = types_of(typing.cast("Any", kind))
         if name not in hints:
             raise unknown_name("configuration key", prefix + name, known_keys(kind, prefix))  # type: ignore[arg-type]
         return name, hints[name]
@@ -165,7 +169,7 @@ def _child(name: str, kind: Any, prefix: str) -> tuple[Any, Any]:
 
 def _typed(text: str, kind: Any, key: str) -> Any:
     """What was typed after ``key=``."""
-    plain, optional = _without_none(kind)
+    plain, optional = without_none(kind)
     if plain is str:  # not YAML: a quote, a colon or a blank in it is part of it
         return None if optional and text in ("", "null") else _scalar(text, str, key)
     try:
@@ -182,7 +186,7 @@ def _section(node: yaml.Node, section: Any, key: str) -> dict[str, Any]:
     if not isinstance(node, yaml.MappingNode):
         what = f"configuration key {key!r}" if key else "a recipe"
         raise InputError(
-            f"{what} has keys of its own, such as {prefix}{next(iter(_hints(section)))}, got {_shown(node)}."
+            f"{what} has keys of its own, such as {prefix}{next(iter(types_of(section)))}, got {_shown(node)}."
         )
     given: dict[str, Any] = {}
     for name, child in _pairs(node, key):
@@ -193,7 +197,7 @@ def _section(node: yaml.Node, section: Any, key: str) -> dict[str, Any]:
 
 def _value(node: yaml.Node, kind: Any, key: str) -> Any:
     """A node as the type of its key, which may be Any."""
-    kind, optional = _without_none(kind)
+    kind, optional = without_none(kind)
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
         return _section(node, kind, key)
@@ -209,10 +213,10 @@ def _value(node: yaml.Node, kind: Any, key: str) -> Any:
         names, values = (str, Any) if kind is Any else typing.get_args(kind)
         given: dict[Any, Any] = {}
         for name, child in _pairs(node, key):
-            full = f"{key}.{name}"
+            full = f"{key}.{name}" if key else name
             _put(given, _scalar(name, names, full), _value(child, values, full), full)
         return given
-    _refuse(key, kind, _shown(node))
+    refuse(key, kind, _shown(node))
 
 
 def _pairs(node: yaml.MappingNode, key: str) -> list[tuple[str, yaml.Node]]:
@@ -243,7 +247,7 @@ def _scalar(text: str, kind: Any, key: str) -> Any:
             return float(re.sub(r"^([-+]?)\.(?=inf|nan)", r"\1", text.lower()))
     except ValueError:
         pass
-    _refuse(key, kind, repr(text[:60]))
+    refuse(key, kind, repr(text[:60]))
 
 
 def _guess(node: yaml.ScalarNode) -> type:
@@ -256,23 +260,6 @@ def _guess(node: yaml.ScalarNode) -> type:
         if node.style is None and re.fullmatch(looks, node.value, re.IGNORECASE):
             return kind
     return str
-
-
-def _without_none(kind: Any) -> tuple[Any, bool]:
-    """``str | None`` -> str, True."""
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        (kind,) = (part for part in typing.get_args(kind) if part is not type(None))
-        return kind, True
-    return kind, False
-
-
-def _refuse(key: str, kind: Any, shown: str) -> NoReturn:
-    origin = typing.get_origin(kind)
-    if origin is dict:
-        raise InputError(f"configuration key {key!r} takes pairs such as {key}.NAME=VALUE, got {shown}.")
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    what = f"a list such as {key}=[A,B]" if origin is list else names.get(kind, "another value")
-    raise InputError(f"configuration key {key!r} takes {what}, got {shown}.")
 
 
 def _shown(node: yaml.Node) -> str:

@@ -7,11 +7,18 @@ the coarse grid.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.networks import limits
+from semanticgan.formats.fields import check, key, refuse, shown
+
+C = TypeVar("C", bound="PictureSizes")
+# A configuration may come from a file that anybody wrote. The bounds are far above what is ever trained; they keep a
+# wrong number from becoming a network of terabytes.
+LARGEST_WIDTH = 65_536
+LARGEST_COUNT = 255  # of layers and regions; a label map has 8 bits
+_WIDTH: dict[str, Any] = dict(ge=1, le=LARGEST_WIDTH)
 
 
 def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
@@ -22,85 +29,104 @@ def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
-    """Sizes of a generator; the defaults are those of the released 512-pixel models.
+class PictureSizes:
+    """What a network has from the data."""
 
-    Attributes:
-        size: resolution S of the picture in pixels, a power of two.
-        style_dim: width D of z, w and every row of a latent code.
-        num_mapping_layers: number of fully connected layers from z to w.
-        num_regions: K, including the background.
-        coarse_size: resolution s of the grid of the local generators, a power of two.
-        min_feature_size: resolution at which the renderer starts.
-        num_local_layers: L, layers of a local generator.
-        local_channels: width of a local generator.
-        feature_channels: width of the fused feature map.
-        num_base_layers: B, first layers of foreground regions, which read the shared base code.
-        num_structure_layers: layers up to the pseudo-depth; the later ones read the texture code.
-        residual_segmentation: add the coarse masks to the segmentation of the renderer.
-        transparent: labels of regions that are composited over what is behind them.
-        mask_floor: mask weight below which a region does not contribute to a pixel, 0 <= mask_floor < 1 / K (not in the
-            paper, where it is 0).
-        label_channels: width of a small network that corrects the segmentation from the last two feature maps of the
-            renderer (not in the paper, where it is 0: the segmentation is linear in them).
-        channels: width of the renderer's blocks by resolution; empty is the paper's.
-    """
+    size: int = key(512, "resolution S of the picture in pixels, a power of two.", side=True)
+    num_regions: int = key(13, "K, including the background.", ge=1, le=LARGEST_COUNT)
 
-    size: int = 512
-    style_dim: int = 512
-    num_mapping_layers: int = 8
-    num_regions: int = 13
-    coarse_size: int = 64
-    min_feature_size: int = 16
-    num_local_layers: int = 10
-    local_channels: int = 64
-    feature_channels: int = 512
-    num_base_layers: int = 2
-    num_structure_layers: int = 6
-    residual_segmentation: bool = True
-    transparent: tuple[int, ...] = (10, 12)
-    mask_floor: float = 0.0
-    label_channels: int = 0
-    channels: dict[int, int] = field(default_factory=dict)
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description, read back by :meth:`from_dict`."""
+        values = asdict(self)
+        for name, value in values.items():
+            if isinstance(value, dict):
+                values[name] = {str(side): width for side, width in value.items()}
+            elif isinstance(value, tuple):
+                values[name] = list(value)
+        return values
+
+    @classmethod
+    def from_dict(cls: type[C], description: Mapping[str, Any]) -> C:
+        """The config that :meth:`to_dict` described.
+
+        Raises:
+            InputError: an unknown key, or a value that is not allowed.
+        """
+        what = cls.__name__.removesuffix("Config").lower()
+        if not isinstance(description, Mapping):
+            raise InputError(f"a {what}'s config is a table of numbers, got {type(description).__name__}.")
+        values: dict[str, Any] = {"transparent": ()} if "transparent" in cls.__dataclass_fields__ else {}
+        for name, value in description.items():
+            if name not in cls.__dataclass_fields__:
+                raise unknown_name(f"number of a {what}", str(name), cls.__dataclass_fields__)
+            widths = isinstance(value, Mapping)
+            values[name] = {_side(side): width for side, width in value.items()} if widths else value
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class GeneratorSizes:
+    """Sizes of a generator; the defaults are those of the released 512-pixel models."""
+
+    style_dim: int = key(512, "width D of z, w and every row of a latent code.", **_WIDTH)
+    num_mapping_layers: int = key(8, "number of fully connected layers from z to w.", ge=1, le=LARGEST_COUNT)
+    coarse_size: int = key(64, "resolution s of the grid of the local generators, a power of two.", side=True)
+    min_feature_size: int = key(16, "resolution at which the renderer starts.", side=True)
+    num_local_layers: int = key(10, "L, layers of a local generator.", ge=1, le=LARGEST_COUNT)
+    local_channels: int = key(64, "width of a local generator.", **_WIDTH)
+    feature_channels: int = key(512, "width of the fused feature map.", **_WIDTH)
+    num_base_layers: int = key(
+        2, "B, first layers of foreground regions, which read the shared base code.", ge=0, le=LARGEST_COUNT
+    )
+    num_structure_layers: int = key(
+        6, "layers up to the pseudo-depth; the later ones read the texture code.", ge=0, le=LARGEST_COUNT
+    )
+    residual_segmentation: bool = key(True, "add the coarse masks to the segmentation of the renderer.")
+    mask_floor: float = key(
+        0.0,
+        "mask weight below which a region does not contribute to a pixel, 0 <= mask_floor < 1 / K (not in the paper, "
+        "where it is 0).",
+        ge=0,
+        lt=1,
+    )
+    label_channels: int = key(
+        0,
+        "width of a small network that corrects the segmentation from the last two feature maps of the renderer (not "
+        "in the paper, where it is 0: the segmentation is linear in them).",
+        ge=0,
+        le=LARGEST_WIDTH,
+    )
+    channels: dict[int, int] = key(
+        {}, "width of the renderer's blocks by resolution; empty is the paper's.", side=True, **_WIDTH
+    )
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(GeneratorSizes, PictureSizes):
+    """All sizes of a generator."""
+
+    num_regions: int = key(13, "K, including the background.", ge=2, le=LARGEST_COUNT)
+    transparent: tuple[int, ...] = key((10, 12), "labels of regions that are composited over what is behind them.")
 
     def __post_init__(self) -> None:
-        for name in ("size", "coarse_size", "min_feature_size"):
-            self._keep(name, limits.side(name, getattr(self, name)))
-        self._keep("num_regions", limits.whole("num_regions", self.num_regions, 2, limits.LARGEST_COUNT))
-        for name in ("num_mapping_layers", "num_local_layers"):
-            self._keep(name, limits.whole(name, getattr(self, name), 1, limits.LARGEST_COUNT))
-        for name in ("num_base_layers", "num_structure_layers"):
-            self._keep(name, limits.whole(name, getattr(self, name), 0, limits.LARGEST_COUNT))
-        for name in ("style_dim", "local_channels", "feature_channels"):
-            self._keep(name, limits.whole(name, getattr(self, name), 1, limits.LARGEST_WIDTH))
-        if isinstance(self.label_channels, int) and self.label_channels < 0:
-            raise InputError(f"label_channels must be 0 or more, got {self.label_channels}.")
-        self._keep("label_channels", limits.whole("label_channels", self.label_channels, 0, limits.LARGEST_WIDTH))
-        self._keep("residual_segmentation", limits.switch("residual_segmentation", self.residual_segmentation))
-        self._keep("transparent", limits.labels("transparent", self.transparent, self.num_regions))
-        self._keep("channels", limits.widths("channels", self.channels or paper_channels(self.size)))
+        check(self)
+        object.__setattr__(self, "channels", dict(sorted((self.channels or paper_channels(self.size)).items())))
+        object.__setattr__(self, "transparent", _labels(self.transparent, self.num_regions))
         if not self.min_feature_size <= self.coarse_size <= self.size or self.min_feature_size == self.size:
             raise InputError(
                 "sides must satisfy min_feature_size <= coarse_size <= size and min_feature_size < size, got "
                 f"{self.min_feature_size}, {self.coarse_size}, {self.size}."
             )
-        if not 0 <= self.num_base_layers <= self.num_structure_layers < self.num_local_layers:
+        if not self.num_base_layers <= self.num_structure_layers < self.num_local_layers:
             raise InputError(
                 "layers must satisfy num_base_layers <= num_structure_layers < num_local_layers, got "
                 f"{self.num_base_layers}, {self.num_structure_layers}, {self.num_local_layers}."
             )
-        if not 0.0 <= limits.fraction("mask_floor", self.mask_floor) < 1.0 / self.num_regions:
+        if not self.mask_floor < 1.0 / self.num_regions:
             raise InputError(f"mask_floor must be 0 or more and below 1 / num_regions, got {self.mask_floor}.")
-        side = self.min_feature_size * 2
-        while side <= self.size:
-            if side not in self.channels:
-                raise InputError(f"channels lacks the width at side {side}, given are {sorted(self.channels)}.")
-            side *= 2
+        _require_sides("channels", self.channels, 2 * self.min_feature_size, self.size)
         if self.num_rows == self.num_expanded_rows:
             raise InputError("num_base_layers + 2 num_regions may not equal num_regions x num_local_layers.")
-
-    def _keep(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
 
     @property
     def num_rows(self) -> int:
@@ -112,85 +138,67 @@ class GeneratorConfig:
         """K L, one row a region and layer."""
         return self.num_regions * self.num_local_layers
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-able description, read back by :meth:`from_dict`."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        values["transparent"] = list(self.transparent)
-        values["channels"] = {str(side): width for side, width in self.channels.items()}
-        return values
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> GeneratorConfig:
-        """The config that :meth:`to_dict` described.
-
-        Raises:
-            InputError: an unknown key, or a value that is not allowed.
-        """
-        if not isinstance(description, Mapping):
-            raise InputError(f"a generator's config is a table of numbers, got {type(description).__name__}.")
-        for name in description:
-            if name not in cls.__dataclass_fields__:
-                raise unknown_name("number of a generator", str(name), cls.__dataclass_fields__)
-        return cls(**{"channels": {}, "transparent": (), **description})
-
     def __hash__(self) -> int:
         return hash((self.size, self.style_dim, self.num_regions, self.transparent, *self.channels.items()))
 
 
 @dataclass(frozen=True)
-class DiscriminatorConfig:
-    """Sizes of a discriminator.
+class DiscriminatorSizes:
+    """Sizes of a discriminator."""
 
-    Attributes:
-        size: resolution of the picture in pixels, a power of two.
-        num_regions: K, channels of the segmentation.
-        channels: width of the picture branch by resolution, from 4 to ``size``; empty is the paper's.
-        segmentation_channels: width of the segmentation branch by resolution; empty is the same as ``channels``.
-            Both branches have the same width at resolution 4.
-    """
+    channels: dict[int, int] = key(
+        {}, "width of the picture branch by resolution, from 4 to size; empty is the paper's.", side=True, **_WIDTH
+    )
+    segmentation_channels: dict[int, int] = key(
+        {},
+        "width of the segmentation branch by resolution; empty is the same as channels. Both branches have the same "
+        "width at resolution 4.",
+        side=True,
+        **_WIDTH,
+    )
 
-    size: int = 512
-    num_regions: int = 13
-    channels: dict[int, int] = field(default_factory=dict)
-    segmentation_channels: dict[int, int] = field(default_factory=dict)
+
+@dataclass(frozen=True)
+class DiscriminatorConfig(DiscriminatorSizes, PictureSizes):
+    """All sizes of a discriminator, in the order size, num_regions, channels, segmentation_channels."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", limits.side("size of the discriminator", self.size))
-        regions = limits.whole("num_regions of the discriminator", self.num_regions, 1, limits.LARGEST_COUNT)
-        object.__setattr__(self, "num_regions", regions)
+        check(self, "discriminator.")
         channels = self.channels or paper_channels(self.size)
         for name, widths in (("channels", channels), ("segmentation_channels", self.segmentation_channels or channels)):
-            object.__setattr__(self, name, limits.widths(f"{name} of the discriminator", widths))
-            side = 4
-            while side <= self.size:
-                if side not in getattr(self, name):
-                    raise InputError(f"{name} of the discriminator lacks the width at side {side}.")
-                side *= 2
+            object.__setattr__(self, name, dict(sorted(widths.items())))
+            _require_sides(f"{name} of the discriminator", widths, 4, self.size)
         if self.channels[4] != self.segmentation_channels[4]:
             raise InputError("both branches of the discriminator must have the same width at side 4.")
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-able description, read back by :meth:`from_dict`."""
-        return {
-            "size": self.size,
-            "num_regions": self.num_regions,
-            "channels": {str(side): width for side, width in self.channels.items()},
-            "segmentation_channels": {str(side): width for side, width in self.segmentation_channels.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> DiscriminatorConfig:
-        """The config that :meth:`to_dict` described.
-
-        Raises:
-            InputError: an unknown key, or a value that is not allowed.
-        """
-        if not isinstance(description, Mapping):
-            raise InputError(f"a discriminator's config is a table of numbers, got {type(description).__name__}.")
-        for name in description:
-            if name not in cls.__dataclass_fields__:
-                raise unknown_name("number of a discriminator", str(name), cls.__dataclass_fields__)
-        return cls(**description)
-
     def __hash__(self) -> int:
         return hash((self.size, self.num_regions, *self.channels.items(), *self.segmentation_channels.items()))
+
+
+def _require_sides(name: str, widths: Mapping[int, int], first: int, last: int) -> None:
+    """Raises: InputError: the width at a resolution from ``first`` to ``last`` is not given."""
+    side = first
+    while side <= last:
+        if side not in widths:
+            raise InputError(f"{name} lacks the width at side {side}, given are {sorted(widths)}.")
+        side *= 2
+
+
+def _side(text: Any) -> Any:
+    """A resolution as a number; JSON gives it as text."""
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+def _labels(value: Any, num_regions: int) -> tuple[int, ...]:
+    """Different labels of regions, the background's excluded.
+
+    Raises:
+        InputError: something else.
+    """
+    if not isinstance(value, (list, tuple)) or any(isinstance(label, bool) for label in value):
+        refuse("transparent", list, shown(value))
+    if any(not isinstance(label, int) or not 0 < label < num_regions for label in value):
+        raise InputError(f"transparent labels must lie in 1..{num_regions - 1}, got {shown(list(value))}.")
+    if len(set(value)) != len(value):
+        raise InputError(f"transparent labels must differ, got {shown(list(value))}.")
+    return tuple(value)

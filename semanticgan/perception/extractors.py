@@ -22,6 +22,7 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.perception.classifier import padded
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.perception.weights import INCEPTION
+from semanticgan.runs.weights import read_weights
 
 EXTRACTORS = ("inception", "attributes", "random", "discriminator:PATH")
 """What :func:`open_extractor` takes; PATH is a run, one of its step-* folders, or a model with a discriminator.
@@ -181,9 +182,7 @@ class DiscriminatorExtractor(MapExtractor):
     name = "discriminator"
 
     def __init__(self, path: str | Path, device: torch.device | str = "cpu") -> None:
-        from semanticgan.training.start import Start
-
-        discriminator = Start.read(str(path)).discriminator
+        discriminator = read_weights(str(path), "discriminator").discriminator
         if discriminator is None:
             raise InputError(
                 f"{str(path)!r} says of no discriminator. Give discriminator:RUN_FOLDER, a step-* folder in the folder "

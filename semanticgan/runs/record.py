@@ -230,7 +230,7 @@ def _count_parameters(run_dir: Path, model: ModelMetadata | None) -> dict[str, i
     """Trainable numbers of each network, built without memory for them."""
     from semanticgan.networks.discriminator import Discriminator
     from semanticgan.networks.generator import Generator
-    from semanticgan.training.config import load_config
+    from semanticgan.runs.weights import discriminator_config
 
     counts: dict[str, int] = {}
     if model is None:
@@ -238,10 +238,11 @@ def _count_parameters(run_dir: Path, model: ModelMetadata | None) -> dict[str, i
     with torch.device("meta"):
         counts["generator"] = sum(weight.numel() for weight in Generator(model.config).parameters())
         try:
-            config = load_config(run_dir / CONFIG_FILE).discriminator_config(model.regions)
-            counts["discriminator"] = sum(weight.numel() for weight in Discriminator(config).parameters())
+            config = discriminator_config(run_dir, model.regions)
         except InputError:  # a configuration of another version
-            pass
+            config = None
+        if config is not None:
+            counts["discriminator"] = sum(weight.numel() for weight in Discriminator(config).parameters())
     return counts
 
 

@@ -1,6 +1,6 @@
 """Training state: folders ``step-0012000/``, each published by one rename once its files and manifest are on disk.
 
-``training.pt`` holds both networks and optimisers (read back with ``weights_only=True``, so nothing in it is run),
+``training.pt`` holds networks and optimisers (read back with ``weights_only=True``, so nothing in it is run),
 ``model.safetensors`` the averaged generator as every other part of the package loads it.
 """
 
@@ -103,7 +103,24 @@ def load_state(folder: Path) -> dict[str, Any]:
         state = torch.load(folder / TRAINING_FILE, map_location="cpu", weights_only=True)
         if not isinstance(state, dict):
             raise TypeError("no dictionary")
-        return state
+        return state if "networks" in state else _upgraded(state)
+
+
+def _upgraded(old: dict[str, Any]) -> dict[str, Any]:
+    """A state of version 0.1, whose networks were not in a dictionary of their own, in the layout of today."""
+    networks = {name: old[name] for name in ("generator", "discriminator", "average")}
+    if old.get("feature_judge") is not None:
+        networks["feature_discriminator"] = old["feature_judge"]
+    objectives = {"path_length": old["path_length_mean"], "rates": old.get("rates")}
+    return {
+        "steps_done": old["steps_done"],
+        "images_seen": None,  # the steps times the batch
+        "networks": networks,
+        "optimisers": {name: old[f"{name}_optimiser"] for name in ("generator", "discriminator")},
+        "method": {"objectives": objectives, "augmentation": old.get("augmentation"), "reader": old.get("reader")},
+        "data_key": old["data_key"],
+        "recent": old.get("recent", {}),
+    }
 
 
 @contextmanager

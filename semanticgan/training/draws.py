@@ -9,6 +9,7 @@ Shape legend: N pictures, K regions, D style width, B base rows.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,15 +21,12 @@ from torch import Tensor
 from semanticgan.networks.generator import Generator
 from semanticgan.seeds import sequence
 
+_STREAMS = {"discriminator": 0, "generator": 1, "path_length": 2, "weights": 3, "r1": 4}
 
-class Phase(IntEnum):
-    """The parts of a step that draw, each from streams of its own."""
 
-    DISCRIMINATOR = 0
-    GENERATOR = 1
-    PATH_LENGTH = 2
-    WEIGHTS = 3
-    R1 = 4
+def stream_of(phase: str) -> int:
+    """The number that keeps the streams of a phase apart from those of the others."""
+    return _STREAMS.get(phase, 16 + zlib.crc32(phase.encode()))
 
 
 class _Purpose(IntEnum):
@@ -48,7 +46,7 @@ class Draws:
     Attributes:
         seed: of the training.
         step: counted from 0.
-        phase: part of the step.
+        phase: name of the part of the step.
         batch: pictures of the whole phase.
         positions: those of the batch that are meant, N.
         device: where the numbers are wanted. CUDA and MPS draw them themselves, with other values than the CPU.
@@ -56,7 +54,7 @@ class Draws:
 
     seed: int
     step: int
-    phase: Phase
+    phase: str
     batch: int
     positions: Sequence[int]
     device: torch.device
@@ -83,7 +81,7 @@ class Draws:
 
     def hidden(self, num_regions: int) -> Tensor:
         """Which of some regions each picture is drawn without, one half of them: bool [N, num_regions]."""
-        words = sequence(self.seed, self.step, self.phase, _Purpose.HIDDEN)
+        words = sequence(self.seed, self.step, stream_of(self.phase), _Purpose.HIDDEN)
         flips = words.generate_state(self.batch * num_regions).reshape(self.batch, num_regions) % 2
         return torch.from_numpy(flips[list(self.positions)] == 1).to(self.device)
 
@@ -98,7 +96,7 @@ class Draws:
 
     def _mixing(self, probability: float, num_regions: int) -> tuple[bool, Tensor]:
         """Whether codes of this step are mixed, and what each region takes from the second, int64 [N, K] of 0, 1, 2."""
-        state = sequence(self.seed, self.step, self.phase, _Purpose.MIXING)
+        state = sequence(self.seed, self.step, stream_of(self.phase), _Purpose.MIXING)
         words = state.generate_state(1 + self.batch * num_regions)
         choices = words[1:].reshape(self.batch, num_regions)[list(self.positions)] % 3
         return bool(words[0] < probability * 2**32), torch.from_numpy(choices.astype(np.int64))
@@ -113,7 +111,7 @@ class Draws:
         return torch.stack(drawn).to(self.device)
 
     def _seeds(self, purpose: _Purpose) -> list[int]:
-        words = sequence(self.seed, self.step, self.phase, purpose)
+        words = sequence(self.seed, self.step, stream_of(self.phase), purpose)
         seeds = words.generate_state(self.batch, np.uint64) >> np.uint64(1)
         return [int(seeds[position]) for position in self.positions]
 

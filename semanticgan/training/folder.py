@@ -9,7 +9,7 @@ from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_free
 from semanticgan.places import require_outside
 from semanticgan.runs.contents import CONFIG_FILE, LOCK_FILE, require_plain
-from semanticgan.training.config import TrainingConfig, flat, load_config
+from semanticgan.training.config import CommonConfig, flat, load_config
 
 # A run may be continued with other values of these; every other key must be what it was.
 _FREE_ON_RESUME = (
@@ -31,7 +31,7 @@ _FREE_SECTIONS_ON_RESUME = {
 }
 
 
-def require_usable(config: TrainingConfig) -> Path:
+def require_usable(config: CommonConfig) -> Path:
     """The run's folder, checked without writing anything: data may still turn out to be unusable.
 
     Raises:
@@ -59,7 +59,7 @@ def require_usable(config: TrainingConfig) -> Path:
     return run_dir
 
 
-def _difference(old: TrainingConfig, new: TrainingConfig) -> list[str]:
+def _difference(old: CommonConfig, new: CommonConfig) -> list[str]:
     """Keys whose values differ, of those that decide a run's numbers."""
     changed = []
     before, after = flat(old), flat(new)

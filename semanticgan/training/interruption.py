@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 
 from semanticgan.errors import InputError, OutOfMemory, UnwritableError, is_of_memory
 from semanticgan.files import is_failed_write
-from semanticgan.training.config import TrainingConfig
+from semanticgan.training.sections import CommonConfig
 
 
 @contextmanager
-def advice_when_a_picture_is_unusable(config: TrainingConfig) -> Iterator[None]:
+def advice_when_a_picture_is_unusable(config: CommonConfig) -> Iterator[None]:
     """Add to what is wrong with a picture that a training can do without it.
 
     Raises:
@@ -33,8 +33,16 @@ def advice_when_a_picture_is_unusable(config: TrainingConfig) -> Iterator[None]:
 
 
 @contextmanager
-def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1, measuring: bool = False) -> Iterator[None]:
+def advice_when_memory_ends(
+    config: CommonConfig, num_processes: int = 1, shrink: int = 1, measuring: bool = False
+) -> Iterator[None]:
     """Turn what torch says of too little memory into what can be done, in a step or while metrics are measured.
+
+    Args:
+        config: of the training.
+        num_processes: that share a batch.
+        shrink: the smallest batch of a phase is the batch divided by this.
+        measuring: whether metrics are measured within the block.
 
     Raises:
         OutOfMemory: memory ran out within the block.
@@ -50,8 +58,11 @@ def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1, meas
                 "command with metrics.batch=1 or metrics.names=[] to go on from the last state."
             ) from error
         at_once = [
-            *(f"accumulate={parts} (the same batch in smaller parts)" for parts in _more_parts(config, num_processes)),
-            *([] if config.recompute else ["recompute=true"]),
+            *(
+                f"accumulate={parts} (the same batch in smaller parts)"
+                for parts in _more_parts(config, num_processes, shrink)
+            ),
+            *(["recompute=true"] if getattr(config, "recompute", True) is False else []),
         ]
         going_on = f"Repeat the command with {' or '.join(at_once)} to go on from the last state, or begin"
         anew = [*([] if config.precision == "bfloat16" else ["precision=bfloat16"]), "a smaller batch"]
@@ -61,9 +72,9 @@ def advice_when_memory_ends(config: TrainingConfig, num_processes: int = 1, meas
         ) from error
 
 
-def _more_parts(config: TrainingConfig, num_processes: int) -> list[int]:
+def _more_parts(config: CommonConfig, num_processes: int, shrink: int) -> list[int]:
     """The next ``accumulate`` that divides what must be divided; none where a part is one picture already."""
-    smallest = config.batch // config.loss.path_length_batch_shrink
+    smallest = config.batch // shrink
     counts = range(config.accumulate + 1, smallest + 1)
     fitting = [
         parts for parts in counts if config.batch % (parts * num_processes) == smallest % (parts * num_processes) == 0

@@ -5,8 +5,6 @@ Shape legend: N images, K regions, S side of the picture, L maps of the frozen n
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,23 +13,10 @@ from torch import Tensor, nn
 from semanticgan.errors import InputError
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.feature_discriminator import FeatureDiscriminator
-from semanticgan.training.losses import (
-    agreement_loss,
-    coarse_agreement_loss,
-    depth_loss,
-    discriminator_loss,
-    generator_loss,
-    mask_loss,
-    relativistic_loss,
-)
-from semanticgan.training.rates import AttributeRates
 
 if TYPE_CHECKING:
     from semanticgan.perception.extractors import MapExtractor
-    from semanticgan.rendering import Rendering
-    from semanticgan.training.config import FeaturesSection, LossSection, TrainingConfig
-
-Values = dict[str, Tensor]
+    from semanticgan.training.methods.semanticstylegan_config import FeaturesSection
 
 
 class Judgement(NamedTuple):
@@ -95,88 +80,3 @@ def open_feature_judge(section: FeaturesSection, size: int, device: torch.device
             "attributes:PATH or discriminator:PATH."
         )
     return FeatureJudge(extractor, size, section.channels)
-
-
-def open_rates(config: TrainingConfig, device: torch.device) -> AttributeRates | None:
-    """The rates of attributes that generated pictures are to have, None where no classifier is named.
-
-    Raises:
-        InputError: no such classifier.
-    """
-    if config.loss.classifier is None:
-        return None
-    from semanticgan.perception.classifier import load_classifier
-
-    return AttributeRates(load_classifier(config.loss.classifier, device), config.loss.rates_half_life, config.batch)
-
-
-def loss_of_judges(judged: Judgement, weight: float, relativistic: bool = False) -> tuple[Tensor, Values]:
-    """The discriminators' loss on as many real as generated pictures in a row, and what is logged of it.
-
-    Args:
-        judged: of all of them.
-        weight: of the features' part.
-    """
-    loss_of = relativistic_loss if relativistic else discriminator_loss
-    real, fake = judged.score.chunk(2)
-    loss = loss_of(real, fake)
-    values = {"loss/discriminator": loss, "score/real": real.mean(), "score/fake": fake.mean()}
-    if judged.by_features is not None:
-        real, fake = judged.by_features.chunk(2)
-        by_features = loss_of(real, fake)
-        loss = loss + weight * by_features
-        values |= {"loss/discriminator_features": by_features}
-        values |= {"score/real_features": real.mean(), "score/fake_features": fake.mean()}
-    return loss, values
-
-
-def loss_before_judges(judged: Judgement | None, weight: float, relativistic: bool = False) -> tuple[Tensor, Values]:
-    """The generator's adversarial loss on generated pictures, and what is logged of it; arguments as above.
-
-    Nothing where nothing judged them.
-    """
-    if judged is None:
-        return torch.zeros(()), {}
-
-    def loss_of(score: Tensor) -> Tensor:
-        if not relativistic:
-            return generator_loss(score)
-        real, fake = score.chunk(2)
-        return relativistic_loss(fake, real)
-
-    loss = loss_of(judged.score)
-    values = {"loss/generator": loss}
-    if judged.by_features is not None:
-        by_features = loss_of(judged.by_features)
-        loss = loss + weight * by_features
-        values |= {"loss/generator_features": by_features}
-    return loss, values
-
-
-def losses_of_labels(fake: Rendering, read: Tensor | None, weights: LossSection) -> Values:
-    """The losses of generated segmentations, masks and depths, each under the name of its weight.
-
-    Args:
-        fake: what was generated.
-        read: logits [N, K, S, S] of what a reader sees in its pictures, if there is one.
-        weights: of the configuration.
-    """
-    losses = {"mask": mask_loss(fake)}
-    if weights.depth:
-        losses["depth"] = depth_loss(fake.depth, weights.depth_limit)
-    if read is not None:
-        losses["agreement"] = agreement_loss(fake.segmentation, read)
-        losses["coarse_agreement"] = coarse_agreement_loss(fake.depth, read)
-    return losses
-
-
-@contextlib.contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Nothing of a network learns within the block."""
-    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_()

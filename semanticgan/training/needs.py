@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from semanticgan import extras
 from semanticgan.runs.logs import chosen_sinks
-from semanticgan.training.config import TrainingConfig
+from semanticgan.training.sections import CommonConfig
 
 
-def require_installed(config: TrainingConfig) -> None:
+def require_installed(config: CommonConfig) -> None:
     """Check it before anything is read or written.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -18,8 +18,10 @@ import semanticgan
 from semanticgan.data import CachedPairs, PairDataset
 from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
-from semanticgan.training.config import TrainingConfig, flat
-from semanticgan.training.trainer import Trainer
+from semanticgan.training.config import CommonConfig, flat
+
+if TYPE_CHECKING:
+    from semanticgan.training.trainer import Trainer
 
 Result = TypeVar("Result")
 Facts = Mapping[str, str]
@@ -84,7 +86,7 @@ def _named(ranks: list[int]) -> str:
     return f"process {shown}" if len(ranks) == 1 else f"processes {shown}"
 
 
-def of_config(config: TrainingConfig) -> Facts:
+def of_config(config: CommonConfig) -> Facts:
     """Every value that decides a training, and the versions of what computes it."""
     values = {key: repr(value) for key, value in flat(config).items() if key not in _OWN}
     values = {key: value for key, value in values.items() if not key.startswith("expected.")}
@@ -111,10 +113,9 @@ def of_data(dataset: PairDataset) -> Facts:
 
 def of_weights(trainer: Trainer) -> Facts:
     """How far the training is, and the weights that it goes on from."""
-    networks = {"generator": trainer.generator, "discriminator": trainer.judges, "average": trainer.average}
     return {
         "the step to go on from": str(trainer.steps_done),
-        **{f"the digest of the {name}'s weights": _digest(network) for name, network in networks.items()},
+        **{f"the digest of the {name}'s weights": _digest(net) for name, net in trainer.method.networks.items()},
     }
 
 

@@ -6,13 +6,11 @@ import dataclasses
 import math
 from pathlib import Path
 
-from semanticgan.checkpoint import LoadedModel, ModelMetadata
-from semanticgan.data.pairs import PairDataset
+from semanticgan.distributed import ALONE, Processes
 from semanticgan.errors import InputError
-from semanticgan.model import Model
 from semanticgan.runs.contents import FEATURES_FOLDER
-from semanticgan.training.config import TrainingConfig
-from semanticgan.training.trainer import Trainer
+from semanticgan.training.method import Method
+from semanticgan.training.sections import CommonConfig
 
 PREFIX = "metric/"
 _KEYS = {"parser": "metrics.parser=portraits-64", "reconstructions": "reconstructions, which a training has not"}
@@ -23,15 +21,15 @@ class Scoring:
 
     Args:
         config: whose section ``metrics`` says what.
-        trainer: whose average is measured.
-        dataset: the training data, unflipped.
+        method: whose average is measured, against its data, unflipped.
+        processes: that share the work.
 
     Raises:
         InputError: a metric that is unknown or needs what is not there, such as Inception's weights; said before the
             training begins.
     """
 
-    def __init__(self, config: TrainingConfig, trainer: Trainer, dataset: PairDataset) -> None:
+    def __init__(self, config: CommonConfig, method: Method, processes: Processes = ALONE) -> None:
         from semanticgan.metrics.evaluate import METRICS, require_known, require_measurable
         from semanticgan.metrics.evaluation import Evaluation
         from semanticgan.metrics.statistics import FeatureCache
@@ -40,7 +38,10 @@ class Scoring:
         from semanticgan.perception.parser import load_parser
         from semanticgan.perception.perceptual import open_distance
 
-        wanted = config.metrics
+        wanted, found = config.metrics, method.measured()
+        if found is None:
+            raise InputError(f"method {config.method!r} has nothing to measure. Leave out metrics.names.")
+        model, dataset = found
         require_known(wanted.names)
         if wanted.every % config.schedule.log_every:
             raise InputError(
@@ -49,10 +50,10 @@ class Scoring:
             )
         needs = {need for name in wanted.names for need in METRICS[name].needs}
         distance = wanted.distance or ("lpips-vgg" if "distance" in needs else None)
-        device = trainer.device
+        device = method.device
         self._names = tuple(wanted.names)
         self._evaluation = Evaluation(
-            _model_of(trainer, config),
+            model,
             wanted.num_generated,
             dataset=dataset,
             num_real=wanted.num_real,
@@ -64,7 +65,7 @@ class Scoring:
             cache=FeatureCache(Path(config.run_dir or "") / FEATURES_FOLDER),
             batch_size=wanted.batch,
             workers=config.data.workers,
-            processes=trainer.processes,
+            processes=processes,
         )
         require_measurable(self._evaluation, self._names, _KEYS)
 
@@ -79,18 +80,3 @@ class Scoring:
             for name, value in measured.values.items()
             if value is not None and math.isfinite(value)
         }
-
-
-def _model_of(trainer: Trainer, config: TrainingConfig) -> Model:
-    """The averaged generator as a model; it goes on learning."""
-    metadata = ModelMetadata(
-        description=config.description,
-        config=trainer.average.config,
-        regions=trainer.regions,
-        discriminator=None,
-        training={},
-        licence=config.licence,
-        data_licence=config.data_licence,
-        precision="float32",
-    )
-    return Model(LoadedModel(trainer.average, trainer.regions, metadata), trainer.device)

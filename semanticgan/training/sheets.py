@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
-from semanticgan.files import written_aside
 from semanticgan.networks.generator import Generator
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
@@ -44,9 +40,7 @@ def sheet_columns(rendering: Rendering, regions: RegionScheme) -> np.ndarray:
 
 
 @torch.no_grad()
-def write_sheet(generator: Generator, regions: RegionScheme, num_images: int, seed: int, path: Path) -> None:
-    """Render the fixed samples and write their sheet, replacing one of the same step from before a resume."""
+def draw_sheet(generator: Generator, regions: RegionScheme, num_images: int, seed: int) -> np.ndarray:
+    """The fixed samples, one column a sample: uint8 [(3 + K) S, num_images S, 3]."""
     w = generator.map(sheet_latents(generator, num_images, seed))
-    columns = [sheet_columns(generator(some), regions) for some in w.split(_BATCH)]
-    with written_aside(path, overwrite=True) as aside:
-        Image.fromarray(np.concatenate(columns, axis=1)).save(aside)
+    return np.concatenate([sheet_columns(generator(some), regions) for some in w.split(_BATCH)], axis=1)

@@ -5,73 +5,55 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
-from semanticgan.checkpoint import fill, load_model
+from semanticgan.checkpoint import fill
 from semanticgan.errors import InputError
-from semanticgan.files import user_path
-from semanticgan.model import Model, load
 from semanticgan.networks.config import GeneratorConfig
-from semanticgan.networks.discriminator import Discriminator
 from semanticgan.regions import RegionScheme
-from semanticgan.registry import resolve
-from semanticgan.runs.contents import CONFIG_FILE, is_plain_file, require_plain
-from semanticgan.runs.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, misfits_named, newest_state
+from semanticgan.runs.contents import CONFIG_FILE
+from semanticgan.runs.state import newest_state
+from semanticgan.runs.weights import Weights, read_weights
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.readers import StartReader
-from semanticgan.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from semanticgan.training.methods.semanticstylegan import SemanticStyleGAN
 
 
 @dataclass(frozen=True)
-class Start:
+class Start(Weights):
     """Weights to begin with.
 
     Attributes:
-        name: as it was given.
-        model: the averaged generator.
-        state: both networks as they were training, or None where only a model is known.
         config: the configuration of the run that the state is of, or None.
-        discriminator: of the state or, where it has one, of the model file; else None.
     """
 
-    name: str
-    model: Model
-    state: dict[str, Any] | None = None
     config: TrainingConfig | None = None
-    discriminator: Discriminator | None = None
 
     @classmethod
     def read(cls, path_or_name: str) -> Start:
-        """A run's folder (its newest state), one of its states, a model file, or the name of a known model.
+        """What :func:`semanticgan.runs.weights.read_weights` reads, with the run's configuration."""
+        weights = read_weights(path_or_name)
+        recipe = None if weights.folder is None else weights.folder.parent / CONFIG_FILE
+        config = load_config(recipe, kind=TrainingConfig) if recipe is not None and recipe.is_file() else None
+        return cls(**vars(weights), config=config)
 
-        Raises:
-            InputError: none of these, or damaged.
-        """
-        path = user_path(path_or_name, "start")
-        if not path.is_dir():
-            loaded = load_model(resolve(path_or_name), with_discriminator=True)
-            return cls(path_or_name, Model(loaded), discriminator=loaded.discriminator)
-        require_plain(path)
-        folder = path if is_plain_file(path / TRAINING_FILE) else newest_state(path)
-        if folder is None or not is_valid(folder):
-            raise InputError(
-                f"start {path_or_name!r} holds no whole training state. Give a run's folder, one of its step-* "
-                "folders, a model file, or the name of a model."
-            )
-        if folder == path:
-            require_plain(path.absolute().parent)
-        recipe = folder.parent / CONFIG_FILE
-        config = load_config(recipe) if recipe.is_file() else None
-        model, state, discriminator = load(folder / MODEL_FILE, device="cpu"), load_state(folder), None
-        if config is not None:
-            with torch.random.fork_rng(devices=[]):
-                discriminator = Discriminator(config.discriminator_config(model.regions))
-            with misfits_named(folder):
-                fill(discriminator, state["discriminator"], f"the discriminator of start {path_or_name!r}")
-        return cls(path_or_name, model, state, config, discriminator)
+    @classmethod
+    def of(cls, config: TrainingConfig) -> Start | None:
+        """Where a run begins, None where it has no start. A run with a state of its own no longer needs its start."""
+        if not config.start:
+            return None
+        try:
+            return cls.read(config.start)
+        except InputError:
+            own = newest_state(Path(config.run_dir or ""))
+            if own is None:
+                raise
+            return cls.read(str(own))
 
     @property
     def regions(self) -> RegionScheme:
@@ -103,29 +85,32 @@ class Start:
                 f"{', '.join(self.regions.names)}. Give data of the same regions, or train from the beginning."
             )
 
-    def fill(self, trainer: Trainer) -> None:
-        """Give a trainer that has made no step the weights of the start.
+    def fill(self, method: SemanticStyleGAN) -> None:
+        """Give a method that has made no step the weights of the start.
 
-        A model file without a discriminator leaves the trainer's new.
+        A model file without a discriminator leaves the method's new.
         """
-        self._fill(trainer.average, self.model.generator.state_dict())
-        if isinstance(trainer.reader, StartReader):
-            self._fill(trainer.reader.generator, self.model.generator.state_dict())
+        weights = self.model.generator.state_dict()
+        self._fill(method.average, weights)
+        if isinstance(method.reader, StartReader):
+            self._fill(method.reader.generator, weights)
         if self.discriminator is not None:
-            self._fill(trainer.discriminator, self.discriminator.state_dict())
+            self._fill(method.discriminator, self.discriminator.state_dict())
         if self.state is None:
-            self._fill(trainer.generator, self.model.generator.state_dict())
+            self._fill(method.generator, weights)
             return
-        self._fill(trainer.generator, self.state["generator"])
+        networks = self.state["networks"]
+        self._fill(method.generator, networks["generator"])
         # What is frozen stays as it was in the model that comes out, too: the average would drift to other weights.
-        for name in trainer.config.freeze.generator:
-            self._fill(trainer.generator.get_submodule(name), self.model.generator.get_submodule(name).state_dict())
-        trainer.path_length_mean = self.state["path_length_mean"].to(trainer.device)
+        for name in method.config.freeze.generator:
+            self._fill(method.generator.get_submodule(name), self.model.generator.get_submodule(name).state_dict())
         if self.discriminator is None:
-            fill(trainer.discriminator, self.state["discriminator"], f"the discriminator of start {self.name!r}")
-        if self._has_heads_for(trainer.config):
-            assert trainer.judges.features is not None
-            trainer.judges.features.load_state_dict(self.state["feature_judge"])
+            fill(method.discriminator, networks["discriminator"], f"the discriminator of start {self.name!r}")
+        if self._has_heads_for(method.config):
+            method.networks["feature_discriminator"].load_state_dict(networks["feature_discriminator"])
+        for objective in method.objectives:
+            if objective.name == "path_length":
+                objective.load_state(self.state["method"]["objectives"]["path_length"])
 
     def _has_heads_for(self, config: TrainingConfig) -> bool:
         """Whether the state has heads that read the maps of the same frozen network."""

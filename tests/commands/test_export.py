@@ -33,7 +33,7 @@ def test_the_file_has_both_networks_and_what_is_known_of_them(command: Command, 
     loaded = load_model("a.safetensors", with_discriminator=True)
     assert_same(loaded.generator.state_dict(), load_model(state / MODEL_FILE).generator.state_dict())
     assert loaded.discriminator is not None
-    assert_same(dict(loaded.discriminator.state_dict()), dict(load_state(state)["discriminator"]))
+    assert_same(dict(loaded.discriminator.state_dict()), dict(load_state(state)["networks"]["discriminator"]))
     assert loaded.metadata.training == result["training"]
     assert {"recipe": "tiny", "images": 12, "hours": 2.5, "hardware": "one core"}.items() <= result["training"].items()
     assert (loaded.metadata.licence, loaded.metadata.description) == ("Apache-2.0", "a test model of 16 pixels")
@@ -48,7 +48,9 @@ def test_a_training_and_an_extractor_take_the_discriminator_of_the_file(command:
 
     still = ["optimiser.learning_rate=0", "schedule.total_images=4", "log_to=[]", "device=cpu"]
     result = train(load_config("tiny", ["run_dir=run", "start=a.safetensors", *still]))
-    assert_same(load_state(result.model.parent)["discriminator"], load_state(state)["discriminator"])
+    assert_same(
+        load_state(result.model.parent)["networks"]["discriminator"], load_state(state)["networks"]["discriminator"]
+    )
 
 
 def test_half_precision_and_other_words(command: Command, state: Path) -> None:

@@ -9,7 +9,7 @@ from semanticgan.latents import LatentCode, swap
 from semanticgan.reference import discriminator_from_reference
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
-from semanticgan.training.losses import r1_penalty
+from semanticgan.training.objectives.r1 import r1_penalty
 from tests.networks.fixtures import Case, assert_gradient_norms, assert_parity, case, needs_fixtures
 
 pytestmark = needs_fixtures

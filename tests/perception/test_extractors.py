@@ -75,7 +75,7 @@ def test_features_of_the_discriminator_are_the_means_of_its_maps(tiny_run: Path)
         assert extractor.stand_in and extractor.label == "discriminator (stand-in)"
     config = load_config(tiny_run / "config.yaml")
     discriminator = Discriminator(config.discriminator_config(CELEBAMASK_13))
-    discriminator.load_state_dict(load_state(state)["discriminator"])
+    discriminator.load_state_dict(load_state(state)["networks"]["discriminator"])
     shown = pictures(3, 16)
     with torch.no_grad():
         last = discriminator.image_branch(shown.float() / 127.5 - 1)

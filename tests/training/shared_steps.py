@@ -16,7 +16,7 @@ from semanticgan.data.batches import batch_indices
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.distributed import Processes, joined
 from semanticgan.training.config import TrainingConfig, load_config
-from semanticgan.training.trainer import Trainer
+from tests.training.trainers import trainer_of
 
 STEPS = 20
 CPU = torch.device("cpu")
@@ -25,8 +25,8 @@ CPU = torch.device("cpu")
 def steps(config: TrainingConfig, processes: Processes) -> dict[str, Any]:
     """What was logged, the gradients after each step, and the state at the end."""
     dataset = PortraitDataset(config.size, length=32)
-    trainer = Trainer(config, dataset.regions, CPU, processes)
-    for network in (trainer.generator, trainer.average):
+    trainer = trainer_of(config, dataset.regions, CPU, processes)
+    for network in (trainer.method.generator, trainer.method.average):
         network.double()  # the buffers that are float32 whatever the default
     logged: list[dict[str, Tensor]] = []
     gradients: list[Tensor] = []
@@ -38,7 +38,7 @@ def steps(config: TrainingConfig, processes: Processes) -> dict[str, Any]:
         logged.append(processes.mean(values))
         last = [
             parameter.grad
-            for network in (trainer.generator, trainer.discriminator)
+            for network in (trainer.method.generator, trainer.method.discriminator)
             for parameter in network.parameters()
         ]
         gradients.append(torch.cat([gradient.flatten() for gradient in last if gradient is not None]))

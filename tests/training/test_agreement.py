@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semanticgan.training.losses import agreement_loss, coarse_agreement_loss
+from semanticgan.training.objectives.agreement import agreement_loss, coarse_agreement_loss
 
 
 def one_hot(labels: list[list[int]], num_regions: int) -> Tensor:

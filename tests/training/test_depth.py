@@ -10,9 +10,9 @@ import torch
 
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.losses import depth_loss
-from semanticgan.training.trainer import Trainer
+from semanticgan.training.objectives.depth import depth_loss
 from tests.training.test_trainer import pairs
+from tests.training.trainers import trainer_of
 
 Make = Callable[..., TrainingConfig]
 
@@ -32,12 +32,12 @@ def test_a_region_that_was_lost_comes_back_within_reach(tiny_config: Make, tmp_p
     nearest = []
     for weight in (0, 1):
         config = tiny_config(tmp_path, f"loss.depth={weight}", "optimiser.learning_rate=0.02")
-        trainer = Trainer(config, PHOTOGRAPHS_11, torch.device("cpu"))
+        trainer = trainer_of(config, PHOTOGRAPHS_11, torch.device("cpu"))
         with torch.no_grad():
-            trainer.generator.local.depth_head.bias[5] -= 40.0
+            trainer.method.generator.local.depth_head.bias[5] -= 40.0
         for _ in range(40):
             trainer.step(*pairs(config))
         with torch.no_grad():
-            depth = trainer.generator(trainer.generator.mean_latent[None]).depth
+            depth = trainer.method.generator(trainer.method.generator.mean_latent[None]).depth
         nearest.append(float((depth.amax(1) - depth[:, 6]).amin()))
     assert nearest[0] > 30.0 > 25.0 > nearest[1], nearest

@@ -18,9 +18,9 @@ from semanticgan.training.config import TrainingConfig
 from semanticgan.training.judges import FeatureJudge
 from semanticgan.training.loop import train
 from semanticgan.training.readers import ParserReader
-from semanticgan.training.trainer import Trainer
 from tests.training.exactness import assert_same, assert_same_run, stop_after
 from tests.training.test_trainer import pairs
+from tests.training.trainers import trainer_of
 
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
@@ -32,11 +32,11 @@ def weights(network: torch.nn.Module) -> torch.Tensor:
 
 
 def test_heads_learn_and_the_frozen_network_does_not(tiny_config: Make, tmp_path: Path) -> None:
-    trainer = Trainer(tiny_config(tmp_path, FEATURES), PHOTOGRAPHS_11, CPU)
-    judge = trainer.judges.features
+    trainer = trainer_of(tiny_config(tmp_path, FEATURES), PHOTOGRAPHS_11, CPU)
+    judge = trainer.method.judges.features
     assert judge is not None
     before = copy.deepcopy(judge.state_dict())
-    values = [trainer.step(*pairs(trainer.config)) for _ in range(2)]
+    values = [trainer.step(*pairs(trainer.method.config)) for _ in range(2)]
     assert [name for name, weight in judge.state_dict().items() if torch.equal(before[name], weight)] == []
     assert judge._extractor.digest == RandomExtractor().digest
     assert "r1/features" in values[0] and "r1/features" not in values[1]
@@ -46,10 +46,10 @@ def test_heads_learn_and_the_frozen_network_does_not(tiny_config: Make, tmp_path
 def test_features_of_no_weight_change_nothing_else(tiny_config: Make, tmp_path: Path) -> None:
     ends = []
     for overrides in ([], [FEATURES, "features.weight=0", "features.r1=0"], [FEATURES]):
-        trainer = Trainer(tiny_config(tmp_path, *overrides), PHOTOGRAPHS_11, CPU)
+        trainer = trainer_of(tiny_config(tmp_path, *overrides), PHOTOGRAPHS_11, CPU)
         for _ in range(2):
-            trainer.step(*pairs(trainer.config))
-        ends.append((weights(trainer.generator), weights(trainer.discriminator)))
+            trainer.step(*pairs(trainer.method.config))
+        ends.append((weights(trainer.method.generator), weights(trainer.method.discriminator)))
     assert torch.equal(ends[0][0], ends[1][0]) and torch.equal(ends[0][1], ends[1][1])
     assert not torch.equal(ends[0][0], ends[2][0])
 
@@ -70,13 +70,13 @@ def test_labels_follow_the_parser(tiny_config: Make, tmp_path: Path, parser_file
     shares, losses = [], []
     for weight in (0, 20):
         wanted = (f"loss.parser={parser_file}", f"loss.agreement={weight}", "optimiser.learning_rate=0.01")
-        trainer = Trainer(tiny_config(tmp_path, *wanted), PHOTOGRAPHS_11, CPU)
-        losses.append([float(trainer.step(*pairs(trainer.config))["loss/agreement"]) for _ in range(30)])
+        trainer = trainer_of(tiny_config(tmp_path, *wanted), PHOTOGRAPHS_11, CPU)
+        losses.append([float(trainer.step(*pairs(trainer.method.config))["loss/agreement"]) for _ in range(30)])
         with torch.no_grad():
-            labels = trainer.generator(trainer.generator.mean_latent[None]).labels()
+            labels = trainer.method.generator(trainer.method.generator.mean_latent[None]).labels()
         shares.append(float((labels == 3).float().mean()))
-        assert isinstance(trainer.reader, ParserReader)
-        assert weights(trainer.reader.parser.network).equal(weights(load_parser(parser_file).network))
+        assert isinstance(trainer.method.reader, ParserReader)
+        assert weights(trainer.method.reader.parser.network).equal(weights(load_parser(parser_file).network))
     assert losses[0][0] == losses[1][0]
     assert shares[0] < 0.5 and shares[1] > 0.95, shares
     assert losses[1][-1] < losses[0][-1] - 0.1
@@ -93,8 +93,8 @@ def test_a_run_with_all_of_them_resumes_in_the_same_bits(
     assert train(tiny_config(tmp_path / "run", *helped)).finished
     assert_same_run(tmp_path / "run", tmp_path / "whole")
     newest = newest_state(tmp_path / "run")
-    assert newest is not None and load_state(newest)["feature_judge"]
-    assert load_state(newest)["rates"].shape[0] == 2
+    assert newest is not None and load_state(newest)["networks"]["feature_discriminator"]
+    assert load_state(newest)["method"]["objectives"]["rates"].shape[0] == 2
 
 
 @pytest.mark.parametrize(("width", "taken"), [(64, True), (32, False)])
@@ -102,7 +102,7 @@ def test_a_start_gives_heads_of_equal_configuration(tiny_config: Make, tmp_path:
     first = train(tiny_config(tmp_path / "first", FEATURES, "schedule.total_images=8"))
     still = ("optimiser.learning_rate=0", "schedule.total_images=4", f"start={first.run_dir}")
     second = train(tiny_config(tmp_path / "second", FEATURES, f"features.channels={width}", *still))
-    states = [load_state(result.model.parent)["feature_judge"] for result in (first, second)]
+    states = [load_state(result.model.parent)["networks"]["feature_discriminator"] for result in (first, second)]
     if taken:
         assert_same(states[1], states[0])
     else:
@@ -121,7 +121,7 @@ def test_a_start_gives_heads_of_equal_configuration(tiny_config: Make, tmp_path:
 )
 def test_what_cannot_judge_is_refused(tiny_config: Make, tmp_path: Path, override: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        Trainer(tiny_config(tmp_path, override), PHOTOGRAPHS_11, CPU)
+        trainer_of(tiny_config(tmp_path, override), PHOTOGRAPHS_11, CPU)
 
 
 def test_an_extractor_without_gradients_is_refused(
@@ -129,7 +129,7 @@ def test_an_extractor_without_gradients_is_refused(
 ) -> None:
     monkeypatch.setattr("semanticgan.perception.extractors.open_extractor", lambda *_, **__: object())
     with pytest.raises(InputError, match=r"through which no gradients flow\. Give random"):
-        Trainer(tiny_config(tmp_path, "features.extractor=inception"), CELEBAMASK_13, CPU)
+        trainer_of(tiny_config(tmp_path, "features.extractor=inception"), CELEBAMASK_13, CPU)
 
 
 def test_labels_alone_are_fitted_and_the_pictures_stay(tiny_config: Make, tmp_path: Path, parser_file: Path) -> None:
@@ -142,17 +142,17 @@ def test_labels_alone_are_fitted_and_the_pictures_stay(tiny_config: Make, tmp_pa
         f"loss.parser={parser_file}",
         "optimiser.learning_rate=0.01",
     )
-    trainer = Trainer(tiny_config(tmp_path, *fitted), PHOTOGRAPHS_11, CPU)
-    generator, latents = trainer.generator, trainer.generator.mean_latent[None]
-    discriminator = weights(trainer.discriminator)
+    trainer = trainer_of(tiny_config(tmp_path, *fitted), PHOTOGRAPHS_11, CPU)
+    generator, latents = trainer.method.generator, trainer.method.generator.mean_latent[None]
+    discriminator = weights(trainer.method.discriminator)
     with torch.no_grad():
         before = generator(latents)
-    logged = [trainer.step(*pairs(trainer.config)) for _ in range(60)]
+    logged = [trainer.step(*pairs(trainer.method.config)) for _ in range(60)]
     with torch.no_grad():
         after = generator(latents)
     assert logged[0].keys() == {"loss/mask", "loss/agreement", "loss/coarse_agreement"}
     assert torch.equal(before.image, after.image) and torch.equal(before.depth, after.depth)
-    assert weights(trainer.discriminator).equal(discriminator)
+    assert weights(trainer.method.discriminator).equal(discriminator)
     assert float((before.labels() == 3).float().mean()) < 0.5
     assert float((after.labels() == 3).float().mean()) > 0.95
 
@@ -168,4 +168,4 @@ def test_a_training_without_a_teacher_is_refused(
     tiny_config: Make, tmp_path: Path, overrides: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        Trainer(tiny_config(tmp_path, "loss.adversarial=0", *overrides), PHOTOGRAPHS_11, CPU)
+        trainer_of(tiny_config(tmp_path, "loss.adversarial=0", *overrides), PHOTOGRAPHS_11, CPU)

@@ -9,13 +9,10 @@ from torch import Tensor
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
 from semanticgan.reference import discriminator_from_reference, generator_from_reference
-from semanticgan.training.losses import (
-    discriminator_loss,
-    generator_loss,
-    mask_loss,
-    path_length_penalty,
-    r1_penalty,
-)
+from semanticgan.training.objectives.adversarial import discriminator_loss, generator_loss
+from semanticgan.training.objectives.mask import mask_loss
+from semanticgan.training.objectives.path_length import path_length_penalty
+from semanticgan.training.objectives.r1 import r1_penalty
 from tests.networks.fixtures import Case, assert_gradient_norms, assert_parity, case, needs_fixtures
 
 pytestmark = needs_fixtures

@@ -12,11 +12,10 @@ from semanticgan.errors import InputError
 from semanticgan.perception.parser import FaceParser
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.draws import Draws, Phase
-from semanticgan.training.ownership import SEAM, Ownership, continuation, locality_loss, ownership_loss
-from semanticgan.training.readers import open_reader
-from semanticgan.training.trainer import Trainer
+from semanticgan.training.draws import Draws
+from semanticgan.training.objectives.ownership import SEAM, Ownership, continuation, locality_loss, ownership_loss
 from tests.training.test_trainer import pairs
+from tests.training.trainers import trainer_of
 
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
@@ -65,23 +64,23 @@ def test_half_of_the_owned_regions_are_hidden_and_no_other(
     tiny_config: Make, tmp_path: Path, parser_file: Path
 ) -> None:
     config = tiny_config(tmp_path, OWNED, f"loss.parser={parser_file}")
-    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
-    ownership = Ownership(config, PHOTOGRAPHS_11, open_reader(config, PHOTOGRAPHS_11, trainer.generator, CPU))
-    visible = torch.cat([ownership.visible(Draws(0, step, Phase.GENERATOR, 8, range(8), CPU)) for step in range(100)])
+    trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
+    ownership = Ownership(config, PHOTOGRAPHS_11, trainer.method.reader)
+    visible = torch.cat([ownership.visible(Draws(0, step, "generator", 8, range(8), CPU)) for step in range(100)])
     owned = list(PHOTOGRAPHS_11.indices(["eye", "mouth", "glasses"]))
     assert visible.shape == (800, 11) and set(visible.unique().tolist()) == {0.0, 1.0}
     assert (visible[:, owned].mean(0) - 0.5).abs().max() < 0.07
     others = [label for label in range(11) if label not in owned]
     assert (visible[:, others] == 1).all()
-    part = ownership.visible(Draws(0, 7, Phase.GENERATOR, 8, [5, 6], CPU))
+    part = ownership.visible(Draws(0, 7, "generator", 8, [5, 6], CPU))
     assert torch.equal(part, visible[7 * 8 + 5 : 7 * 8 + 7]), "depends on how the batch is shared"
 
 
 def test_who_is_seen_stays_beside_who_is_hidden(tiny_config: Make, tmp_path: Path, parser_file: Path) -> None:
     """Glasses that are hidden reach a pixel over their edge, but not into an eye that is seen."""
     config = tiny_config(tmp_path, OWNED, f"loss.parser={parser_file}")
-    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
-    ownership = Ownership(config, PHOTOGRAPHS_11, open_reader(config, PHOTOGRAPHS_11, trainer.generator, CPU))
+    trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
+    ownership = Ownership(config, PHOTOGRAPHS_11, trainer.method.reader)
     eye, glasses = PHOTOGRAPHS_11.indices(["eye", "glasses"])
     read = torch.zeros(1, 11, 32, 32)
     read[:, eye, 10, 10], read[:, glasses, 11, 10] = 99.0, 99.0
@@ -99,7 +98,7 @@ def test_who_is_seen_stays_beside_who_is_hidden(tiny_config: Make, tmp_path: Pat
 def test_comes_when_it_is_due(tiny_config: Make, tmp_path: Path, parser_file: Path) -> None:
     wanted = (OWNED, f"loss.parser={parser_file}", "loss.ownership_every=2", "loss.ownership_after=8")
     config = tiny_config(tmp_path, *wanted)
-    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
+    trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
     logged = [trainer.step(*pairs(config)) for _ in range(6)]
     assert ["loss/ownership" in values for values in logged] == [False, False, True, False, True, False]
     assert ["loss/locality" in values for values in logged] == [False, False, True, False, True, False]
@@ -121,7 +120,7 @@ def test_training_makes_what_is_behind_a_continuation(
     wanted = ("loss.owned.eyes=1", f"loss.parser={parser_file}", "loss.ownership_every=1", "loss.style_mixing=0")
     alone = ("loss.adversarial=0", "loss.agreement=0", "loss.mask=0", "loss.locality=0", "loss.path_length_every=0")
     config = tiny_config(tmp_path, *wanted, *alone)
-    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
+    trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
     values = [float(trainer.step(*pairs(config))["loss/ownership"]) for _ in range(60)]
     assert values[-1] < 0.3 * values[0], values
 
@@ -140,4 +139,4 @@ def test_what_cannot_be_owned_is_refused(
 ) -> None:
     given = [value.replace("PARSER", str(parser_file)) for value in overrides]
     with pytest.raises(InputError, match=said):
-        Trainer(tiny_config(tmp_path, *given), PHOTOGRAPHS_11, CPU)
+        trainer_of(tiny_config(tmp_path, *given), PHOTOGRAPHS_11, CPU)

@@ -67,8 +67,10 @@ def assert_same_training(found: dict[str, Any], expected: dict[str, Any], tolera
         error = ((gradients - others).abs().max() / others.abs().max()).item()
         assert error < tolerance, f"gradients of step {step} differ by {error}"
     for network in ("generator", "discriminator", "average"):
-        for name, tensor in expected["state"][network].items():
-            torch.testing.assert_close(found["state"][network][name], tensor, rtol=tolerance, atol=tolerance, msg=name)
+        for name, tensor in expected["state"]["networks"][network].items():
+            torch.testing.assert_close(
+                found["state"]["networks"][network][name], tensor, rtol=tolerance, atol=tolerance, msg=name
+            )
 
 
 @pytest.mark.parametrize("overrides", [(), ADAPTIVE, GUIDED], ids=["plain", "adaptive", "guided"])

@@ -13,9 +13,9 @@ from torch import Tensor
 from semanticgan.perception.classifier import AttributeClassifier, ClassifierConfig, ClassifierNetwork
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.rates import GENERATED, REAL, AttributeRates
-from semanticgan.training.trainer import Trainer
+from semanticgan.training.objectives.rates import GENERATED, REAL, AttributeRates, Rates
 from tests.training.test_trainer import pairs
+from tests.training.trainers import trainer_of
 
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
@@ -82,13 +82,16 @@ def test_a_training_comes_to_the_rate_of_the_data(tiny_config: Make, tmp_path: P
     """One real picture in four is bright; beside a training that only takes note."""
     apart = []
     for weight in (0, 10):
-        config = tiny_config(tmp_path, f"loss.rates={weight}", "optimiser.learning_rate=0.01")
-        trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
-        trainer._rates = AttributeRates(brightness_classifier(), half_life=20.0, batch=config.batch)
+        config = tiny_config(
+            tmp_path, f"loss.rates={weight}", "loss.classifier=attributes-64", "optimiser.learning_rate=0.01"
+        )
+        trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
+        (objective,) = (one for one in trainer.method.objectives if isinstance(one, Rates))
+        objective.rates = AttributeRates(brightness_classifier(), half_life=20.0, batch=config.batch)
         image, segmentation = pairs(config)
         image[:] = -0.8
         image[: len(image) // 4] = 0.8
         for _ in range(20):
             assert "loss/rates" in trainer.step(image, segmentation)
-        apart.append(float((trainer._rates.running[REAL] - trainer._rates.running[GENERATED])[0].abs()))
+        apart.append(float((objective.rates.running[REAL] - objective.rates.running[GENERATED])[0].abs()))
     assert apart[1] < 0.1 < 0.2 < apart[0], apart

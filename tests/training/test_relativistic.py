@@ -11,8 +11,8 @@ import torch
 
 from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.training.config import TrainingConfig
-from semanticgan.training.losses import relativistic_loss
-from semanticgan.training.trainer import Trainer
+from semanticgan.training.objectives.adversarial import relativistic_loss
+from tests.training.trainers import trainer_of
 
 Make = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def pairs(config: TrainingConfig) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_both_kinds_of_pictures_are_regularised(tiny_config: Make, tmp_path: Path) -> None:
     config = tiny_config(tmp_path, "loss.relativistic=true", "features.extractor=random")
-    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
+    trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
     logged = [trainer.step(*pairs(config)) for _ in range(2)]
     wanted = {f"{kind}/{of}" for kind in ("r1", "r2") for of in ("image", "segmentation", "features")}
     assert wanted <= set(logged[0]) and not wanted & set(logged[1])
@@ -55,13 +55,13 @@ def test_parts_of_a_batch_train_as_the_whole(tiny_config: Make, tmp_path: Path) 
         for parts in (1, 2):
             overrides = ("loss.relativistic=true", f"accumulate={parts}", "batch=8", "loss.path_length_every=0")
             config = tiny_config(tmp_path, *overrides)
-            trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
-            for network in (trainer.generator, trainer.average):
+            trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
+            for network in (trainer.method.generator, trainer.method.average):
                 network.double()  # the buffers that are float32 whatever the default
             image, segmentation = pairs(config)
             for _ in range(3):
                 trainer.step(image[trainer.positions].double(), segmentation[trainer.positions].double())
-            weights.append(torch.cat([p.detach().flatten() for p in trainer.generator.parameters()]))
+            weights.append(torch.cat([p.detach().flatten() for p in trainer.method.generator.parameters()]))
     finally:
         torch.set_default_dtype(torch.float32)
     torch.testing.assert_close(weights[0], weights[1], atol=1e-9, rtol=0)
@@ -72,7 +72,7 @@ def test_augmentation_follows_the_difference(
 ) -> None:
     seen: list[torch.Tensor] = []
     config = tiny_config(tmp_path, "loss.relativistic=true", "augmentation.adaptive=true")
-    trainer = Trainer(config, PHOTOGRAPHS_11, CPU)
-    monkeypatch.setattr(trainer.augmentation, "observe", seen.append)
+    trainer = trainer_of(config, PHOTOGRAPHS_11, CPU)
+    monkeypatch.setattr(trainer.method.augmentation, "observe", seen.append)
     values = trainer.step(*pairs(config))
     assert float(seen[0].mean()) == pytest.approx(float(values["score/real"] - values["score/fake"]), abs=1e-5)

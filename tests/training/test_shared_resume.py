@@ -130,5 +130,7 @@ def test_resume_on_one_process_goes_on_within_rounding(
             assert found[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-4), name
     one, other = (load_state(newest) for run in (tmp_path / "run", whole[0]) if (newest := newest_state(run)))
     for network in ("generator", "discriminator", "average"):
-        for name, tensor in other[network].items():
-            torch.testing.assert_close(one[network][name], tensor, rtol=1e-4, atol=1e-4, msg=f"{network}.{name}")
+        for name, tensor in other["networks"][network].items():
+            torch.testing.assert_close(
+                one["networks"][network][name], tensor, rtol=1e-4, atol=1e-4, msg=f"{network}.{name}"
+            )

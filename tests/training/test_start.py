@@ -60,8 +60,8 @@ def test_start_from_a_state_takes_both_networks(
     expected = load_state(source / f"step-{step:07d}")
     state = begun(tiny_config(tmp_path / "run", *STILL, f"start={source / start}"))
     assert state["steps_done"] == 1
-    assert_same(state["generator"], expected["generator"])
-    assert_same(state["discriminator"], expected["discriminator"])
+    assert_same(state["networks"]["generator"], expected["networks"]["generator"])
+    assert_same(state["networks"]["discriminator"], expected["networks"]["discriminator"])
 
 
 def test_the_discriminator_of_a_start_is_configured_as_it_was_written(source: Path, tiny_config: Make) -> None:
@@ -78,9 +78,9 @@ def test_start_from_a_model_file_takes_the_generator(source: Path, tiny_config: 
     shutil.copy(source / "step-0000008/model.safetensors", path)
     state = begun(tiny_config(tmp_path / "run", *STILL, f"start={path}"))
     model = load_model(path).generator.state_dict()
-    assert_same(dict(state["generator"]), dict(model))
-    taken = load_state(source / "step-0000008")["discriminator"]
-    assert any(not torch.equal(tensor, taken[name]) for name, tensor in state["discriminator"].items())
+    assert_same(dict(state["networks"]["generator"]), dict(model))
+    taken = load_state(source / "step-0000008")["networks"]["discriminator"]
+    assert any(not torch.equal(tensor, taken[name]) for name, tensor in state["networks"]["discriminator"].items())
 
 
 def test_a_label_network_may_be_added_and_changes_nothing_at_first(
@@ -89,13 +89,21 @@ def test_a_label_network_may_be_added_and_changes_nothing_at_first(
     added = (f"start={source}", "generator.label_channels=6", "log_to=[]", "schedule.total_images=4")
     config = tiny_config(tmp_path / "still", *added, "optimiser.learning_rate=0")
     state, expected = begun(config), load_state(source / "step-0000008")
-    assert all(torch.equal(state["generator"][name], tensor) for name, tensor in expected["generator"].items())
-    assert "renderer.label_network.mix.weight" in state["generator"].keys() - expected["generator"].keys()
+    assert all(
+        torch.equal(state["networks"]["generator"][name], tensor)
+        for name, tensor in expected["networks"]["generator"].items()
+    )
+    assert (
+        "renderer.label_network.mix.weight"
+        in state["networks"]["generator"].keys() - expected["networks"]["generator"].keys()
+    )
     head = "renderer.label_network.to_segmentation."
     assert not any(
-        value.any() for name, value in state["average"].items() if name in (head + "conv.weight", head + "bias")
+        value.any()
+        for name, value in state["networks"]["average"].items()
+        if name in (head + "conv.weight", head + "bias")
     )
-    learnt = begun(tiny_config(tmp_path / "run", *added))["generator"]
+    learnt = begun(tiny_config(tmp_path / "run", *added))["networks"]["generator"]
     assert learnt[head + "conv.weight"].any()
     assert begun(tiny_config(tmp_path / "run", *added))["steps_done"] == 1  # it finds its own configuration again
 
@@ -105,7 +113,7 @@ def test_start_from_a_model_by_name_takes_its_numbers(tmp_path: Path) -> None:
     drawn = ["data.length=8", "device=cpu", "discriminator.channels={4: 16, 8: 16, 16: 8, 32: 8, 64: 8}"]
     state = begun(load_config("tiny", [f"run_dir={tmp_path / 'run'}", *drawn, *STILL, "start=portraits-64"]))
     bundled = load("portraits-64", device="cpu")
-    assert_same(dict(state["generator"]), dict(bundled.generator.state_dict()))
+    assert_same(dict(state["networks"]["generator"]), dict(bundled.generator.state_dict()))
     model = load_model(tmp_path / "run/step-0000001/model.safetensors")
     assert model.metadata.config == bundled.config and model.regions == bundled.regions
 
@@ -153,7 +161,7 @@ def test_what_is_frozen_stays_and_the_rest_learns(
     state = begun(tiny_config(tmp_path / "whole", *arguments))
     before = load_state(source / "step-0000008")
     model = load_model(source / "step-0000008/model.safetensors").generator
-    for network, start in (("generator", model.state_dict()), ("average", before["average"])):
+    for network, start in (("generator", model.state_dict()), ("average", before["networks"]["average"])):
         parameters = {name for name, _ in model.named_parameters()}
         moved = {name for name in parameters if not torch.equal(state[network][name], start[name])}
         frozen = {name for name in parameters if name.startswith(("mapping.", "local."))}
@@ -161,11 +169,14 @@ def test_what_is_frozen_stays_and_the_rest_learns(
         assert len(moved) > 0.8 * len(parameters - frozen), network
     for branch in ("image_branch", "segmentation_branch"):
         first = (f"{branch}.stem.", f"{branch}.blocks.0.")
-        for name, tensor in before["discriminator"].items():
+        for name, tensor in before["networks"]["discriminator"].items():
             if name.startswith(first):
-                assert torch.equal(state["discriminator"][name], tensor), name
-        later = [name for name in before["discriminator"] if name.startswith(f"{branch}.blocks.1.")]
-        assert any(not torch.equal(state["discriminator"][name], before["discriminator"][name]) for name in later)
+                assert torch.equal(state["networks"]["discriminator"][name], tensor), name
+        later = [name for name in before["networks"]["discriminator"] if name.startswith(f"{branch}.blocks.1.")]
+        assert any(
+            not torch.equal(state["networks"]["discriminator"][name], before["networks"]["discriminator"][name])
+            for name in later
+        )
     with monkeypatch.context() as patch:
         stop_after(3, patch)
         assert not train(tiny_config(tmp_path / "run", *arguments)).finished
@@ -228,9 +239,9 @@ def test_pictures_without_label_maps_take_the_regions_of_the_start(
     arguments = (*adapting(source, drawings), *reading, "augmentation.adaptive=true", "schedule.total_images=32")
     state = begun(tiny_config(tmp_path / "whole", *arguments))
     before = load_state(source / "step-0000008")
-    for name, tensor in before["discriminator"].items():
+    for name, tensor in before["networks"]["discriminator"].items():
         if name.startswith("segmentation_branch."):
-            assert torch.equal(state["discriminator"][name], tensor), name
+            assert torch.equal(state["networks"]["discriminator"][name], tensor), name
     with monkeypatch.context() as patch:
         stop_after(5, patch)
         assert not train(tiny_config(tmp_path / "run", *arguments)).finished

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from semanticgan.networks.config import DiscriminatorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.kernels.strided import conv_stride_2, conv_transpose_stride_2, faster_by_taps
-from semanticgan.training.losses import r1_penalty
+from semanticgan.training.objectives.r1 import r1_penalty
 
 SIDE = 5
 PAIRS = [

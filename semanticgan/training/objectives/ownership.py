@@ -12,17 +12,45 @@ Shape legend: N images, K regions, R of them owned, S side of the picture.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.formats.fields import key
 from semanticgan.networks.layers import widened
 from semanticgan.regions import RegionScheme
-from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws
-from semanticgan.training.losses import AGREED_PIXELS
+from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms
+from semanticgan.training.objectives.agreement import AGREED_PIXELS
 from semanticgan.training.readers import Reader
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class OwnershipKeys:
+    """Keys of owned regions."""
+
+    owned: dict[str, float] = key(
+        {},
+        "regions that only their own local generator renders, each with a weight (loss.owned.eye=1). Rare regions need "
+        "more weight. Needs loss.parser.",
+        ge=0,
+    )
+    ownership: float = key(
+        2.0, "weight of the loss that removes an owned region from the other local generators.", ge=0
+    )
+    locality: float = key(
+        20.0, "weight of the loss that keeps an owned region from changing the rest of the picture.", ge=0
+    )
+    ownership_every: int = key(8, "steps between two ownership steps.", ge=1)
+    ownership_after: int = key(0, "images before the first ownership step.", ge=0)
+
 
 SEAM = 3
 """Pixels around a region in which its absence may show: the renderer's convolutions reach over edges."""
@@ -132,3 +160,28 @@ def locality_loss(image: Tensor, whole: Tensor, hidden: Tensor) -> Tensor:
     """
     near = F.max_pool2d(hidden.unsqueeze(1), 2 * SEAM + 1, stride=1, padding=SEAM).clamp_max(1.0)
     return ((1.0 - near) * (image - whole).square()).mean()
+
+
+class Owned(Objective):
+    """Its weights are ``loss.ownership`` and ``loss.locality``."""
+
+    name = "ownership"
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._ownership = Ownership(setting.config, setting.regions, setting.reader)
+
+    @classmethod
+    def wanted(cls, config: TrainingConfig) -> bool:
+        return bool(config.loss.owned)
+
+    def terms(self, step: GeneratorStep) -> Terms:
+        before = step.draws.step
+        if step.read is None or not self._ownership.due(before, before * self.setting.config.batch):
+            return {}
+        visible = self._ownership.visible(step.draws)
+        with self.setting.autocast():
+            without = self.setting.generate(step.draws, visible)
+            losses = self._ownership.losses(without.image, step.fake.image, step.read, visible)
+        weights = {"ownership": self.setting.config.loss.ownership, "locality": self.setting.config.loss.locality}
+        return {name: (weights[name], value) for name, value in losses.items()}

@@ -5,12 +5,31 @@ Shape legend: N images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.formats.fields import key
 from semanticgan.rendering import Rendering
+from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms, known_objectives
+
+if TYPE_CHECKING:
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class AddedKeys:
+    """Key of losses from outside the package."""
+
+    added: dict[str, float] = key(
+        {},
+        "weights of losses of the generator that are registered from outside the package (docs/extending.md).",
+        ge=0,
+    )
+
 
 GeneratorLoss = Callable[[Rendering], Tensor]
 """Output of the generator for N images -> a scalar, a mean over the images, so that parts of a batch average to it."""
@@ -28,7 +47,7 @@ def register(name: str, loss: GeneratorLoss) -> None:
     Raises:
         InputError: a name that is taken, or no identifier.
     """
-    from semanticgan.training.sections import LossSection
+    from semanticgan.training.methods.semanticstylegan_config import LossSection
 
     if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"the name of a loss must be an identifier such as total_variation, got {name!r}.")
@@ -40,14 +59,29 @@ def register(name: str, loss: GeneratorLoss) -> None:
 def require_registered(names: Iterable[str]) -> None:
     """Raises: InputError: ``loss.added`` names a loss that is not registered."""
     for name in names:
-        if name not in _LOSSES:
+        if name not in _LOSSES and name not in known_objectives():
             known = ", ".join(sorted(_LOSSES)) or "none"
             raise InputError(
                 f"loss.added names {name!r}, which is not registered (registered: {known}). Register it with "
-                "semanticgan.training.added_losses.register before the training starts."
+                "semanticgan.training.objectives.added.register before the training starts."
             )
 
 
-def added_losses(rendering: Rendering, weights: Mapping[str, float]) -> dict[str, Tensor]:
-    """The registered losses with a weight that is not 0, by name and unweighted."""
-    return {name: _LOSSES[name](rendering) for name, weight in weights.items() if weight}
+class Added(Objective):
+    """The registered losses; ``loss.added.NAME`` is the weight of NAME."""
+
+    name = "added"
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        require_registered(setting.config.loss.added)
+
+    @classmethod
+    def wanted(cls, config: TrainingConfig) -> bool:
+        return bool(config.loss.added)
+
+    def terms(self, step: GeneratorStep) -> Terms:
+        weights = self.setting.config.loss.added
+        return {
+            name: (weight, _LOSSES[name](step.fake)) for name, weight in weights.items() if weight and name in _LOSSES
+        }

@@ -10,16 +10,38 @@ Shape legend: N pictures, S their side, R rates: one of each binary attribute an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.formats.fields import key
 from semanticgan.networks.layers import widened
+from semanticgan.training.method import Values
+from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms
 
 if TYPE_CHECKING:
     from semanticgan.perception.classifier import AttributeClassifier
+    from semanticgan.training.config import TrainingConfig
+
+
+@dataclass
+class RatesKeys:
+    """Keys of the attribute rates."""
+
+    classifier: str | None = key(
+        None,
+        "attribute classifier, a file of train-classifier or a name; generated attributes become as frequent as in "
+        "the data.",
+        path="PATH",
+    )
+    rates: float = key(
+        1.0, "weight of the divergence between the attribute rates of generated and real pictures.", ge=0
+    )
+    rates_half_life: float = key(2000.0, "half-life of the running attribute rates, in images.", gt=0, unit="images")
+
 
 PRIOR = 0.5
 """Where both running rates begin: alike, so that the first batches, which say little, push little."""
@@ -95,3 +117,35 @@ class AttributeRates:
     def load_state(self, state: Tensor) -> None:
         """Go on from :meth:`state`."""
         self.running.copy_(state)
+
+
+class Rates(Objective):
+    """Its weight is ``loss.rates``; ``loss.classifier`` names the classifier."""
+
+    name = "rates"
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        from semanticgan.perception.classifier import load_classifier
+
+        config = setting.config
+        classifier = load_classifier(config.loss.classifier or "", setting.device)
+        self.rates = AttributeRates(classifier, config.loss.rates_half_life, config.batch)
+
+    @classmethod
+    def wanted(cls, config: TrainingConfig) -> bool:
+        return config.loss.classifier is not None
+
+    def terms(self, step: GeneratorStep) -> Terms:
+        self.rates.observe_real(step.real[0])
+        return {"rates": (self.setting.config.loss.rates, self.rates.divergence(step.fake.image))}
+
+    def finish_step(self) -> Values:
+        self.rates.update(self.setting.processes.sum)
+        return {}
+
+    def state(self) -> Tensor:
+        return self.rates.state()
+
+    def load_state(self, state: Tensor) -> None:
+        self.rates.load_state(state)

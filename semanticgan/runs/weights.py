@@ -1,0 +1,89 @@
+"""The weights of a run, or of a model file, as another training or a metric takes them up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semanticgan.checkpoint import fill, load_model
+from semanticgan.errors import InputError
+from semanticgan.files import user_path
+from semanticgan.formats.typed_yaml import read_plain
+from semanticgan.model import Model, load
+from semanticgan.networks.config import DiscriminatorConfig
+from semanticgan.networks.discriminator import Discriminator
+from semanticgan.regions import RegionScheme
+from semanticgan.registry import resolve
+from semanticgan.runs.contents import CONFIG_FILE, is_plain_file, read_text, require_plain
+from semanticgan.runs.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, misfits_named, newest_state
+
+
+def discriminator_config(run_dir: Path, regions: RegionScheme) -> DiscriminatorConfig | None:
+    """Sizes of a run's discriminator; None where it has no configuration, or one without a discriminator.
+
+    Raises:
+        InputError: sizes that are not allowed.
+    """
+    path = run_dir / CONFIG_FILE
+    config = read_plain(read_text(path)) if is_plain_file(path) else None
+    section = config.get("discriminator") if isinstance(config, Mapping) else None
+    if not isinstance(config, Mapping) or not isinstance(section, Mapping):
+        return None
+    widths = {name: section.get(name) or {} for name in ("channels", "segmentation_channels")}
+    return DiscriminatorConfig.from_dict({"size": config.get("size"), "num_regions": len(regions), **widths})
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a training left, or a model file.
+
+    Attributes:
+        name: as it was given.
+        model: the averaged generator.
+        state: the networks as they were training, or None where only a model is known.
+        folder: of the state.
+        discriminator: of the state or, where it has one, of the model file; else None.
+    """
+
+    name: str
+    model: Model
+    state: dict[str, Any] | None = None
+    folder: Path | None = None
+    discriminator: Discriminator | None = None
+
+
+def read_weights(path_or_name: str, what: str = "start") -> Weights:
+    """Read a run's folder (its newest state), one of its states, a model file, or a known model by name.
+
+    Args:
+        path_or_name: of one of these.
+        what: what the caller wants it for, for messages.
+
+    Raises:
+        InputError: none of these, or damaged.
+    """
+    path = user_path(path_or_name, what)
+    if not path.is_dir():
+        loaded = load_model(resolve(path_or_name), with_discriminator=True)
+        return Weights(path_or_name, Model(loaded), discriminator=loaded.discriminator)
+    require_plain(path)
+    folder = path if is_plain_file(path / TRAINING_FILE) else newest_state(path)
+    if folder is None or not is_valid(folder):
+        raise InputError(
+            f"{what} {path_or_name!r} holds no whole training state. Give a run's folder, one of its step-* folders, a "
+            "model file, or the name of a model."
+        )
+    if folder == path:
+        require_plain(path.absolute().parent)
+    model, state, discriminator = load(folder / MODEL_FILE, device="cpu"), load_state(folder), None
+    config = discriminator_config(folder.parent, model.regions)
+    if config is not None:
+        with torch.random.fork_rng(devices=[]):
+            discriminator = Discriminator(config)
+        with misfits_named(folder):
+            fill(discriminator, state["networks"]["discriminator"], f"the discriminator of {what} {path_or_name!r}")
+    return Weights(path_or_name, model, state, folder, discriminator)

@@ -1,0 +1,278 @@
+"""SemanticStyleGAN as a method of the training loop (Section 3 of arXiv 2112.02236).
+
+A step: the discriminator's update, R1 where it is due, the generator's update with the terms of all objectives, path
+length where it is due, then the average.
+
+Shape legend: N images, K regions, S side of the picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
+from semanticgan.data import CachedPairs, PairDataset, batches, to_network
+from semanticgan.distributed import ALONE, Processes
+from semanticgan.model import Model
+from semanticgan.networks.discriminator import Discriminator
+from semanticgan.networks.generator import Generator
+from semanticgan.regions import RegionScheme
+from semanticgan.rendering import Rendering
+from semanticgan.seeds import derived
+from semanticgan.training import ranks
+from semanticgan.training.augmentation import AdaptiveProbability, augment
+from semanticgan.training.config import TrainingConfig
+from semanticgan.training.draws import Draws, stream_of
+from semanticgan.training.judges import Judgement, Judges, open_feature_judge
+from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
+from semanticgan.training.objectives import GeneratorStep, Pair, known_objectives
+from semanticgan.training.objectives.adversarial import Adversarial
+from semanticgan.training.opening import open_pairs
+from semanticgan.training.optimisers import adam
+from semanticgan.training.readers import open_reader
+from semanticgan.training.sheets import draw_sheet
+from semanticgan.training.start import Start
+
+
+class SemanticStyleGAN(Method):
+    """Generator, its average and discriminator with their objectives.
+
+    Args:
+        config: the configuration.
+        regions: the regions of the data.
+        device: where to train.
+        processes: those that share each batch.
+        labelled: whether the data have label maps; without, pictures alone are judged.
+        dataset: the data; None where the caller hands batches to the trainer.
+        first: where the weights of step 0 come from; None begins with random ones.
+    """
+
+    config: TrainingConfig
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        regions: RegionScheme,
+        device: torch.device,
+        processes: Processes = ALONE,
+        labelled: bool = True,
+        dataset: PairDataset | None = None,
+        first: Start | None = None,
+    ) -> None:
+        config.require_teacher()
+        self.config, self.regions, self.device, self.processes = config, regions, device, processes
+        self.labelled, self.dataset, self.first = labelled, dataset, first
+        self.data_key = "" if dataset is None else dataset.key()
+        with torch.random.fork_rng(devices=[]):  # networks draw their first weights from the global stream
+            torch.manual_seed(derived(config.seed, 0, stream_of("weights")))
+            self.generator = Generator(config.generator_config(regions)).to(device)
+            self.discriminator = Discriminator(config.discriminator_config(regions)).to(device)
+            features = open_feature_judge(config.features, config.size, device)
+            self.judges = Judges(self.discriminator, features).to(device)
+        self.reader = open_reader(config, regions, self.generator, device)
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self._freeze()
+        for part in (self.generator.renderer, *self._branches):
+            part.recompute = config.recompute
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        judges: dict[nn.Module, float] = {self.discriminator: 1.0}
+        if features is not None:
+            self.networks["feature_discriminator"] = features
+            judges[features] = config.features.rate
+        self.optimisers = {
+            "generator": adam({self.generator: 1.0}, config.optimiser, device, config.loss.path_length_every),
+            "discriminator": adam(judges, config.optimiser, device, config.loss.r1_every),
+        }
+        self._open_augmentation()
+        # What is differentiated twice runs as written; the rest may be compiled.
+        self.judge: Callable[..., Judgement] = self.judges
+        self.render: Callable[..., Rendering] = self.generator
+        self.judge_compiled = torch.compile(self.judges) if config.compile else self.judge
+        self._render_compiled = torch.compile(self.generator) if config.compile else self.render
+        self.objectives = [kind(self) for kind in known_objectives().values() if kind.wanted(config)]
+        (self._adversarial,) = (one for one in self.objectives if isinstance(one, Adversarial))
+
+    @property
+    def _branches(self) -> tuple[Any, Any]:
+        return self.discriminator.image_branch, self.discriminator.segmentation_branch
+
+    def _freeze(self) -> None:
+        """Take out of the training what the configuration or the data say."""
+        freeze = self.config.freeze
+        for name in freeze.generator:
+            self.generator.get_submodule(name).requires_grad_(False)
+        for branch in self._branches:
+            branch.freeze(freeze.discriminator_blocks)
+        if not self.labelled:
+            self.discriminator.segmentation_branch.requires_grad_(False)
+
+    def _open_augmentation(self) -> None:
+        values = self.config.augmentation
+        self.augmentation = AdaptiveProbability(
+            start=values.probability,
+            target=values.target,
+            images_to_one=values.images_to_one,
+            every=values.every,
+            batch=self.config.batch,
+            device=self.device,
+        )
+        sides = torch.from_numpy(self.regions.flip_table()[: len(self.regions)]).long()
+        self._flip_table = None if torch.equal(sides, torch.arange(len(sides))) else sides.to(self.device)
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage("all", self.config.batch, self.config.size)]
+
+    def batches(self, stage: Stage, images: int, positions: Sequence[int]) -> Iterator[Batch]:
+        assert self.dataset is not None
+        data = self.config.data
+        for pair in batches(
+            self.dataset,
+            stage.batch,
+            start_step=images // stage.batch,
+            seed=self.config.seed,
+            flip=data.flip,
+            workers=0 if isinstance(self.dataset, CachedPairs) else data.workers,
+            pin_memory=self.device.type == "cuda",
+            positions=positions,
+        ):
+            yield to_network(pair, len(self.regions), self.device, soft_edges=data.soft_edges)
+
+    def phases(self, stage: Stage) -> Sequence[Phase]:
+        own = [phase for objective in self.objectives for phase in objective.phases()]
+        of_discriminator = [phase for phase in own if phase.optimisers == ("discriminator",)]
+        generator = Phase("generator", ("generator",), self._generator_loss, frozen=(self.judges,))
+        return [*of_discriminator, generator, *(phase for phase in own if phase not in of_discriminator)]
+
+    def _generator_loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, Values]:
+        with self.autocast():
+            fake = self.generate(draws)
+            step = GeneratorStep(fake, batch, draws)
+            judged = self._adversarial.judged(step)
+            if self.reader is not None:
+                step.read = self.reader.logits(fake.image, draws)
+        loss, values = self._adversarial.of_generator(judged)
+        for objective in self.objectives:
+            for name, (weight, value) in objective.terms(step).items():
+                loss = loss + weight * value
+                values[f"loss/{name}"] = value
+        return loss, values
+
+    def generate(self, draws: Draws, visible: Tensor | None = None) -> Rendering:
+        """Pictures of fresh codes; of ``visible`` [N, K] regions alone, if given."""
+        latents = draws.latents(self.generator, self.config.loss.style_mixing)
+        noise = draws.noise(self.generator.renderer.noise_sides)
+        return self._render_compiled(latents, noise=noise, visible=visible)
+
+    def augmented(self, image: Tensor, segmentation: Tensor, draws: Draws, real: bool) -> Pair:
+        """What the discriminator is shown of pictures: both, or the pictures alone, augmented if that is wanted."""
+        joint = segmentation if self.labelled else None
+        values = self.config.augmentation
+        if not values.wanted:
+            return image, joint
+        return augment(
+            image,
+            joint,
+            self.augmentation.value,
+            draws.streams(real),
+            flip_table=self._flip_table,
+            geometric=values.geometric,
+            colour=values.colour,
+        )
+
+    def observe_scores(self, score: Tensor) -> None:
+        if self.config.augmentation.adaptive:
+            self.augmentation.observe(score)
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+
+    def averages(self, stage: Stage) -> Sequence[Average]:
+        return [Average(self.generator, self.average, self.config.ema.half_life, self.config.ema.ramp_up)]
+
+    def finish_step(self, step: int) -> Values:
+        values: Values = {}
+        for objective in self.objectives:
+            values |= objective.finish_step()
+        if self.config.augmentation.adaptive:
+            self.augmentation.update(step, self.processes.sum)
+            values["augmentation/probability"] = self.augmentation.value.clone()
+            values["augmentation/sign"] = self.augmentation.last_sign.clone()
+        return values
+
+    def state(self) -> dict[str, Any]:
+        self.average.estimate_mean_latent()  # it is saved with the networks
+        return {
+            "objectives": {objective.name: objective.state() for objective in self.objectives},
+            "augmentation": self.augmentation.state(self.processes.sum),
+            "reader": None if self.reader is None else self.reader.state(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        for objective in self.objectives:
+            objective.load_state(state["objectives"].get(objective.name))
+        if state["augmentation"] is not None:
+            self.augmentation.load_state(state["augmentation"], self.processes.is_first)
+        if self.reader is not None:
+            self.reader.load_state(state["reader"])
+
+    def start(self) -> None:
+        if self.first is not None:
+            self.first.fill(self)
+
+    def facts(self) -> Mapping[str, str]:
+        return {} if self.dataset is None else ranks.of_data(self.dataset)
+
+    def preview(self) -> np.ndarray:
+        return draw_sheet(self.average, self.regions, self.config.schedule.sheet_images, self.config.seed)
+
+    def export(self, path: Path, images: int) -> None:
+        config = self.config
+        save_model(
+            path,
+            self.average,
+            self.regions,
+            training={"recipe": config.name, "images": images, "seed": config.seed, "batch": config.batch},
+            licence=config.licence,
+            data_licence=config.data_licence,
+            description=config.description,
+        )
+
+    def measured(self) -> tuple[Model, PairDataset] | None:
+        """The average as a model; it goes on learning."""
+        if self.dataset is None:
+            return None
+        config = self.config
+        metadata = ModelMetadata(
+            description=config.description,
+            config=self.average.config,
+            regions=self.regions,
+            discriminator=None,
+            training={},
+            licence=config.licence,
+            data_licence=config.data_licence,
+            precision="float32",
+        )
+        return Model(LoadedModel(self.average, self.regions, metadata), self.device), self.dataset
+
+
+def prepare(config: TrainingConfig) -> Prepared:
+    """Read the start, whose sizes the configuration takes over; the method opens the data."""
+    start = Start.of(config)
+    configured = config if start is None else start.configure(config)
+
+    def opened(device: torch.device, processes: Processes) -> Method:
+        data = open_pairs(configured, start, processes.is_first)
+        return SemanticStyleGAN(configured, data.regions, device, processes, data.labelled, data, start)
+
+    return configured, opened
+
+
+register(TrainingConfig, prepare)

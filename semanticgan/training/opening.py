@@ -1,0 +1,46 @@
+"""The data of a training, opened as its configuration says."""
+
+from __future__ import annotations
+
+from semanticgan.data import KINDS, PairDataset, cached_if_small, open_dataset
+from semanticgan.data.forgiving import ForgivingPairs
+from semanticgan.errors import InputError
+from semanticgan.training.interruption import advice_when_a_picture_is_unusable
+from semanticgan.training.sections import CommonConfig
+from semanticgan.training.start import Start
+
+
+def open_pairs(config: CommonConfig, start: Start | None, progress: bool) -> PairDataset:
+    """The data of a configuration, small ones cached.
+
+    Args:
+        config: whose section ``data`` says which.
+        start: whose regions the data must have, if the training has a start.
+        progress: show a bar while the cache is filled.
+
+    Raises:
+        InputError: no such data, or other regions than the start's.
+    """
+    data = config.data
+    if data.kind in KINDS and data.kind != "portraits" and data.path is None:
+        raise InputError(f"no data given for data.kind={data.kind}. Add data.path=FOLDER_OR_ZIP.")
+    dataset = open_dataset(
+        data.kind,
+        data.path,
+        config.size,
+        scheme=start.regions if data.kind == "pictures" and start is not None else data.scheme,
+        split=data.split,
+        length=data.length,
+        seed=config.seed,
+        label_order=data.label_order,
+        missing=data.missing,
+        style=data.style,
+        max_megapixels=data.max_megapixels,
+    )
+    if data.on_error == "skip":
+        dataset = ForgivingPairs(dataset)
+    with advice_when_a_picture_is_unusable(config):
+        dataset = cached_if_small(dataset, int(data.cache_gigabytes * 1e9), workers=data.workers, progress=progress)
+    if start is not None:
+        start.require_regions(dataset.regions)
+    return dataset
