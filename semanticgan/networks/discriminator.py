@@ -1,6 +1,6 @@
 """Dual-branch discriminator: the joint distribution of pictures and segmentations (Section 3 of arXiv 2112.02236).
 
-Shape legend: N images, K regions, C channels, H W sides.
+Shape legend: N images, K regions, S side of the picture, C channels, H W sides, g group size, m groups.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from semanticgan.wrong_arguments import require_type
 
 
 class Discriminator(nn.Module):
-    """Scores a picture, alone or together with its segmentation."""
+    """Scores a picture, alone or together with its segmentation (Section 3 of arXiv 2112.02236).
+
+    D(x, y) = score(conv(deviation(b_x(x) + b_y(y)))) with a branch b for the picture x and one for the segmentation y;
+    b_y(y) is left out where there is no segmentation. "deviation" appends :func:`minibatch_deviation`.
+    """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -63,7 +67,7 @@ class Discriminator(nn.Module):
 
 
 class Branch(nn.Module):
-    """[N, C, S, S] -> [N, C', 4, 4]: a 1x1 convolution, then residual blocks."""
+    """[N, C, S, S] -> [N, C', 4, 4]: a 1x1 convolution, then residual blocks (arXiv 1912.04958, Figure 7)."""
 
     def __init__(self, channels_in: int, size: int, channels: Mapping[int, int]) -> None:
         super().__init__()
@@ -89,7 +93,7 @@ class Branch(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Halves the side: two 3x3 convolutions and a 1x1 skip, their sum over sqrt(2) (arXiv 1912.04958, Figure 7)."""
+    """Halves the side: y = (down_conv(conv(x)) + down_skip(x)) / sqrt(2), 3x3 and 1x1 (arXiv 1912.04958, Figure 7)."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -104,6 +108,7 @@ class ResidualBlock(nn.Module):
 def minibatch_deviation(x: Tensor, max_group: int = 4) -> Tensor:
     """Standard deviation over groups of images, averaged over features and pixels, as one more channel.
 
+    mean_chw sqrt(var_g(x_gmchw) + 1e-8) for group m, the variance biased.
     Image i belongs to the group of all images equal to it modulo N / group size (Karras et al. 2017,
     arXiv 1710.10196, Section 3). The group size is the largest divisor of N up to ``max_group``.
     """

@@ -30,6 +30,9 @@ Noise = str | Sequence[Tensor] | torch.Generator
 class Generator(nn.Module):
     """w -> latent code -> K local generators -> fusion -> renderer; :meth:`map` makes w of z.
 
+    w = map(z), (h_k, d_k) = g_k(codes of region k), m = softmax_k(d_k), f = sum_k m~_k f_k(h_k), picture and
+    segmentation = render(f, m) (arXiv 2112.02236, Section 3).
+
     ``generator(latents)`` takes w [N, D] or codes, never z: ``generator(generator.map(z))``. The buffer ``mean_latent``
     [D] is w-bar, the mean of w, which truncation moves towards.
     """
@@ -124,6 +127,10 @@ class Generator(nn.Module):
             f"[N, {config.num_rows}, {config.style_dim}] or [N, {config.num_expanded_rows}, {config.style_dim}]."
         )
 
+    def region_codes(self, latents: Tensor) -> Tensor:
+        """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
+        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
+
     def forward(
         self,
         latents: Tensor,
@@ -150,10 +157,6 @@ class Generator(nn.Module):
         _require_last_axes("visible", visible, (num_regions,))
         _require_last_axes("coordinates", coordinates, (num_regions, side, side, 2))
         return self.compose(self.local(self.region_codes(latents), coordinates), noise, visible)
-
-    def region_codes(self, latents: Tensor) -> Tensor:
-        """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
 
     def compose(self, local: LocalOutput, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
         """Fuse and render what the local generators put out; arguments as of :meth:`forward`."""

@@ -35,7 +35,11 @@ class RendererOutput(NamedTuple):
 
 
 class Renderer(nn.Module):
-    """f -> RGB and segmentation.
+    """f -> RGB and segmentation (the render net of Section 3 of arXiv 2112.02236).
+
+    x_0 = f pooled to the first side, x_i = block_i(x_(i-1)); where x_(i-1) has the side s, f is concatenated to it.
+    Outputs o_i = up(o_(i-1)) + heads_i(x_i), the skip generator of arXiv 1912.04958, Figure 7; 2m - 1 is added to the
+    segmentation where it has the side s (residual refinement).
 
     Args:
         feature_channels: F.
@@ -133,7 +137,10 @@ class Renderer(nn.Module):
 
 
 class RendererBlock(nn.Module):
-    """Doubles the side: an upsampling convolution, a convolution, and the two output heads."""
+    """Doubles the side: x' = conv(up_conv(x)), then the additions to both outputs, linear in x'.
+
+    (arXiv 1912.04958, Figure 2c and Figure 7.)
+    """
 
     def __init__(self, channels_in: int, channels_out: int, num_regions: int) -> None:
         super().__init__()
@@ -152,7 +159,7 @@ class RendererBlock(nn.Module):
 
 
 class NoisyConv(nn.Module):
-    """3x3 convolution, scaled noise, bias, activation."""
+    """y = sqrt(2) lrelu(w'' * x + b + u n): 3x3 convolution, bias, noise (arXiv 1912.04958, Section 2.2)."""
 
     def __init__(self, channels_in: int, channels_out: int, upsample: bool = False) -> None:
         super().__init__()
@@ -166,7 +173,7 @@ class NoisyConv(nn.Module):
 
 
 class OutputHead(nn.Module):
-    """1x1 convolution to an output, not demodulated."""
+    """y = w' x + b: a 1x1 convolution to an output, not demodulated (arXiv 1912.04958, Figure 7)."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from semanticgan.networks.config import DiscriminatorConfig
+from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
 from semanticgan.rendering import Rendering
 from tests.networks.models import CONFIGS, perturbed_generator
@@ -55,3 +57,12 @@ def test_an_exported_mapping_takes_any_batch(generator: Generator) -> None:
         module = torch.export.export(generator.mapping, (z[:2],), dynamic_shapes={"z": {0: images}}).module()
         for count in (1, 2, 5):
             torch.testing.assert_close(module(z[:count]), generator.map(z[:count]))
+
+
+@pytest.mark.slow
+def test_no_graph_break_in_a_discriminator() -> None:
+    torch.compiler.reset()
+    discriminator = Discriminator(DiscriminatorConfig(16, 3, {4: 4, 8: 4, 16: 4}, {4: 4, 8: 4, 16: 4}))
+    image, segmentation = torch.randn(4, 3, 16, 16), torch.randn(4, 3, 16, 16)
+    compiled = torch.compile(discriminator, fullgraph=True, backend="eager", dynamic=False)
+    torch.testing.assert_close(compiled(image, segmentation), discriminator(image, segmentation))

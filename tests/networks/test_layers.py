@@ -192,6 +192,18 @@ def test_adain_and_instance_norm() -> None:
     close(layer(x, style), expected)
 
 
+@pytest.mark.parametrize("layer", [ModulatedConv(3, 4, 3, True, style_dim=5), AdaIN(3, 5)], ids=["modulated", "adain"])
+def test_styles_under_autocast(layer: torch.nn.Module) -> None:
+    """The map stays short, its style is computed in float32."""
+    x, style = drawn(2, 3, 4, 4).float(), drawn(2, 5, seed=1).float()
+    exact = layer(x, style)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        short = layer(x.bfloat16(), style)
+    assert (short - exact).abs().max() < 0.03 * exact.abs().max()
+    if isinstance(layer, ModulatedConv):
+        assert short.dtype == torch.bfloat16
+
+
 @pytest.mark.parametrize("channels", [None, 3])
 def test_noise(channels: int | None) -> None:
     layer = drawn_parameters(ScaledNoise(channels))
