@@ -49,7 +49,7 @@ _HOMES = {
     "LatentCode": "latents",
     "Model": "model",
     "RegionScheme": "regions",
-    "Rendering": "networks.generator",
+    "Rendering": "rendering",
     "interpolate": "latents",
     "load": "model",
     "mix": "latents",

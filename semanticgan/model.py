@@ -1,6 +1,6 @@
 """Model: what ``load`` returns, to sample, render and edit portraits.
 
-N images, K regions, B base rows, D style width, S side of the picture, s side of the coarse grid.
+N images, R rows of a code, K regions, B base rows, D style width, S side of the picture, s side of the coarse grid.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
+from semanticgan.devices import choose_device as choose_device
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.config import GeneratorConfig
@@ -24,6 +25,7 @@ from semanticgan.networks.generator import Generator, Noise
 from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
+from semanticgan.rows import Layers, Regions, Rows
 from semanticgan.seeds import following, require_seed, stream
 from semanticgan.wrong_arguments import finite_number, require_dense, require_type, shown, whole_number
 
@@ -62,53 +64,43 @@ def load(name_or_path: str | Path | None = None, device: torch.device | str = "a
     return Model(load_model(resolve(name_or_path)), chosen)
 
 
-def choose_device(device: torch.device | str = "auto") -> torch.device:
-    """The device of that name; "auto" is the fastest kind there is.
-
-    Raises:
-        InputError: an unknown device, or one that this machine does not have.
-    """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if not isinstance(device, (str, torch.device)):
-        raise InputError(f"a device is a name, such as 'auto', 'cpu' or 'cuda', got {shown(device)}.")
-    if device == "auto":
-        device = next(kind for kind, present in available.items() if present)
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise unknown_name("device", str(device), ("auto", *reversed(available))) from error
-    too_high = chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()
-    if not available.get(chosen.type, False) or too_high:
-        present = ", ".join(kind for kind, there in available.items() if there)
-        raise InputError(f"device {str(device)!r} is not available here. Available: {present}. Use auto.")
-    return chosen
-
-
 class Model:
-    """A generator with the names of its regions.
+    """A generator with the names of its rows.
+
+    Args:
+        loaded: what :func:`semanticgan.checkpoint.load_model` returns.
+        device: where the generator goes.
+        rows: the rows of its codes; None for those of its regions.
 
     Attributes:
         generator: the network, in eval mode, its parameters frozen. For training:
             ``copy.deepcopy(model.generator).requires_grad_()``.
-        regions: its regions.
+        rows: the rows of its codes, such as ``base.0``, ``hair.structure``, ``hair.texture``.
         config: its numbers.
         metadata: what its file says: description, training figures, licences.
     """
 
-    def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu") -> None:
+    def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu", rows: Rows | None = None) -> None:
         require_type("a model", loaded, LoadedModel, "made of what load_model returns; sg.load() opens one")
         self.generator: Generator = loaded.generator.eval().requires_grad_(False).to(device)
-        self.regions: RegionScheme = loaded.regions
         self.config: GeneratorConfig = loaded.generator.config
+        self.rows = Rows.of_regions(loaded.regions, self.config.num_base_layers) if rows is None else rows
         self.metadata: ModelMetadata = loaded.metadata
 
     def __repr__(self) -> str:
         description, device = self.metadata.description, str(self.device)
-        return f"Model({description!r}, size={self.size}, num_regions={len(self.regions)}, device={device!r})"
+        scheme = self.rows.regions
+        parts = f"num_layers={len(self.rows)}" if scheme is None else f"num_regions={len(scheme)}"
+        return f"Model({description!r}, size={self.size}, {parts}, device={device!r})"
+
+    @property
+    def regions(self) -> RegionScheme:
+        """The regions of its pictures.
+
+        Raises:
+            InputError: a layered model, which has none.
+        """
+        return self.rows.require_regions()
 
     @property
     def size(self) -> int:
@@ -143,7 +135,7 @@ class Model:
         if w.ndim not in (1, 2) or w.shape[-1] != width:
             raise InputError(f"w has the shape [N, {width}] or [{width}] here, got {list(w.shape)}.")
         w = w[None] if w.ndim == 1 else w
-        return LatentCode.from_w(w.to(self.device), self.regions, self.config.num_base_layers)
+        return LatentCode.from_w(w.to(self.device), self.rows)
 
     @torch.no_grad()
     def sample(
@@ -185,12 +177,13 @@ class Model:
     def edit(
         self,
         code: LatentCode,
-        regions: str | Iterable[str],
-        reference: LatentCode | int,
+        regions: Regions | None = None,
+        reference: LatentCode | int | None = None,
         what: str = "both",
         include_base: bool = False,
+        layers: Layers | None = None,
     ) -> LatentCode:
-        """``code`` with regions taken from another code, or from the sample of a seed.
+        """``code`` with regions or layers taken from another code, or from the sample of a seed.
 
         Args:
             code: a code of this model.
@@ -198,12 +191,13 @@ class Model:
             reference: a code of this model, or a seed.
             what: "structure", "texture" or "both" of these regions.
             include_base: take the base rows too.
+            layers: of a layered model, such as "0-3": ``model.edit(code, reference=8, layers="0-3")``.
 
         Raises:
-            InputError: an unknown region or ``what``, or codes that do not fit each other.
+            InputError: nothing chosen, an unknown region, layer or ``what``, or codes that do not fit each other.
         """
         source = reference if isinstance(reference, LatentCode) else self.sample(seed=reference)
-        return swap(code, source, regions, what=what, include_base=include_base)
+        return swap(code, source, regions, what, include_base, layers)
 
     def render(
         self,
@@ -269,16 +263,13 @@ class Model:
         return Rendering(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
     def session(self, precision: str = "float32") -> EditingSession:
-        """For rendering one code again and again while its regions are edited."""
+        """For rendering one code again and again while its regions are edited; a layered model has none."""
         return EditingSession(self, precision)
 
     def _latents(self, code: LatentCode | Tensor) -> Tensor:
         if isinstance(code, LatentCode):
-            if code.regions.names != self.regions.names:
-                raise InputError(
-                    f"the code has the regions {', '.join(code.regions.names)}; this model "
-                    f"{', '.join(self.regions.names)}. Use a code of this model."
-                )
+            if code.rows.names != self.rows.names:
+                raise InputError(f"the code has {code.rows}; this model has {self.rows}. Use a code of this model.")
             code = code.tensor
         require_type("what is rendered", code, Tensor, "a LatentCode or a torch.Tensor, such as model.sample(seed=3)")
         require_dense("what is rendered", code, self.device.type == "meta")
@@ -355,6 +346,7 @@ class EditingSession:
         if not isinstance(precision, str) or precision not in PRECISIONS:
             raise unknown_name("precision", str(precision), PRECISIONS)
         self.model = model
+        self._names = model.regions.names
         self.precision = precision
         self.regions_run: tuple[str, ...] = ()
         self._codes: Tensor | None = None  # [N, K, L, D] of the last rendering
@@ -376,24 +368,18 @@ class EditingSession:
 
     def _updated(self, codes: Tensor) -> LocalOutput:
         """What the local generators put out for these codes, taken over where the codes are those of the last time."""
-        model, last = self.model, self._local
-        if (
-            last is None
-            or self._codes is None
-            or self._codes.shape != codes.shape
-            or self._codes.device != codes.device
-        ):
+        before, local = self._codes, self._local
+        if before is None or local is None or before.shape != codes.shape or before.device != codes.device:
             labels = list(range(codes.shape[1]))
-            self._local = local = model.generator.local(codes)
+            local = self.model.generator.local(codes)
         else:
-            labels = (codes != self._codes).flatten(2).any(-1).any(0).nonzero().flatten().tolist()
-            hidden, depth = last.hidden.clone(), last.depth.clone()
+            labels = (codes != before).flatten(2).any(-1).any(0).nonzero().flatten().tolist()
+            local = LocalOutput(local.hidden.clone(), local.depth.clone())
             if labels:
-                run = model.generator.local(codes[:, labels], regions=labels)
-                hidden[:, labels], depth[:, labels] = run.hidden, run.depth
-            self._local = local = LocalOutput(hidden, depth)
-        self._codes = codes.clone()
-        self.regions_run = tuple(model.regions.names[label] for label in labels)
+                run = self.model.generator.local(codes[:, labels], regions=labels)
+                local.hidden[:, labels], local.depth[:, labels] = run.hidden, run.depth
+        self._local, self._codes = local, codes.clone()
+        self.regions_run = tuple(self._names[label] for label in labels)
         return local
 
 

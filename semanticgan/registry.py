@@ -22,6 +22,7 @@ DEFAULT = "portraits-64"
 
 _MODEL_FILE = "model.safetensors"  # of a training's state, as semanticgan.runs.state writes it
 _TIMEOUT_S = 30.0
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters or more: C:/ is a drive
 _SMALLEST_BYTES = 1_000_000  # no checkpoint is smaller; an error page is
 _RELEASE = "https://github.com/seasonSH/SemanticStyleGAN/releases/download/1.0.0"
 
@@ -138,6 +139,11 @@ def resolve(name_or_path: str | Path | None = None) -> Path:
             f"{', '.join([*models, *RELEASES])}, or a .safetensors file."
         )
     path = user_path(name_or_path, "model")
+    if _ADDRESS.match(name) and not path.exists():
+        raise InputError(
+            f"a model is a name, a .safetensors file or a run's folder; addresses such as {name!r} are not opened. "
+            f"Download the file and give its path, or give one of {', '.join([*models, *RELEASES])}."
+        )
     if path.is_file():
         return path
     if (newest := _newest_model(path)) is not None:

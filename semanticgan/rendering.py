@@ -24,8 +24,9 @@ _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 class Rendering:
     """What the generator puts out for N images. A notebook shows the pictures.
 
-    S is the side of the picture, s that of the coarse grid (``model.config.coarse_size``), K the number of regions. The
-    tensors carry gradients only where they were asked for: ``model.render(code, gradients=True)``.
+    S is the side of the picture, s that of the coarse grid (``model.config.coarse_size``), K the number of regions, 0
+    for a layered model. The tensors carry gradients only where they were asked for:
+    ``model.render(code, gradients=True)``.
 
     Attributes:
         image: [N, 3, S, S] RGB, about [-1, 1].
@@ -65,7 +66,13 @@ class Rendering:
         return pictures_png(self.to_pil())
 
     def labels(self) -> Tensor:
-        """The region seen at each pixel, uint8 [N, S, S]."""
+        """The region seen at each pixel, uint8 [N, S, S].
+
+        Raises:
+            InputError: a layered model's rendering, which has no regions.
+        """
+        if not self.segmentation.shape[1]:
+            raise InputError("there are no regions in this rendering: its model is layered. Use a model of regions.")
         return self.segmentation.argmax(1).to(torch.uint8)
 
     def to_uint8(self) -> Tensor:

@@ -42,7 +42,7 @@ def test_a_notebook_shows_the_rows_of_a_code(model: sg.Model) -> None:
     other = model.edit(code, "hair", 8)
     rows = [row for row in range(11) if png(other._repr_png_()).crop((0, 6 * row, 512, 6 * row + 6)).tobytes()
             != shown.crop((0, 6 * row, 512, 6 * row + 6)).tobytes()]  # fmt: skip
-    assert set(code.rows("hair")) <= set(rows)
+    assert set(code.rows.indices("hair")) <= set(rows)
     for tensor in (torch.zeros(1, 11, 16), torch.full((1, 11, 16), float("nan")), torch.randn(50, 11, 700)):
         png(sg.LatentCode(tensor, TINY_REGIONS)._repr_png_())
 
@@ -93,7 +93,7 @@ def test_interpolation_between_two_codes(model: sg.Model) -> None:
     assert len(several) == 3 and several[1] == sg.interpolate(a, b, 0.5) == sg.interpolate([a, b], 0.5)
     assert sg.interpolate(a, b, torch.tensor([0.5])) == several[1]
     hair = sg.interpolate(a, b, 0.5, regions=["hair"])
-    assert (hair.tensor != a.tensor).any(-1)[0].nonzero().flatten().tolist() == a.rows("hair")
+    assert (hair.tensor != a.tensor).any(-1)[0].nonzero().flatten().tolist() == a.rows.indices("hair")
     with pytest.raises(sg.InputError, match=r"interpolate\(a, b, 0\.5\)"):
         sg.interpolate(a, b)  # type: ignore[arg-type]
 

@@ -142,7 +142,7 @@ def test_edit(model: Model) -> None:
     edited = model.edit(a, "hair", b, what="texture")
     assert torch.equal(edited.texture("hair"), b.texture("hair").expand(2, -1))
     changed = (edited.tensor != a.tensor).any(-1)[0].nonzero().flatten().tolist()
-    assert changed == a.rows(["hair"], "texture")
+    assert changed == a.rows.indices(["hair"], "texture")
     assert torch.equal(model.edit(a, ["hair"], 3, "texture").tensor, edited.tensor)
     with_base = model.edit(a, ["hair", "eyes"], b, include_base=True)
     assert torch.equal(with_base.base, b.base.expand(2, -1, -1))

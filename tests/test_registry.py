@@ -124,6 +124,13 @@ def test_paths(tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert resolve("weights") == Path("weights")
 
 
+@pytest.mark.parametrize("address", ["https://x/y", "http://x/model.safetensors", "S3://x/y", "file:///model"])
+def test_addresses_are_not_opened(address: str) -> None:
+    for given in (address, Path(address)):
+        with pytest.raises(InputError, match=r"a model is a name.*are not opened\. Download the file"):
+            resolve(given)
+
+
 def test_unknown_names_name_the_nearest() -> None:
     with pytest.raises(InputError, match=r"unknown model 'celebamask-512'. Did you mean 'celebamask-hq-512'\?"):
         resolve("celebamask-512")

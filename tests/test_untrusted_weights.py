@@ -72,6 +72,7 @@ def config_cases() -> list[Any]:
         (("num_regions", "num_mapping_layers", "num_local_layers", "num_structure_layers"), COUNTS),
         (("style_dim", "local_channels", "feature_channels"), [*COUNTS[:-1], 2**40, 60_000]),
         (("label_channels",), [10**9, -1, 2.0, None, "2", 60_000]),
+        (("num_frequencies", "label_size"), [10**9, -1, 2.0, None, "2", True]),
         (("mask_floor",), [2, -1, None, "0", True, [0], float("nan"), 1e400]),
         (("transparent",), [3, "4", [4, 4], [99], [None], ["4"], [True], None, {"4": 1}, [[4]], [2**70]]),
         (("residual_segmentation",), [None, 1, "true", [], 2**70]),

@@ -60,6 +60,11 @@ WRONG_LATENTS = [
 ]
 FUNCTIONS = [
     *calls("load", lambda m, x: sg.load(x, device="cpu"), [3, 1.5, b"a.safetensors", ["a"], object(), "zzz", ""]),
+    *calls(
+        "load-address",
+        lambda m, x: sg.load(x, device="cpu"),
+        ["https://x/y", "HTTP://x/y.safetensors", "s3://x", "file:///a"],
+    ),
     *calls("load-device", lambda m, x: sg.load(device=x), NO_DEVICE),
     *calls("choose-device", lambda m, x: choose_device(x), NO_DEVICE),
     *calls("model-of", lambda m, x: sg.Model(x), [None, 3, "portraits-64", object()]),
@@ -109,7 +114,11 @@ CODES = [
     *calls("index-empty", lambda m, x: code(m, 2)[x], [slice(2, 2), torch.tensor([9]), np.array([0.5]), {0: 1}]),
     *calls("structure", lambda m, x: code(m).structure(x), [None, 3, "hiar", b"hair", ["hair", 2]]),
     *calls("texture", lambda m, x: code(m).texture(x), [None, 3, "hiar", b"hair", ["hair", 2]]),
-    *calls("rows", lambda m, x: code(m).rows(x), NO_NAMES),
+    *calls("rows", lambda m, x: code(m).rows.indices(x), NO_NAMES),
+    *calls("rows-layers", lambda m, x: code(m).rows.indices(layers=x), ["0-3", 0, [0], "hair"]),
+    *calls("swap-layers", lambda m, x: sg.swap(code(m), code(m), layers=x), ["0-3", 0, [0], "hair"]),
+    *calls("edit-layers", lambda m, x: m.edit(code(m), reference=3, layers=x), ["0-3", 0, [0], "hair"]),
+    *calls("replace-layers", lambda m, x: code(m).replace(layers=x), [3, "0-3", {"0-3": torch.zeros(WIDTH)}]),
     *calls("replace-base", lambda m, x: code(m).replace(base=x), [3, "a", np.zeros(3), *tensors((5,), (3, 3))]),
     *calls(
         "replace-structure", lambda m, x: code(m).replace(structure=x), [3, "hair", ["hair"], {"hiar": torch.zeros(16)}]
@@ -117,7 +126,9 @@ CODES = [
     *calls(
         "replace-texture", lambda m, x: code(m).replace(texture={"hair": x}), [None, 3, np.zeros(16), *tensors((5,))]
     ),
-    *calls("to", lambda m, x: code(m).to(x), [None, 3.5, b"cpu", "gpu", "cuda:99", object()]),
+    *calls(
+        "to", lambda m, x: code(m).to(x), [None, 3.5, b"cpu", "gpu", "cuda:99", "meta", torch.device("meta"), object()]
+    ),
     *calls("save", lambda m, x: code(m).save(x), ["a.pt", "a", "folder/"]),
     *calls("load-regions", lambda m, x: sg.LatentCode.load("none.npy", x), [None, "hair"]),
 ]

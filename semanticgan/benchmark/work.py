@@ -64,7 +64,7 @@ def count_work(config: GeneratorConfig, batch: int = 1) -> tuple[Layer, ...]:
     """All layers of a generator that renders ``batch`` images at a time, in the order in which they run."""
     regions, width, channels = config.num_regions, config.style_dim, config.local_channels
     points, feature = config.coarse_size**2, config.feature_channels
-    num_fourier = 2 + 4 * (config.size.bit_length() - 1)
+    num_fourier = 2 + 4 * config.fourier_frequencies
     styles = regions * config.num_local_layers * width * channels
     products = regions * config.num_local_layers * channels**2 * points
     depths = (regions - 1) * channels * points
@@ -82,7 +82,6 @@ def _renderer(config: GeneratorConfig) -> Iterable[Layer]:
     num_outputs = 3 + config.num_regions
     side, width = config.min_feature_size, config.feature_channels
     has_outputs = config.residual_segmentation and side == config.coarse_size
-    width_before = width
     while side < config.size:
         width_before = width
         width_in = width + config.feature_channels if side == config.coarse_size else width
@@ -95,10 +94,10 @@ def _renderer(config: GeneratorConfig) -> Iterable[Layer]:
         previous_outputs = 2 * _FIR_TAPS * num_outputs * side**2 if has_outputs else 0
         yield Layer(RENDERER, OUTPUTS, 2 * width * num_outputs * pixels + previous_outputs, refine)
         side, has_outputs = side * 2, True
-    if config.label_channels:
-        labels, pixels = config.label_channels, config.size**2
-        products = 9 * labels * (width + width_before / 4 + labels) + labels * config.num_regions
-        yield Layer(RENDERER, OUTPUTS, int(2 * products * pixels), ConvShape(width, labels, config.size))
+        if config.label_channels and side == (config.label_size or config.size):
+            labels = config.label_channels
+            products = 9 * labels * (width + width_before / 4 + labels) + labels * config.num_regions
+            yield Layer(RENDERER, OUTPUTS, int(2 * products * pixels), ConvShape(width, labels, side))
 
 
 def gigaflop(layers: Iterable[Layer]) -> float:

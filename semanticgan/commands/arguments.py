@@ -135,7 +135,7 @@ def load_code(path: Path, model: Model) -> LatentCode:
     from semanticgan.latents import LatentCode
 
     config = model.generator.config
-    code = LatentCode.load(path, model.regions, config.num_base_layers)
+    code = LatentCode.load(path, model.rows)
     if code.tensor.shape[2] != config.style_dim or len(code) != 1:
         raise InputError(
             f"the latent code {str(path)!r} holds {len(code)} images of width {code.tensor.shape[2]}; "

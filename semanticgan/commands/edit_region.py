@@ -130,7 +130,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     """The files to write, all of them free, and the files to read, all of them there."""
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.files import require_file, require_free
-    from semanticgan.latents import require_suffix as require_code_suffix
+    from semanticgan.latent_files import require_suffix as require_code_suffix
 
     outputs = {"out": require_suffix(args.out)}
     if args.sheet:

@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     # cuBLAS repeats its bits only with this workspace, and reads it when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from semanticgan.training.config import TrainingConfig, load_config
+    from semanticgan.training.config import load_config
     from semanticgan.training.loop import train
 
     chosen = [f"metrics.names=[{args.metrics}]"] if args.metrics else []
-    result = train(load_config(args.recipe, [*args.overrides, *chosen], kind=TrainingConfig))
+    result = train(load_config(args.recipe, [*args.overrides, *chosen]))
     if int(os.environ.get("RANK", "0")):  # of several processes the first alone reports
         return {}
     return {

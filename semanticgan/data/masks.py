@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from PIL import Image
 
-from semanticgan.data.decoding import MAX_MEGAPIXELS, converted, decode
+from semanticgan.data.decoding import MAX_MEGAPIXELS, Decoded, converted, decode
 from semanticgan.errors import InputError
 
 _TWO_VALUES = "A mask has two values, of which the larger is the part: save it as PNG with 0 and 255."
@@ -74,12 +74,25 @@ def read_mask(
             f"mask {decoded.name!r} is transparent where it is bright and visible where it is dark, so the part may be "
             "either. Save it without transparency, as PNG with 255 where the part is and 0 elsewhere."
         )
+    if decoded.lossy and mask.num_values <= 2:
+        _require_range(colour, decoded)
     if decoded.narrowed and mask.num_values == 1:
         raise InputError(
             f"mask {decoded.name!r} has 16 bits per colour, and the upper 8, which are read, are equal everywhere. "
             f"{_TWO_VALUES}"
         )
     return mask
+
+
+def _require_range(colour: Image.Image, decoded: Decoded) -> None:
+    """Raises: InputError: values of a lossy file lie so close together that its compression decides where they are."""
+    grey = np.asarray(colour.convert("L"))
+    low, high = int(grey.min()), int(grey.max())
+    if high > 0 and (high - low if low != high else high) < _LEAST_RANGE * 255:
+        raise InputError(
+            f"mask {decoded.name!r} is stored as {decoded.lossy}, which changes values as close as its own "
+            f"({low} to {high}). {_TWO_VALUES}"
+        )
 
 
 def _colour_and_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:

@@ -16,10 +16,12 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from torch.autograd.profiler import record_function
 from torch.utils.data import DataLoader
 
 from semanticgan.errors import InputError
@@ -27,6 +29,9 @@ from semanticgan.terminal import GuardedStream
 
 PATIENCE_SECONDS = 300
 """A worker that gives nothing for this long counts as frozen."""
+
+_LOOK_EVERY_SECONDS = 5
+"""How often a wait for data looks whether the workers live: the error that torch raises of a death may be lost."""
 
 _PR_SET_PDEATHSIG = 1  # prctl.h of Linux
 _OF_A_WORKER = re.compile(r"DataLoader worker \(pid\D*(\d+)")
@@ -51,7 +56,7 @@ def worker_options(workers: int, start_method: str | None = None) -> dict[str, A
         return {"num_workers": 0}
     return {
         "num_workers": workers,
-        "timeout": PATIENCE_SECONDS,
+        "timeout": min(_LOOK_EVERY_SECONDS, PATIENCE_SECONDS),
         "multiprocessing_context": _context(start_method),
         "worker_init_fn": _begin,
     }
@@ -65,7 +70,7 @@ def loaded(loader: DataLoader[Any]) -> Iterator[Any]:
         WorkerLost: a worker died, froze, or raised something else.
     """
     try:
-        for item in loader:
+        for item in _patiently(loader):
             if isinstance(item, InputError):
                 raise item
             yield item
@@ -78,6 +83,28 @@ def loaded(loader: DataLoader[Any]) -> Iterator[Any]:
     else:
         return
     raise WorkerLost(said)  # here, without a cause: that would hold the loader, and so the other workers
+
+
+def _patiently(loader: DataLoader[Any]) -> Iterator[Any]:
+    """What a loader gives; every few seconds torch ends a wait and looks for dead workers, then the wait goes on.
+
+    Torch raises the error of a death in a signal handler. Where that interrupts a destructor, or an import within torch
+    that excuses every error, the error is printed and lost.
+    """
+    with record_function("data"):  # makes that import before there are workers: `next` would make it beside them
+        pass
+    iterator, waiting_since = iter(loader), time.monotonic()
+    while True:
+        try:
+            item = next(iterator)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if not str(error).startswith(_WAITED) or time.monotonic() - waiting_since >= PATIENCE_SECONDS:
+                raise
+            continue
+        yield item
+        waiting_since = time.monotonic()
 
 
 def lost_worker(error: Exception) -> str | None:

@@ -75,7 +75,7 @@ def edit(
     reference: LatentCode | None = None,
     noise: Noise = "fixed",
 ) -> EditResult:
-    """Render a code before and after an edit of some regions, both with the same noise.
+    """Render a code before and after an edit of some regions.
 
     Args:
         model: the model of both codes.
@@ -83,10 +83,12 @@ def edit(
         edited: the code after.
         regions: names or aliases of the edited regions.
         reference: rendered too, for sheets.
-        noise: "fixed" (the maps stored with the weights), or maps [1, 1, h, w], such as those of an inversion.
+        noise: as of :meth:`semanticgan.model.Model.render`, for each rendering. "random" and a torch.Generator draw
+            other maps for each, so that before and after differ by the noise, too; "fixed" or a list of maps [1, 1, h,
+            w] does not.
 
     Raises:
-        InputError: an unknown region, or numbers of images that do not fit.
+        InputError: an unknown region, a model without regions, or numbers of images or noise that do not fit.
     """
     _require_model(model)
     require_codes([source, edited])
@@ -118,7 +120,7 @@ def swap_regions(
     """Give the source the reference's regions; either code may have one image.
 
     Raises:
-        InputError: as :func:`semanticgan.latents.swap`.
+        InputError: as :func:`semanticgan.latents.swap` and :func:`edit`.
     """
     regions = _names(model, regions)
     return edit(model, source, swap(source, reference, regions, what, include_base), regions, reference, noise)
@@ -134,10 +136,10 @@ def vary_regions(
     include_base: bool = False,
     noise: Noise = "fixed",
 ) -> EditResult:
-    """Give the source, one image, the regions of one sampled code a seed: as many results as seeds.
+    """Give the source, one image, the regions of one sampled code per seed: as many results as seeds.
 
     Raises:
-        InputError: as :func:`semanticgan.latents.swap`.
+        InputError: as :func:`semanticgan.latents.swap` and :func:`edit`.
     """
     regions = _names(model, regions)
     sampled = model.sample(seeds=seeds, truncation=truncation)
@@ -157,7 +159,7 @@ def interpolate_regions(
     """Move regions of the first code through the others in ``num_steps`` >= 2 even steps, both ends included.
 
     Raises:
-        InputError: fewer than two steps, or as :func:`semanticgan.latents.interpolate`.
+        InputError: fewer than two steps, or as :func:`semanticgan.latents.interpolate` and :func:`edit`.
     """
     if isinstance(num_steps, int) and num_steps < 2:
         raise InputError(f"an interpolation has at least 2 steps, got {num_steps}.")

@@ -121,14 +121,14 @@ def check(config: Any, prefix: str = "") -> None:
         _check(getattr(section, item.name), types_of(kind)[item.name], key_of(item), name)
 
 
-def refuse(key: str, kind: Any, shown: str) -> NoReturn:
-    """Raises: InputError: a value of another type than its key's."""
+def refuse(name: str, kind: Any, text: str) -> NoReturn:
+    """Raises: InputError: a value, shown as ``text``, of another type than its key's."""
     origin = typing.get_origin(kind)
     if origin is dict:
-        raise InputError(f"configuration key {key!r} takes pairs such as {key}.NAME=VALUE, got {shown}.")
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    what = f"a list such as {key}=[A,B]" if origin is list else names.get(kind, "another value")
-    raise InputError(f"configuration key {key!r} takes {what}, got {shown}.")
+        raise InputError(f"configuration key {name!r} takes pairs such as {name}.NAME=VALUE, got {text}.")
+    kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    what = f"a list such as {name}=[A,B]" if origin is list else kinds.get(kind, "another value")
+    raise InputError(f"configuration key {name!r} takes {what}, got {text}.")
 
 
 def _check(value: Any, kind: Any, allowed: Key, name: str, at: str = "") -> None:
@@ -149,10 +149,11 @@ def _check(value: Any, kind: Any, allowed: Key, name: str, at: str = "") -> None
             _check(number, inner, dataclasses.replace(allowed, side=False), *where)
     elif kind in (int, float):
         _check_number(value, kind, allowed, name, f"got {shown(value)}{at}.")
-    elif allowed.choices:
-        for text in value if origin is list else [value]:
-            if text not in allowed.choices:
-                raise unknown_name(name, text, allowed.choices)
+    elif origin is list:
+        for one in value:
+            _check(one, typing.get_args(kind)[0], allowed, name)
+    elif allowed.choices and value not in allowed.choices:
+        raise unknown_name(name, value, allowed.choices)
 
 
 def _check_number(value: float, kind: type, allowed: Key, name: str, got: str) -> None:

@@ -71,7 +71,7 @@ class ModelTraveller:
         if what not in WHAT:
             raise unknown_name("what", what, WHAT)
         self._model = model
-        self._rows = None if regions is None else model.mean.rows(regions, what)
+        self._rows = None if regions is None else model.rows.indices(regions, what)
         labels = [] if regions is None else model.regions.indices(regions)
         self.regions = tuple(model.regions.names[label] for label in labels)
         self.what = what
@@ -93,7 +93,7 @@ class ModelTraveller:
         if self._rows is not None:
             tensor = self._code(still).tensor.clone()
             tensor[:, self._rows] = code.tensor[:, self._rows]
-            code = LatentCode(tensor, code.regions)
+            code = LatentCode(tensor, code.rows)
         return self._render(code)
 
     def _render(self, code: LatentCode) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.formats.fields import check, key, refuse, shown
+from semanticgan.formats.fields import LARGEST_SIDE, check, key, refuse, shown
 
 C = TypeVar("C", bound="PictureSizes")
 # A configuration may come from a file that anybody wrote. The bounds are far above what is ever trained; they keep a
@@ -96,6 +96,20 @@ class GeneratorSizes:
         ge=0,
         le=LARGEST_WIDTH,
     )
+    num_frequencies: int = key(
+        0,
+        "number of Fourier frequencies of the coordinates; 0 is the paper's, log2(size). A grown model keeps that of "
+        "its start.",
+        ge=0,
+        le=24,  # float32 has 24 binary digits; faster waves are noise
+    )
+    label_size: int = key(
+        0,
+        "resolution at which the label network corrects the segmentation; 0 is size. A grown model keeps that of its "
+        "start.",
+        ge=0,
+        le=LARGEST_SIDE,
+    )
     channels: dict[int, int] = key(
         {}, "width of the renderer's blocks by resolution; empty is the paper's.", side=True, **_WIDTH
     )
@@ -125,8 +139,19 @@ class GeneratorConfig(GeneratorSizes, PictureSizes):
         if not self.mask_floor < 1.0 / self.num_regions:
             raise InputError(f"mask_floor must be 0 or more and below 1 / num_regions, got {self.mask_floor}.")
         _require_sides("channels", self.channels, 2 * self.min_feature_size, self.size)
+        within = self.min_feature_size < self.label_size <= self.size
+        if self.label_size and not (within and self.label_size in self.channels):
+            raise InputError(
+                f"label_size must be 0 or the resolution of a renderer block, above {self.min_feature_size} and up to "
+                f"{self.size}, got {self.label_size}."
+            )
         if self.num_rows == self.num_expanded_rows:
             raise InputError("num_base_layers + 2 num_regions may not equal num_regions x num_local_layers.")
+
+    @property
+    def fourier_frequencies(self) -> int:
+        """The number of Fourier frequencies in use."""
+        return self.num_frequencies or self.size.bit_length() - 1
 
     @property
     def num_rows(self) -> int:
@@ -196,7 +221,7 @@ def _labels(value: Any, num_regions: int) -> tuple[int, ...]:
         InputError: something else.
     """
     if not isinstance(value, (list, tuple)) or any(isinstance(label, bool) for label in value):
-        refuse("transparent", list, shown(value))
+        refuse("transparent", list[int], shown(value))
     if any(not isinstance(label, int) or not 0 < label < num_regions for label in value):
         raise InputError(f"transparent labels must lie in 1..{num_regions - 1}, got {shown(list(value))}.")
     if len(set(value)) != len(value):

@@ -52,7 +52,7 @@ class Generator(nn.Module):
             config.num_local_layers,
             config.num_structure_layers,
             config.coarse_size,
-            num_frequencies=config.size.bit_length() - 1,
+            num_frequencies=config.fourier_frequencies,
         )
         self.fusion = Fusion(
             config.num_regions, config.local_channels, config.feature_channels, config.transparent, config.mask_floor
@@ -66,6 +66,7 @@ class Generator(nn.Module):
             config.channels,
             config.residual_segmentation,
             config.label_channels,
+            config.label_size,
         )
         self.register_buffer("mean_latent", torch.zeros(config.style_dim))
         self.register_buffer("_source_row", _source_rows(config), persistent=False)

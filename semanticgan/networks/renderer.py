@@ -50,6 +50,8 @@ class Renderer(nn.Module):
         channels: width of the block that puts out a side, by that side.
         residual_segmentation: add 2m - 1 to the segmentation where it reaches s ("residual refinement").
         label_channels: width of the label network; 0 is none, as in the paper.
+        label_size: side at which the label network adds to the segmentation; 0 is S. It reads the maps of this side
+            and of the side before.
     """
 
     def __init__(
@@ -62,15 +64,16 @@ class Renderer(nn.Module):
         channels: Mapping[int, int],
         residual_segmentation: bool,
         label_channels: int = 0,
+        label_size: int = 0,
     ) -> None:
         super().__init__()
         self.coarse_size, self.min_feature_size, self.size = coarse_size, min_feature_size, size
-        self.residual_segmentation = residual_segmentation
+        self.residual_segmentation, self.label_size = residual_segmentation, label_size or size
         self.recompute = False  # in training: compute blocks again for their gradients rather than keep all maps
         self.blocks = nn.ModuleList()
         self.noise_sides: list[int] = []
         width, side = feature_channels, min_feature_size
-        width_before = width
+        label_widths = (width, width)
         while side < size:
             width_before = width
             width_in = width + feature_channels if side == coarse_size else width
@@ -78,7 +81,9 @@ class Renderer(nn.Module):
             width = channels[side]
             self.blocks.append(RendererBlock(width_in, width, num_regions))
             self.noise_sides += [side, side]
-        self.label_network = LabelNetwork(width, width_before, label_channels, num_regions) if label_channels else None
+            if side == self.label_size:
+                label_widths = (width, width_before)
+        self.label_network = LabelNetwork(*label_widths, label_channels, num_regions) if label_channels else None
         for index, noise_side in enumerate(self.noise_sides):
             self.register_buffer(f"noise_{index}", torch.randn(1, 1, noise_side, noise_side))
 
@@ -110,7 +115,7 @@ class Renderer(nn.Module):
         """Args: feature [N, F, s, s]; mask [N, K, s, s] coarse masks m in [0, 1]; noise one map a convolution."""
         feature = feature.contiguous(memory_format=torch.channels_last)
         x = average_pool_to(feature, self.min_feature_size)
-        before, outputs = x, None
+        outputs = None
         if self.residual_segmentation and self.min_feature_size == self.coarse_size:
             outputs = self._residual(mask)
         for index, block in enumerate(self.blocks):
@@ -123,10 +128,10 @@ class Renderer(nn.Module):
                 outputs = addition if outputs is None else fir_upsample(outputs).add_(addition)
                 if self.residual_segmentation and x.shape[-1] == self.coarse_size:
                     outputs = outputs + self._residual(mask)
+            if self.label_network is not None and x.shape[-1] == self.label_size:
+                labels = run_block(self.label_network, x, before, recompute=self.recompute)
+                outputs = torch.cat([outputs[:, :3], outputs[:, 3:] + widened(labels)], dim=1)
         assert outputs is not None
-        if self.label_network is not None:
-            labels = run_block(self.label_network, x, before, recompute=self.recompute)
-            return RendererOutput(outputs[:, :3], outputs[:, 3:] + widened(labels))
         return RendererOutput(outputs[:, :3], outputs[:, 3:])
 
     @staticmethod
@@ -186,7 +191,7 @@ FASTER = 10.0
 
 
 class LabelNetwork(nn.Module):
-    """What the output heads' segmentation lacks, from the last two maps: two 3x3 convolutions and a 1x1.
+    """What the output heads' segmentation lacks, from two maps: two 3x3 convolutions and a 1x1.
 
     The picture's heads and the segmentation's are linear in the same map, but what a pixel shows is no linear function
     of what draws it. (Ours; the paper has the linear heads alone.) It begins as 0.

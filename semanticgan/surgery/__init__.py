@@ -1,1 +1,1 @@
-"""Models made from other models: blended."""
+"""Models made from other models: blended, grown."""

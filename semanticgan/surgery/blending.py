@@ -86,7 +86,7 @@ def blend(
     other = {name: tensor.to(first.device) for name, tensor in second.generator.state_dict().items()}
     state = {name: tensor.clone() for name, tensor in own.items()}
     _blend_regions(state, other, labels, len(first.regions), weight)
-    _blend_renderer(state, other, list(side_weights.values()))
+    _blend_renderer(state, other, side_weights, generator.renderer.label_size)
     generator.load_state_dict(state)
     generator.requires_grad_(False)
 
@@ -151,8 +151,10 @@ def _blend_regions(
             tensor[own_rows] = _mixed(tensor[own_rows], other[name][own_rows], weight)
 
 
-def _blend_renderer(state: dict[str, Tensor], other: dict[str, Tensor], weights: list[float]) -> None:
-    for index, weight in enumerate(weights):
+def _blend_renderer(
+    state: dict[str, Tensor], other: dict[str, Tensor], weights: dict[int, float], label_size: int
+) -> None:
+    for index, weight in enumerate(weights.values()):
         for name, tensor in state.items():
             if name.startswith(f"renderer.blocks.{index}."):
                 tensor.copy_(_mixed(tensor, other[name], weight))
@@ -160,8 +162,8 @@ def _blend_renderer(state: dict[str, Tensor], other: dict[str, Tensor], weights:
         for name in (f"renderer.noise_{2 * index}", f"renderer.noise_{2 * index + 1}"):
             state[name].copy_(other[name] if weight > 0.5 else state[name])
     for name, tensor in state.items():
-        if name.startswith("renderer.label_network."):  # it reads the maps of the last block
-            tensor.copy_(_mixed(tensor, other[name], weights[-1]))
+        if name.startswith("renderer.label_network."):  # it reads the maps of this block
+            tensor.copy_(_mixed(tensor, other[name], weights[label_size]))
 
 
 def _similarity(own: dict[str, Tensor], other: dict[str, Tensor]) -> float:

@@ -118,4 +118,5 @@ def load_config(
     for override in overrides:
         given = typed_yaml.merged(given, typed_yaml.read_override(override, METHOD_CONFIGS[method]))
     config: CommonConfig = typed_yaml.build(METHOD_CONFIGS[method], given)
+    setattr(config, "stated", frozenset(map(str, given)))  # noqa: B010
     return config

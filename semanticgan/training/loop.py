@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -113,8 +114,8 @@ def _train_among(processes: Processes, config: CommonConfig, device: torch.devic
         recent = ranks.agreed(processes, taken_up, lambda _: ranks.of_weights(trainer))
         run = _Run(trainer, run_dir, recent, scoring)
         if processes.is_first:
-            with written_aside(run_dir / CONFIG_FILE, overwrite=True) as aside:
-                aside.write_text(config.to_yaml(), encoding="utf-8")
+            with written_aside(run_dir / CONFIG_FILE, overwrite=True) as path:
+                path.write_text(config.to_yaml(), encoding="utf-8")
             remove_litter(run_dir)
             run.log = hold.enter_context(RunLog(run_dir, trainer.steps_done, trainer.images_seen, config.log_to))
         with deterministic_where_possible(config.deterministic), stop_requested() as stop:
@@ -122,9 +123,8 @@ def _train_among(processes: Processes, config: CommonConfig, device: torch.devic
     processes.any(False)  # the first is still writing when the others are done
     newest = newest_state(run_dir)
     assert newest is not None
-    return TrainingResult(
-        run_dir, newest / MODEL_FILE, trainer.images_seen, run.is_finished, time.monotonic() - started
-    )
+    seconds = time.monotonic() - started
+    return TrainingResult(run_dir, newest / MODEL_FILE, trainer.images_seen, run.is_finished, seconds)
 
 
 @dataclass
@@ -230,10 +230,10 @@ def _save(run: _Run) -> None:
     trainer = run.trainer
     method, step = trainer.method, trainer.steps_done
     state = {**trainer.state(), "data_key": method.data_key, "recent": _finite_values(run)}
+    export = partial(method.export, images=trainer.images_seen)
     if trainer.processes.is_first:
         with advice_when_the_disk_is_full(f"the state after step {step}"):
-            write = lambda path: method.export(path, trainer.images_seen)  # noqa: E731
-            save_state(run.run_dir, step, state, write, run.config.schedule.keep)
+            save_state(run.run_dir, step, state, export, run.config.schedule.keep)
 
 
 def _write_sheet(run: _Run) -> None:

@@ -107,6 +107,7 @@ class Method(ABC):
         networks: by name, at full size; saved and resumed by name, averages too.
         optimisers: by name.
         data_key: identifies the data; a run continues only on the same.
+        schedule: the stages, by the number of images seen at which each begins.
     """
 
     config: CommonConfig
@@ -114,14 +115,11 @@ class Method(ABC):
     networks: dict[str, nn.Module]
     optimisers: dict[str, Optimizer]
     data_key: str
-
-    @abstractmethod
-    def stages(self) -> Sequence[Stage]:
-        """All stages in their order."""
+    schedule: Mapping[int, Stage]
 
     def stage(self, images: int) -> Stage:
-        """The stage of the step that begins after ``images`` images. A pure function of the configuration."""
-        return self.stages()[0]
+        """The stage of the step after ``images`` images; a pure function. A method that fades overrides it."""
+        return self.schedule[max(start for start in self.schedule if start <= images)]
 
     @abstractmethod
     def batches(self, stage: Stage, images: int, positions: Sequence[int]) -> Iterator[Batch]:

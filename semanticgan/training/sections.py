@@ -8,7 +8,7 @@ are the values of Section 4 of arXiv 2112.02236. ``docs/configuration.md`` is ma
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.errors import InputError
@@ -112,6 +112,9 @@ class CommonConfig:
     A method's own class gives ``method`` another default and adds sections; checks across its keys stand in its
     ``__post_init__``, after ``super().__post_init__()``.
     """
+
+    stated: ClassVar[frozenset[str]] = frozenset()
+    """The keys at the top that a recipe or an override states, as ``load_config`` found them."""
 
     method: str = key("semanticstylegan", "what is trained; it decides which sections a recipe has.")
     name: str = key("unnamed", "name of the recipe.")

@@ -39,7 +39,7 @@ class Trainer:
         self.method, self.processes = method, processes
         self.steps_done = self.images_seen = 0
         self._rates = {name: [group["lr"] for group in o.param_groups] for name, o in method.optimisers.items()}
-        for stage in method.stages():
+        for stage in method.schedule.values():
             for phase in method.phases(stage):
                 self._parts(stage, phase)
         self.stage = method.stage(0)

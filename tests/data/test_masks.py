@@ -163,3 +163,12 @@ def test_several_masks_in_one_file_are_refused() -> None:
     pages = [Image.fromarray(255 * BYTES), Image.fromarray(255 * BYTES.T.copy())]
     with pytest.raises(InputError, match="holds 2 pictures"):
         read_mask(encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]), "mask.tif")
+
+
+def test_values_that_a_lossy_file_cannot_keep_apart_are_refused() -> None:
+    """At the values 0 and 1 the compression decides where the part ends, with two values or one left."""
+    for values in (BYTES, np.ones_like(BYTES)):
+        with pytest.raises(InputError, match="stored as JPEG, which changes values as close"):
+            read_mask(encoded(Image.fromarray(values), "JPEG", quality=95), "mask")
+    for value in (0, 255):
+        assert read_mask(encoded(Image.new("L", (16, 16), value), "JPEG")).part.all() == (value == 255)

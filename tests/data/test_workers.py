@@ -8,12 +8,14 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from semanticgan.data.workers import lost_worker
+from semanticgan.data import workers
+from semanticgan.data.workers import WorkerLost, loaded, lost_worker, worker_options
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
@@ -134,3 +136,34 @@ def test_workers_die_with_a_killed_parent_even_stopped_ones(tmp_path: Path) -> N
 def test_what_torch_says(said: str, expected: str) -> None:
     assert expected in (lost_worker(RuntimeError(said)) or "")
     assert lost_worker(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+
+
+class Waiting:
+    """A loader that gives one item; then its waits end, and the last of them finds a dead worker."""
+
+    def __init__(self, waits: int) -> None:
+        self.said = ["DataLoader timed out after 5 seconds"] * waits
+        self.said.append("DataLoader worker (pid(s) 12) exited unexpectedly")
+        self.items = [1]
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        if self.items:
+            return self.items.pop()
+        raise RuntimeError(self.said.pop(0))
+
+
+def test_a_death_whose_error_was_lost_is_found_by_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch raises it in a signal handler, so a destructor may swallow it."""
+    assert worker_options(1)["timeout"] <= 10  # not the five minutes of a frozen worker
+    items = loaded(cast(Any, Waiting(3)))
+    assert next(items) == 1
+    with pytest.raises(WorkerLost, match="process 12, died"):
+        next(items)
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0)
+    items = loaded(cast(Any, Waiting(3)))
+    next(items)
+    with pytest.raises(WorkerLost, match="gave nothing for 0 s"):
+        next(items)

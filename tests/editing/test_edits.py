@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+import semanticgan as sg
 from semanticgan.editing.regions import edit, interpolate_regions, swap_regions, vary_regions
 from semanticgan.errors import InputError
 
@@ -59,6 +60,34 @@ def test_interpolation_goes_from_the_source_to_the_swap(model: Any) -> None:
     assert torch.equal(moved.pictures()[0], moved.source_pictures()[0])
     assert torch.equal(moved.pictures()[4], swapped.pictures()[0])
     assert moved.change().outside.tolist() == [0] * 5
+
+
+def test_noise_goes_to_every_rendering(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, reference, maps = model.sample(seed=1), model.sample(seed=4), [torch.zeros(1, 1, 4, 4)]
+    given: list[Any] = []
+    render = model.render
+    monkeypatch.setattr(model, "render", lambda code, noise: given.append(noise) or render(code))
+    for function, arguments, num_renderings in (
+        (swap_regions, (source, reference, "hair"), 3),
+        (vary_regions, (source, "hair", [7, 8]), 2),
+        (interpolate_regions, ([source, reference], 3, "hair"), 3),
+        (edit, (source, reference, "hair"), 2),
+    ):
+        for noise in ("fixed", maps):
+            given.clear()
+            function(model, *arguments, **({} if noise == "fixed" else {"noise": noise}))
+            assert len(given) == num_renderings and all(one is noise for one in given)
+
+
+def test_noise_changes_the_pictures_of_an_edit() -> None:
+    bundled = sg.load(device="cpu")
+    source, reference = bundled.sample(seed=1), bundled.sample(seed=4)
+    drawn = torch.Generator().manual_seed(0)
+    maps = [torch.randn(1, 1, side, side, generator=drawn) for side in bundled.generator.renderer.noise_sides]
+    plain, noisy = (swap_regions(bundled, source, reference, "hair", noise=noise) for noise in ("fixed", maps))
+    assert plain.result == bundled.render(plain.code)
+    assert noisy.source == bundled.render(source, maps) and noisy.result == bundled.render(noisy.code, maps)
+    assert noisy.result != plain.result and noisy.code == plain.code
 
 
 def test_mistakes_are_refused(model: Any) -> None:

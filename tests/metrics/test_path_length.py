@@ -143,7 +143,10 @@ def test_only_the_rows_of_the_region_travel(model: Model) -> None:
         Watched(model, regions, what).picture(still, moving)
     a, b = model.sample(seed=0), model.sample(seed=1)
     assert torch.equal(shown[0], b.tensor)
-    for found, rows in ((shown[1], a.rows("hair", "structure")), (shown[2], a.rows("eye,hair", "texture"))):
+    for found, rows in (
+        (shown[1], a.rows.indices("hair", "structure")),
+        (shown[2], a.rows.indices("eye,hair", "texture")),
+    ):
         changed = (found != a.tensor).any(-1)[0].nonzero().flatten().tolist()
         assert changed == rows and torch.equal(found[:, rows], b.tensor[:, rows])
 

@@ -48,8 +48,8 @@ def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send this process SIGTERM once ``steps`` steps of a run are done."""
     step = loop.Trainer.step
 
-    def counted(self, image, segmentation):  # type: ignore[no-untyped-def]
-        values = step(self, image, segmentation)
+    def counted(self, *batch):  # type: ignore[no-untyped-def]
+        values = step(self, *batch)
         if self.steps_done == steps:
             os.kill(os.getpid(), signal.SIGTERM)
         return values

@@ -18,8 +18,8 @@ from semanticgan.training import loop
 def lose_after(steps: int, how: signal.Signals, rank: int) -> None:
     step = loop.Trainer.step
 
-    def counted(self, image, segmentation):  # type: ignore[no-untyped-def]
-        values = step(self, image, segmentation)
+    def counted(self, *batch):  # type: ignore[no-untyped-def]
+        values = step(self, *batch)
         if self.steps_done == steps and self.processes.rank == rank:
             os.kill(os.getpid(), how)
         return values

@@ -19,8 +19,8 @@ from semanticgan.training import loop
 def stop_after(steps: int) -> None:
     step = loop.Trainer.step
 
-    def counted(self, image, segmentation):  # type: ignore[no-untyped-def]
-        values = step(self, image, segmentation)
+    def counted(self, *batch):  # type: ignore[no-untyped-def]
+        values = step(self, *batch)
         if self.steps_done == steps and self.processes.rank == self.processes.count - 1:
             for _ in range(2):
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -47,10 +47,10 @@ def fail_in_step(number: int, error: BaseException, monkeypatch: pytest.MonkeyPa
     """Raise ``error`` in that step, counted from 1."""
     step = loop.Trainer.step
 
-    def failing(self, image, segmentation):  # type: ignore[no-untyped-def]
+    def failing(self, *batch):  # type: ignore[no-untyped-def]
         if self.steps_done == number - 1:
             raise error
-        return step(self, image, segmentation)
+        return step(self, *batch)
 
     monkeypatch.setattr(loop.Trainer, "step", failing)
 

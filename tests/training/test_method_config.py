@@ -113,7 +113,8 @@ def test_a_method_is_known_once() -> None:
 
 
 def test_values_of_another_type_are_refused() -> None:
-    for wrong in (LossSection(hinge="1"), LossSection(hinge=True), LossSection(norm_every=1.0), LossSection(kinds=3)):  # type: ignore[arg-type]
+    wrongs = ({"hinge": "1"}, {"hinge": True}, {"norm_every": 1.0}, {"kinds": 3}, {"kinds": [3]}, {"kinds": "l1"})
+    for wrong in (LossSection(**values) for values in wrongs):  # type: ignore[arg-type]
         with pytest.raises(InputError, match=r"configuration key 'loss\."):
             check(wrong, "loss.")
     with pytest.raises(InputError, match="'data' takes"):

@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 SHORT = ["device=cpu", "schedule.total_images=4", "log_to=[]", "schedule.sheet_every=100"]
 
 
-def together(tmp_path: Path, port: int, shared: list[str], **own: list[str]) -> list[dict[str, Any]]:
+def together(tmp_path: Path, shared: list[str], **own: list[str]) -> list[dict[str, Any]]:
     """What two processes ended with; `own` has the overrides of rank_0 and rank_1."""
     program = ["-m", "tests.training.shared_ranks", json.dumps([*SHORT, *shared])]
     program += [json.dumps({name.removeprefix("rank_"): values for name, values in own.items()}), str(tmp_path)]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}", *program]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *program]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -56,29 +56,29 @@ def test_the_same_trains(tmp_path: Path) -> None:
     """Paths and workers may differ."""
     data = [["data.kind=folder", f"data.path={pairs(tmp_path / name)}"] for name in ("a", "b")]
     shared = [f"run_dir={tmp_path}/run", "data.scheme=celebamask-13"]
-    ended = together(tmp_path, 29531, shared, rank_0=data[0], rank_1=[*data[1], "data.workers=1"])
+    ended = together(tmp_path, shared, rank_0=data[0], rank_1=[*data[1], "data.workers=1"])
     assert [one["code"] for one in ended] == [0, 0], ended
 
 
 def test_another_value_is_named_with_its_processes(tmp_path: Path) -> None:
-    ended = together(tmp_path, 29532, [f"run_dir={tmp_path}/run"], rank_1=["loss.r1_image=5"])
+    ended = together(tmp_path, [f"run_dir={tmp_path}/run"], rank_1=["loss.r1_image=5"])
     refused(ended, "loss.r1_image is 10.0 in process 0, 5.0 in process 1")
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("kept", "port"), [("2", 29533), ("0", 29534)], ids=["in memory", "from files"])
-def test_other_pixels_of_the_same_names_and_sizes(kept: str, port: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["2", "0"], ids=["in memory", "from files"])
+def test_other_pixels_of_the_same_names_and_sizes(kept: str, tmp_path: Path) -> None:
     one, other = pairs(tmp_path / "a"), pairs(tmp_path / "b", 1)
     shared = [f"run_dir={tmp_path}/run", "data.kind=folder", "data.scheme=celebamask-13"]
     shared += [f"data.cache_gigabytes={kept}"]
-    ended = together(tmp_path, port, shared, rank_0=[f"data.path={one}"], rank_1=[f"data.path={other}"])
+    ended = together(tmp_path, shared, rank_0=[f"data.path={one}"], rank_1=[f"data.path={other}"])
     refused(ended, "the digest of data.path", "in process 0", "in process 1")
 
 
 def test_data_that_one_process_lacks_end_all(tmp_path: Path) -> None:
     one = pairs(tmp_path / "a")
     shared = [f"run_dir={tmp_path}/run", "data.kind=folder", "data.scheme=celebamask-13"]
-    ended = together(tmp_path, 29535, shared, rank_0=[f"data.path={one}"], rank_1=["data.path=nowhere"])
+    ended = together(tmp_path, shared, rank_0=[f"data.path={one}"], rank_1=["data.path=nowhere"])
     refused(ended, "'nowhere' does not exist")
     assert "process 1 of this training cannot begin" in ended[0]["err"]
 
@@ -91,10 +91,10 @@ def test_another_state_or_start(tmp_path: Path) -> None:
     shared = ["seed=1", "schedule.total_images=8"]
     (tmp_path / "elsewhere").mkdir()
     runs = [[f"run_dir={tmp_path}/{name}"] for name in ("run", "elsewhere")]
-    ended = together(tmp_path, 29536, shared, rank_0=runs[0], rank_1=runs[1])
+    ended = together(tmp_path, shared, rank_0=runs[0], rank_1=runs[1])
     refused(ended, "the step to go on from is 1 in process 0, 0 in process 1")
     starts = [[f"start={tmp_path}/start-{seed}"] for seed in (1, 2)]
-    ended = together(tmp_path, 29537, [f"run_dir={tmp_path}/new"], rank_0=starts[0], rank_1=starts[1])
+    ended = together(tmp_path, [f"run_dir={tmp_path}/new"], rank_0=starts[0], rank_1=starts[1])
     refused(ended, "the digest of the generator's weights")
 
 

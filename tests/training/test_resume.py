@@ -150,8 +150,8 @@ def test_killed_in_the_middle_of_a_save(whole_run: Path, tiny_pictures: Path, tm
 def test_divergence_keeps_the_last_state(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step = loop.Trainer.step
 
-    def diverging(self, image, segmentation):  # type: ignore[no-untyped-def]
-        values = step(self, image, segmentation)
+    def diverging(self, *batch):  # type: ignore[no-untyped-def]
+        values = step(self, *batch)
         if self.steps_done == 25:
             values["loss/generator"] = torch.tensor(float("nan"))
         return values
@@ -167,8 +167,8 @@ def test_divergence_between_lines_of_the_log_is_not_saved(
 ) -> None:
     step = loop.Trainer.step
 
-    def diverging(self, image, segmentation):  # type: ignore[no-untyped-def]
-        values = step(self, image, segmentation)
+    def diverging(self, *batch):  # type: ignore[no-untyped-def]
+        values = step(self, *batch)
         if self.steps_done == 7:
             values["loss/discriminator"] = torch.tensor(float("inf"))
             os.kill(os.getpid(), signal.SIGTERM)

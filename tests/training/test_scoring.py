@@ -67,7 +67,7 @@ def test_measuring_does_not_change_the_training(
 def test_two_processes_measure_together(tiny_pictures: Path, tmp_path: Path) -> None:
     for count in (1, 2):
         words = [*tiny_overrides(tiny_pictures, tmp_path / str(count)), *SHORT, *METRICS, *FEW, "precision=float32"]
-        launch(["tools/train.py", "tiny", *words], count, 29537)
+        launch(["tools/train.py", "tiny", *words], count)
     alone, shared = (lines(tmp_path / str(count))[4] for count in (1, 2))
     assert shared == pytest.approx(alone, rel=1e-3) and len(alone) > 10
 

@@ -71,10 +71,12 @@ class SemanticStyleGAN(Method):
         self.config, self.regions, self.device, self.processes = config, regions, device, processes
         self.labelled, self.dataset, self.first = labelled, dataset, first
         self.data_key = "" if dataset is None else dataset.key()
+        self.schedule = {0: Stage("all", config.batch, config.size)}
         with torch.random.fork_rng(devices=[]):  # networks draw their first weights from the global stream
             torch.manual_seed(derived(config.seed, 0, stream_of("weights")))
             self.generator = Generator(config.generator_config(regions)).to(device)
             self.discriminator = Discriminator(config.discriminator_config(regions)).to(device)
+            self._branches = (self.discriminator.image_branch, self.discriminator.segmentation_branch)
             features = open_feature_judge(config.features, config.size, device)
             self.judges = Judges(self.discriminator, features).to(device)
         self.reader = open_reader(config, regions, self.generator, device)
@@ -100,10 +102,6 @@ class SemanticStyleGAN(Method):
         self.objectives = [kind(self) for kind in known_objectives().values() if kind.wanted(config)]
         (self._adversarial,) = (one for one in self.objectives if isinstance(one, Adversarial))
 
-    @property
-    def _branches(self) -> tuple[Any, Any]:
-        return self.discriminator.image_branch, self.discriminator.segmentation_branch
-
     def _freeze(self) -> None:
         """Take out of the training what the configuration or the data say."""
         freeze = self.config.freeze
@@ -126,9 +124,6 @@ class SemanticStyleGAN(Method):
         )
         sides = torch.from_numpy(self.regions.flip_table()[: len(self.regions)]).long()
         self._flip_table = None if torch.equal(sides, torch.arange(len(sides))) else sides.to(self.device)
-
-    def stages(self) -> Sequence[Stage]:
-        return [Stage("all", self.config.batch, self.config.size)]
 
     def batches(self, stage: Stage, images: int, positions: Sequence[int]) -> Iterator[Batch]:
         assert self.dataset is not None
