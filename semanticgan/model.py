@@ -46,7 +46,7 @@ _MOST_CODES = 1_000_000
 
 
 def load(name_or_path: str | Path | None = None, device: torch.device | str = "auto") -> Model:
-    """Open a model. Its parameters are frozen: gradients, where asked for, are those of codes.
+    """Open a model. Its parameters are frozen: gradients, where asked for, are those of codes and noise.
 
     Args:
         name_or_path: a bundled or released model's name, a ``.safetensors`` file, or the folder of a run or of one of
@@ -61,9 +61,7 @@ def load(name_or_path: str | Path | None = None, device: torch.device | str = "a
     if name_or_path is not None and not isinstance(name_or_path, (str, os.PathLike)):
         raise InputError(f"a model is a name or the path of a file, got {shown(name_or_path)}.")
     chosen = choose_device(device)
-    model = Model(load_model(resolve(name_or_path)), chosen)
-    model.generator.requires_grad_(False)
-    return model
+    return Model(load_model(resolve(name_or_path)), chosen)
 
 
 class Model:
@@ -75,7 +73,8 @@ class Model:
         rows: the rows of its codes; None for those of its regions.
 
     Attributes:
-        generator: the network, in eval mode.
+        generator: the network, in eval mode, its parameters frozen. For training:
+            ``copy.deepcopy(model.generator).requires_grad_()``.
         rows: the rows of its codes, such as ``base.0``, ``hair.structure``, ``hair.texture``.
         config: its numbers.
         metadata: what its file says: description, training figures, licences.
@@ -83,7 +82,7 @@ class Model:
 
     def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu", rows: Rows | None = None) -> None:
         require_type("a model", loaded, LoadedModel, "made of what load_model returns; sg.load() opens one")
-        self.generator: Generator = loaded.generator.eval().to(device)
+        self.generator: Generator = loaded.generator.eval().requires_grad_(False).to(device)
         self.config: GeneratorConfig = loaded.generator.config
         self.rows = Rows.of_regions(loaded.regions, self.config.num_base_layers) if rows is None else rows
         self.metadata: ModelMetadata = loaded.metadata
@@ -168,7 +167,7 @@ class Model:
         chosen = _seeds([seed] if seeds is None else seeds)
         truncation = finite_number("truncation", truncation)
         # Mapped one by one: a matrix product may round differently in a larger batch.
-        w = torch.cat([self.generator.map(self._draw(number).to(self.device)) for number in chosen])
+        w = torch.cat([self.generator.map(self._draw(number).to(self.generator.mean_latent)) for number in chosen])
         return truncate(self.code(w), self.generator.mean_latent, truncation)
 
     def _draw(self, seed: int) -> Tensor:
@@ -221,12 +220,13 @@ class Model:
             visible: [N, K] of 0/1 keeps only some regions.
             coordinates: [N, K, s, s, 2] where each region's local generator is evaluated.
             precision: "float32", or "bfloat16" by autocast: about twice as fast, within a few grey levels.
-            gradients: keep the graph, so that a loss on the rendering has gradients with respect to the code, where its
-                tensor requires them: ``code.tensor.requires_grad_()``.
+            gradients: keep the graph, so that a loss on the rendering has gradients with respect to the code, noise
+                maps and coordinates, where they require them: ``code.tensor.requires_grad_()``. Without it there is
+                no graph.
 
         Returns:
             ``image`` [N, 3, S, S], ``segmentation`` [N, K, S, S], ``coarse_segmentation`` and ``depth`` [N, K, s, s],
-            float32 tensors on the model's device.
+            tensors on the model's device, float32 as its parameters; in float64 after ``model.generator.double()``.
 
         Raises:
             InputError: a code of other regions, a shape, precision or batch size that does not fit, or a code or
@@ -277,7 +277,7 @@ class Model:
             raise InputError(f"latents of at least one image are needed, got {code.dtype} {list(code.shape)}.")
         if not code.is_floating_point():
             raise InputError(f"latents are floating numbers, got {code.dtype}. Convert them: code.float().")
-        latents = code.to(self.device, torch.float32)
+        latents = code.to(self.generator.mean_latent)
         if not _is_finite(latents):
             raise InputError("the latent code holds numbers that are not finite in float32. Use another code.")
         self.generator.expand(latents)  # refuses what does not fit before anything is computed
@@ -289,7 +289,7 @@ class Model:
         require_type(name, value, Tensor, f"a torch.Tensor {list(shape)}")
         if tuple(value.shape) != shape or value.is_complex():
             raise InputError(f"{name} has the shape {list(shape)} here, got {list(value.shape)}.")
-        return value.to(self.device, torch.float32)
+        return value.to(self.generator.mean_latent)
 
     def _noise(self, noise: Noise, num_images: int) -> str | list[Tensor]:
         """Noise that can be cut into batches: "fixed", "random", or one map a convolution."""
@@ -314,7 +314,7 @@ class Model:
                 raise InputError(
                     f"noise map {index} has the shape [1 or {num_images}, 1, {side}, {side}], got {list(given.shape)}."
                 )
-        return [given.to(self.device, torch.float32) for given in noise]
+        return [given.to(self.generator.mean_latent) for given in noise]
 
     def _autocast(self, precision: str) -> contextlib.AbstractContextManager[object]:
         if precision == "float32":

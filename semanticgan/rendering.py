@@ -110,3 +110,6 @@ class Rendering:
         for target, picture in zip(paths, pictures, strict=True):
             with written_aside(target, overwrite) as aside:
                 picture.save(aside)
+
+
+torch.export.register_dataclass(Rendering)  # so that torch.export knows what a generator returns

@@ -21,7 +21,6 @@ from semanticgan.benchmark.training import TrainingSpeed, measure_papers_trainin
 from semanticgan.benchmark.work import OUTPUTS, PARTS, RENDERER, ConvShape, count_work, gigaflop
 from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.generator import Generator
-from semanticgan.networks.layers import conv_transpose_by_parity, parity_kernels
 from semanticgan.training.config import load_config
 from tests.conftest import TINY_REGIONS
 
@@ -66,13 +65,6 @@ def test_convolutions_of_the_renderer_have_a_floor_of_the_same_work() -> None:
         if layer.floor is not None and layer.name != OUTPUTS:
             blur = 2 * 16 * layer.floor.channels_out * (2 * layer.floor.side) ** 2
             assert layer.flop == layer.floor.flop + (blur if "upsample" in layer.name else 0)
-
-
-def test_a_transposed_convolution_by_parity_is_the_transposed_convolution() -> None:
-    x = torch.randn(2, 5, 6, 6, dtype=torch.float64)
-    weight = torch.randn(5, 3, 3, 3, dtype=torch.float64)
-    expected = torch.nn.functional.conv_transpose2d(x, weight, stride=2)
-    torch.testing.assert_close(conv_transpose_by_parity(x, parity_kernels(weight)), expected)
 
 
 def test_rendering_without_gradients_equals_rendering_with_them(tiny_generator: Generator) -> None:

@@ -17,25 +17,6 @@ from semanticgan.networks.discriminator import minibatch_deviation
 from semanticgan.networks.layers import EqualisedConv, EqualisedLinear, widened
 
 
-class MapHead(nn.Module):
-    """One map [N, C, H, W] -> scores [N, 1]: two convolutions, the mean over pixels, two linear layers."""
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        super().__init__()
-        self.mix = EqualisedConv(channels_in, channels, 1)
-        self.reduce = EqualisedConv(channels, channels, 3, downsample=True)
-        self.hidden = EqualisedLinear(channels + 1, channels, activated=True)
-        self.score = EqualisedLinear(channels, 1)
-
-    def forward(self, x: Tensor, num_sets: int) -> Tensor:
-        x = self.reduce(self.mix(x.contiguous(memory_format=torch.channels_last)))
-        x = widened(x).mean((2, 3), keepdim=True)
-        x = torch.cat([minibatch_deviation(images) for images in x.chunk(num_sets)])
-        with torch.autocast(x.device.type, enabled=False):
-            score: Tensor = self.score(self.hidden(x.flatten(1)))
-        return score
-
-
 class FeatureDiscriminator(nn.Module):
     """Scores pictures by maps of each depth.
 
@@ -56,3 +37,22 @@ class FeatureDiscriminator(nn.Module):
             num_sets: equal sets in a row that are scored as if each came alone.
         """
         return torch.cat([head(x, num_sets) for head, x in zip(self.heads, maps, strict=True)], dim=1)
+
+
+class MapHead(nn.Module):
+    """One map [N, C, H, W] -> scores [N, 1]: two convolutions, the mean over pixels, two linear layers."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__()
+        self.mix = EqualisedConv(channels_in, channels, 1)
+        self.reduce = EqualisedConv(channels, channels, 3, resampling="fir_halve")
+        self.hidden = EqualisedLinear(channels + 1, channels, activated=True)
+        self.score = EqualisedLinear(channels, 1)
+
+    def forward(self, x: Tensor, num_sets: int) -> Tensor:
+        x = self.reduce(self.mix(x.contiguous(memory_format=torch.channels_last)))
+        x = widened(x).mean((2, 3), keepdim=True)
+        x = torch.cat([minibatch_deviation(images) for images in x.chunk(num_sets)])
+        with torch.autocast(x.device.type, enabled=False):
+            score: Tensor = self.score(self.hidden(x.flatten(1)))
+        return score

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
+from semanticgan.networks.kernels.heads import sum_of_heads
 from semanticgan.networks.layers import widened
 from semanticgan.networks.local import LocalOutput, ScaledHead
 
@@ -25,10 +27,11 @@ class FusionOutput(NamedTuple):
 
 
 class Fusion(nn.Module):
-    """m = softmax_k(d_k); f = sum_k m~_k f_k, where the feature head f_k = A_k h_k + b_k is part of the sum.
+    """m = softmax_k(d_k), f = sum_k m~_k (A_k h_k + b_k) (Section 3 of arXiv 2112.02236).
 
-    As A_k is linear, f = [A_1 .. A_K] (m~_k h_k stacked over k) + sum_k m~_k b_k: one product of K C channels,
-    and the K feature maps of F channels are never made.
+    The sum is over regions k at each point: m~ = m where no region is transparent, else m~_k = m_k / sum_(opaque j) m_j
+    for an opaque k and m~_k = m_k for a transparent one, which is laid over what is behind it. A_k h_k + b_k is the
+    feature f_k of region k, a linear head on its hidden state h_k.
     """
 
     opaque: Tensor
@@ -48,6 +51,18 @@ class Fusion(nn.Module):
         opaque = torch.ones(num_regions)
         opaque[list(transparent)] = 0.0
         self.register_buffer("opaque", opaque.view(1, -1, 1), persistent=False)
+
+    def forward(self, local: LocalOutput, visible: Tensor | None = None) -> FusionOutput:
+        """f and m. Args: hidden states and pseudo-depths; ``visible`` [N, K] of 0/1 keeps only some regions."""
+        side = int(local.hidden.shape[-1] ** 0.5)
+        mask = self.masks(local.depth, visible)  # [N, K, P]
+        weights = self.fusion_weights(mask).to(local.hidden.dtype)  # [N, K, P]
+        head = self.feature_head
+        feature = sum_of_heads(local.hidden, weights, head.effective_weight(), head.bias)  # [N, P, F]
+        return FusionOutput(
+            rearrange(feature, "n (h w) f -> n f h w", h=side),  # channels-last in memory
+            rearrange(mask, "n k (h w) -> n k h w", h=side),
+        )
 
     def masks(self, depth: Tensor, visible: Tensor | None = None) -> Tensor:
         """Coarse masks [N, K, P] from pseudo-depths [N, K, P]; ``visible`` [N, K] of 0/1 keeps only some regions."""
@@ -75,15 +90,3 @@ class Fusion(nn.Module):
         behind = (cut * self.opaque).sum(1, keepdim=True) + MASK_EPSILON
         cut = torch.where(self.opaque.bool(), cut / behind, cut / (1.0 - self.mask_floor))
         return weights + (cut - weights).detach()
-
-    def forward(self, local: LocalOutput, visible: Tensor | None = None) -> FusionOutput:
-        num_images, num_regions, channels, points = local.hidden.shape
-        side = int(points**0.5)
-        mask = self.masks(local.depth, visible)
-        weights = self.fusion_weights(mask).to(local.hidden.dtype)  # [N, K, P]
-        stacked = (local.hidden * weights.unsqueeze(2)).view(num_images, num_regions * channels, points)
-        head = self.feature_head.effective_weight().permute(0, 2, 1).flatten(0, 1)  # [K C, F]
-        feature = torch.matmul(stacked.transpose(1, 2), head)  # [N, P, F]: channels-last by construction
-        feature = feature + torch.matmul(weights.transpose(1, 2), self.feature_head.bias)
-        feature = feature.transpose(1, 2).unflatten(2, (side, side))  # [N, F, s, s]
-        return FusionOutput(feature, mask.unflatten(2, (side, side)))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError
@@ -28,6 +29,9 @@ Noise = str | Sequence[Tensor] | torch.Generator
 
 class Generator(nn.Module):
     """w -> latent code -> K local generators -> fusion -> renderer; :meth:`map` makes w of z.
+
+    w = map(z), (h_k, d_k) = g_k(codes of region k), m = softmax_k(d_k), f = sum_k m~_k f_k(h_k), picture and
+    segmentation = render(f, m) (arXiv 2112.02236, Section 3).
 
     ``generator(latents)`` takes w [N, D] or codes, never z: ``generator(generator.map(z))``. The buffer ``mean_latent``
     [D] is w-bar, the mean of w, which truncation moves towards.
@@ -77,7 +81,7 @@ class Generator(nn.Module):
         require_dense("z", z, self.mean_latent.is_meta)
         if (
             z.ndim != 2
-            or not len(z)
+            or z.shape[0] == 0
             or z.shape[1] != self.config.style_dim
             or not z.is_floating_point()
             or z.dtype.itemsize < 2
@@ -107,7 +111,7 @@ class Generator(nn.Module):
         require_type("latents", latents, Tensor, "a torch.Tensor, such as code.tensor")
         require_dense("latents", latents, self.mean_latent.is_meta)
         fits = latents.is_floating_point() and 2 <= latents.dtype.itemsize <= self.mean_latent.dtype.itemsize
-        if not fits or not latents.shape[:1].numel():
+        if not fits or not latents.ndim or latents.shape[0] == 0:
             raise InputError(
                 f"latents are floating numbers of at least 16 bits, such as {self.mean_latent.dtype}, of at least one "
                 f"image, got {latents.dtype} {list(latents.shape)}."
@@ -123,6 +127,10 @@ class Generator(nn.Module):
             f"latents have shape {list(latents.shape)}; this model takes [N, {config.style_dim}], "
             f"[N, {config.num_rows}, {config.style_dim}] or [N, {config.num_expanded_rows}, {config.style_dim}]."
         )
+
+    def region_codes(self, latents: Tensor) -> Tensor:
+        """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
+        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
 
     def forward(
         self,
@@ -151,17 +159,13 @@ class Generator(nn.Module):
         _require_last_axes("coordinates", coordinates, (num_regions, side, side, 2))
         return self.compose(self.local(self.region_codes(latents), coordinates), noise, visible)
 
-    def region_codes(self, latents: Tensor) -> Tensor:
-        """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        return self.expand(latents).unflatten(1, (self.config.num_regions, self.config.num_local_layers))
-
     def compose(self, local: LocalOutput, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
         """Fuse and render what the local generators put out; arguments as of :meth:`forward`."""
         feature, mask = self.fusion(local, visible)
         maps = self.renderer.noise_maps(noise, like=feature)
         image, segmentation = self.renderer(feature, mask, maps)
-        side = self.config.coarse_size
-        return Rendering(image, segmentation, 2.0 * mask - 1.0, local.depth.unflatten(2, (side, side)))
+        depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
+        return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
 
 
 def _require_last_axes(name: str, value: Any, shape: tuple[int, ...]) -> None:

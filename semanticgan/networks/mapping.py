@@ -1,18 +1,20 @@
 """Mapping network z -> w (Section 3 of arXiv 2112.02236; Karras et al. 2018, arXiv 1812.04948).
 
-Shape legend: N images, D style width.
+Shape legend: N images, D style width, L layers.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from semanticgan.networks.layers import EqualisedLinear
+from semanticgan.networks.layers import EqualisedLinear, pixel_norm
 
 
 class Mapping(nn.Module):
-    """z ~ N(0, I) [N, D] -> w [N, D]: normalise z to unit second moment, then fully connected layers."""
+    """z ~ N(0, I) [N, D] -> w [N, D]: x_0 = z / sqrt(mean(z^2) + eps), x_l = sqrt(2) lrelu(A_l x_(l-1) + b_l), w = x_L.
+
+    (arXiv 1812.04948, Figure 1; the learning rate of A and b is multiplied by 0.01.)
+    """
 
     def __init__(self, style_dim: int, num_layers: int, learning_rate_multiplier: float = 0.01) -> None:
         super().__init__()
@@ -21,7 +23,7 @@ class Mapping(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        w = z * torch.rsqrt(z.square().mean(-1, keepdim=True) + 1e-8)
+        w = pixel_norm(z)
         for layer in self.layers:
             w = layer(w)
         return w

@@ -16,20 +16,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError
+from semanticgan.networks.kernels.resampling import fir_upsample
 from semanticgan.networks.layers import (
     ACTIVATION_GAIN,
-    ScaledConv,
+    ModulatedConv,
     ScaledNoise,
     average_pool_to,
-    fir_upsample,
     leaky_relu,
     run_block,
     widened,
 )
 from semanticgan.wrong_arguments import shown
-
-FASTER = 10.0
-"""Learning rate of the label network's convolutions, times that of the rest."""
 
 
 class RendererOutput(NamedTuple):
@@ -37,81 +34,12 @@ class RendererOutput(NamedTuple):
     segmentation: Tensor  # [N, K, S, S], about [-1, 1]
 
 
-class NoisyConv(nn.Module):
-    """3x3 convolution, scaled noise, bias, activation."""
-
-    def __init__(self, channels_in: int, channels_out: int, upsample: bool = False) -> None:
-        super().__init__()
-        self.conv = ScaledConv(channels_in, channels_out, 3, upsample=upsample)
-        self.noise = ScaledNoise()
-        self.bias = nn.Parameter(torch.zeros(channels_out))
-
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        x = self.conv(x, gain=ACTIVATION_GAIN, bias=self.bias * ACTIVATION_GAIN)
-        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN))
-
-
-class OutputHead(nn.Module):
-    """1x1 convolution to an output, not demodulated."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.conv = ScaledConv(channels_in, channels_out, 1, demodulate=False)
-        self.bias = nn.Parameter(torch.zeros(channels_out))
-
-
-class RendererBlock(nn.Module):
-    """Doubles the side: an upsampling convolution, a convolution, and the two output heads."""
-
-    def __init__(self, channels_in: int, channels_out: int, num_regions: int) -> None:
-        super().__init__()
-        self.upsample = NoisyConv(channels_in, channels_out, upsample=True)
-        self.refine = NoisyConv(channels_out, channels_out)
-        self.to_rgb = OutputHead(channels_out, 3)
-        self.to_segmentation = OutputHead(channels_out, num_regions)
-
-    def forward(self, x: Tensor, noise: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """x [N, C, H, W] -> the map [N, C', 2H, 2W] and its addition to RGB and segmentation, [N, 3 + K, 2H, 2W]."""
-        x = self.refine(self.upsample(x, noise[0]), noise[1])
-        heads = (self.to_rgb, self.to_segmentation)  # read in one convolution
-        weight = torch.cat([head.conv.effective_weight() for head in heads])
-        bias = torch.cat([head.bias for head in heads])
-        return x, F.conv2d(x, weight, bias)
-
-
-class LabelNetwork(nn.Module):
-    """What the output heads' segmentation lacks, from two maps: two 3x3 convolutions and a 1x1.
-
-    The picture's heads and the segmentation's are linear in the same map, but what a pixel shows is no linear function
-    of what draws it. (Ours; the paper has the linear heads alone.) It begins as 0.
-
-    Beside a generator that is trained already it has to catch up, and its convolutions learn ten times as fast: what is
-    stored of their weights is a tenth of the usual (which demodulation makes up for) or weighs ten times as much.
-    """
-
-    def __init__(self, channels_in: int, channels_before: int, width: int, num_regions: int) -> None:
-        super().__init__()
-        self.from_last = ScaledConv(channels_in, width, 3)
-        self.from_before = ScaledConv(channels_before, width, 3)
-        self.mix = ScaledConv(width, width, 3)
-        self.to_segmentation = OutputHead(width, num_regions)
-        self.bias = nn.Parameter(torch.zeros(2, width))
-        with torch.no_grad():
-            for conv in (self.from_last, self.from_before, self.mix):
-                conv.weight.div_(FASTER)
-            self.to_segmentation.conv.weight.zero_()
-            self.to_segmentation.conv.scale.fill_(FASTER)
-
-    def forward(self, last: Tensor, before: Tensor) -> Tensor:
-        """Maps [N, C, S, S] and [N, B, S/2, S/2] -> what is added to the segmentation, [N, K, S, S]."""
-        x = F.interpolate(self.from_before(before, gain=ACTIVATION_GAIN), scale_factor=2, mode="bilinear")
-        x = x + self.from_last(last, gain=ACTIVATION_GAIN, bias=self.bias[0] * ACTIVATION_GAIN)
-        x = leaky_relu(self.mix(leaky_relu(x), gain=ACTIVATION_GAIN, bias=self.bias[1] * ACTIVATION_GAIN))
-        return self.to_segmentation.conv(x, bias=self.to_segmentation.bias)
-
-
 class Renderer(nn.Module):
-    """f -> RGB and segmentation.
+    """f -> RGB and segmentation (the render net of Section 3 of arXiv 2112.02236).
+
+    x_0 = f pooled to the first side, x_i = block_i(x_(i-1)); where x_(i-1) has the side s, f is concatenated to it.
+    Outputs o_i = up(o_(i-1)) + heads_i(x_i), the skip generator of arXiv 1912.04958, Figure 7; 2m - 1 is added to the
+    segmentation where it has the side s (residual refinement).
 
     Args:
         feature_channels: F.
@@ -211,3 +139,83 @@ class Renderer(nn.Module):
         """2m - 1 on the segmentation channels and nothing on RGB, [N, 3 + K, s, s]."""
         residual = F.pad(2.0 * mask - 1.0, (0, 0, 0, 0, 3, 0))
         return residual.contiguous(memory_format=torch.channels_last)
+
+
+class RendererBlock(nn.Module):
+    """Doubles the side: x' = conv(up_conv(x)), then the additions to both outputs, linear in x'.
+
+    (arXiv 1912.04958, Figure 2c and Figure 7.)
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, num_regions: int) -> None:
+        super().__init__()
+        self.upsample = NoisyConv(channels_in, channels_out, upsample=True)
+        self.refine = NoisyConv(channels_out, channels_out)
+        self.to_rgb = OutputHead(channels_out, 3)
+        self.to_segmentation = OutputHead(channels_out, num_regions)
+
+    def forward(self, x: Tensor, noise: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """x [N, C, H, W] -> the map [N, C', 2H, 2W] and its addition to RGB and segmentation, [N, 3 + K, 2H, 2W]."""
+        x = self.refine(self.upsample(x, noise[0]), noise[1])
+        heads = (self.to_rgb, self.to_segmentation)  # read in one convolution
+        weight = torch.cat([head.conv.effective_weight() for head in heads])
+        bias = torch.cat([head.bias for head in heads])
+        return x, F.conv2d(x, weight, bias)
+
+
+class NoisyConv(nn.Module):
+    """y = sqrt(2) lrelu(w'' * x + b + u n): 3x3 convolution, bias, noise (arXiv 1912.04958, Section 2.2)."""
+
+    def __init__(self, channels_in: int, channels_out: int, upsample: bool = False) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(channels_in, channels_out, 3, upsample=upsample)
+        self.noise = ScaledNoise()
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        x = self.conv(x, gain=ACTIVATION_GAIN, bias=self.bias * ACTIVATION_GAIN)
+        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN))
+
+
+class OutputHead(nn.Module):
+    """y = w' x + b: a 1x1 convolution to an output, not demodulated (arXiv 1912.04958, Figure 7)."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(channels_in, channels_out, 1, demodulate=False)
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+
+FASTER = 10.0
+"""Learning rate of the label network's convolutions, times that of the rest."""
+
+
+class LabelNetwork(nn.Module):
+    """What the output heads' segmentation lacks, from two maps: two 3x3 convolutions and a 1x1.
+
+    The picture's heads and the segmentation's are linear in the same map, but what a pixel shows is no linear function
+    of what draws it. (Ours; the paper has the linear heads alone.) It begins as 0.
+
+    Beside a generator that is trained already it has to catch up, and its convolutions learn ten times as fast: what is
+    stored of their weights is a tenth of the usual (which demodulation makes up for) or weighs ten times as much.
+    """
+
+    def __init__(self, channels_in: int, channels_before: int, width: int, num_regions: int) -> None:
+        super().__init__()
+        self.from_last = ModulatedConv(channels_in, width, 3)
+        self.from_before = ModulatedConv(channels_before, width, 3)
+        self.mix = ModulatedConv(width, width, 3)
+        self.to_segmentation = OutputHead(width, num_regions)
+        self.bias = nn.Parameter(torch.zeros(2, width))
+        with torch.no_grad():
+            for conv in (self.from_last, self.from_before, self.mix):
+                conv.weight.div_(FASTER)
+            self.to_segmentation.conv.weight.zero_()
+            self.to_segmentation.conv.scale.fill_(FASTER)
+
+    def forward(self, last: Tensor, before: Tensor) -> Tensor:
+        """Maps [N, C, S, S] and [N, B, S/2, S/2] -> what is added to the segmentation, [N, K, S, S]."""
+        x = F.interpolate(self.from_before(before, gain=ACTIVATION_GAIN), scale_factor=2, mode="bilinear")
+        x = x + self.from_last(last, gain=ACTIVATION_GAIN, bias=self.bias[0] * ACTIVATION_GAIN)
+        x = leaky_relu(self.mix(leaky_relu(x), gain=ACTIVATION_GAIN, bias=self.bias[1] * ACTIVATION_GAIN))
+        return self.to_segmentation.conv(x, bias=self.to_segmentation.bias)

@@ -29,7 +29,7 @@ from semanticgan.model import Model
 from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
-from semanticgan.networks.layers import fir_upsample
+from semanticgan.networks.kernels.resampling import fir_upsample
 from semanticgan.networks.renderer import RendererBlock
 
 C = TypeVar("C")

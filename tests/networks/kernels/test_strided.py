@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from semanticgan.networks.config import DiscriminatorConfig
 from semanticgan.networks.discriminator import Discriminator
-from semanticgan.networks.strided import conv_stride_2, conv_transpose_stride_2, faster_by_taps
+from semanticgan.networks.kernels.strided import conv_stride_2, conv_transpose_stride_2, faster_by_taps
 from semanticgan.training.objectives.r1 import r1_penalty
 
 SIDE = 5
@@ -52,7 +52,7 @@ def test_where_it_is_used() -> None:
 
 def test_no_gradient_of_weights_that_nobody_asked_for(monkeypatch) -> None:
     """R1's first derivative is that of the picture alone."""
-    from semanticgan.networks import strided
+    from semanticgan.networks.kernels import strided
 
     calls = []
     usual = strided._weight_gradient_1x1

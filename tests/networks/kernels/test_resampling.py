@@ -1,0 +1,76 @@
+"""Filters with a resampling step, as one convolution and step by step: values and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semanticgan.networks.kernels.resampling import conv_then_mean, fir_filter, fir_upsample, repeat_then_conv
+from semanticgan.networks.kernels.transposed import conv_transpose_by_parity, parity_kernels
+from semanticgan.networks.layers import BLUR_TAPS
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def plain_repeat(x: Tensor, weight: Tensor) -> Tensor:
+    return F.conv2d(x.repeat_interleave(2, 2).repeat_interleave(2, 3), weight, padding=1)
+
+
+def plain_mean(x: Tensor, weight: Tensor) -> Tensor:
+    return F.avg_pool2d(F.conv2d(x, weight, padding=1), 2)
+
+
+def by_parity(x: Tensor, weight: Tensor) -> Tensor:
+    return conv_transpose_by_parity(x, parity_kernels(weight.transpose(0, 1)))
+
+
+def plain_transposed(x: Tensor, weight: Tensor) -> Tensor:
+    return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+
+
+@pytest.mark.parametrize(
+    ("fast", "plain"),
+    [(repeat_then_conv, plain_repeat), (conv_then_mean, plain_mean), (by_parity, plain_transposed)],
+)
+def test_convolutions(fast: Callable[..., Tensor], plain: Callable[..., Tensor]) -> None:
+    inputs = [drawn(2, 3, 6, 8).requires_grad_(), drawn(4, 3, 3, 3, seed=1).requires_grad_()]
+    torch.testing.assert_close(fast(*inputs), plain(*inputs), rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(conv(*inputs).sin().sum(), inputs) for conv in (fast, plain)]
+    for own, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-11, atol=1e-11)
+
+
+def plain_blur(x: Tensor, taps: tuple[float, ...], padding: int) -> Tensor:
+    """Rows, then columns."""
+    x = F.pad(x, (padding,) * 4)
+    height, width = (side - len(taps) + 1 for side in x.shape[2:])
+    x = sum(tap / sum(taps) * x[:, :, u : u + height] for u, tap in enumerate(taps))
+    return sum(tap / sum(taps) * x[:, :, :, v : v + width] for v, tap in enumerate(taps))
+
+
+@pytest.mark.parametrize("learning", [False, True])
+@pytest.mark.parametrize(("taps", "padding"), [((1.0, 3.0, 3.0, 1.0), 2), (BLUR_TAPS, 1)])
+def test_blur(taps: tuple[float, ...], padding: int, learning: bool) -> None:
+    x, bias = drawn(2, 3, 6, 6), drawn(3, seed=1)
+    expected = 4 * plain_blur(x, taps, padding)
+    with torch.set_grad_enabled(learning):
+        for found, wanted in (
+            (fir_filter(x, padding, gain=4.0, taps=taps), expected),
+            (fir_filter(x, padding, gain=4.0, bias=bias, taps=taps), expected + bias[:, None, None]),
+            (fir_filter(x, padding, stride=2, gain=4.0, taps=taps), expected[:, :, ::2, ::2]),
+        ):
+            torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_fir_upsample() -> None:
+    x = drawn(2, 3, 4, 4)
+    spread = x.new_zeros(2, 3, 7, 7)
+    spread[:, :, ::2, ::2] = x
+    expected = 4 * plain_blur(spread, (1.0, 3.0, 3.0, 1.0), 2)
+    torch.testing.assert_close(fir_upsample(x), expected, rtol=1e-12, atol=1e-12)
