@@ -42,12 +42,8 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_page_has_a_file_and_a_command_for_each() -> None:
     assert set(FILES) == {"portraits-32.yaml", "total_variation.py", "brightness.py", "squares.py"}
-    assert [command.split()[1].partition(".")[0] for command in COMMANDS] == [
-        "-m",
-        "total_variation",
-        "brightness",
-        "squares",
-    ]
+    given = [command.partition("--with ")[2].partition(".py")[0] for command in COMMANDS]
+    assert given == ["", "total_variation", "brightness", "squares"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -91,3 +87,18 @@ def test_names_that_are_taken_or_unknown_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"'unheard', which is not registered"):
         train(load_config(folder / "portraits-32.yaml", [f"run_dir={folder / 'run'}", "loss.added.unheard=1"]))
     assert not (folder / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--with", "nowhere.py", "train"], "nowhere.py"),
+        (["--with", "portraits-32.yaml", "train"], "takes a Python file whose name is an identifier"),
+        (["--with", "os.py", "train"], "there is a module 'os' already"),
+        (["--with", "brightness.py"], "takes a Python file and a verb"),
+    ],
+)
+def test_files_that_cannot_be_run_are_refused(folder: Path, words: list[str], said: str) -> None:
+    (folder / "os.py").write_text("")
+    done = run(f"python -m semanticgan {shlex.join(words)}", folder)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr

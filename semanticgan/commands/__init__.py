@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+from semanticgan.commands.additions import run_file
 from semanticgan.commands.memory import keep_freed_memory, out_of_memory_as_a_line
 from semanticgan.commands.stopping import signals_as_interrupts
 from semanticgan.commands.words import require_usable
@@ -134,6 +135,11 @@ def _run(words: list[str], program: str | None) -> int:
 
         say(f"semanticgan {__version__}\n")
         return 0
+    while words[0] == "--with":
+        if len(words) < 3:
+            raise InputError("--with takes a Python file and a verb: semanticgan --with my_loss.py train ...")
+        run_file(words[1])
+        del words[:2]
     verb = words[0].replace("_", "-")
     if verb not in VERBS:
         raise unknown_name("verb", words[0], VERBS)
@@ -184,7 +190,9 @@ def _overview() -> str:
     lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
     return "\n".join(
         [
-            "usage: semanticgan VERB [options]",
+            "usage: semanticgan [--with FILE.py ...] VERB [options]",
+            "",
+            "--with runs a Python file first, which registers a loss, metric, data format or method of your own.",
             "",
             *lines,
             "",

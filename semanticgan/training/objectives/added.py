@@ -56,6 +56,16 @@ def register(name: str, loss: GeneratorLoss) -> None:
     _LOSSES[name] = loss
 
 
+def loss(name: str) -> Callable[[GeneratorLoss], GeneratorLoss]:
+    """Register the function below as a loss. Args and errors as of :func:`register`."""
+
+    def registered(function: GeneratorLoss) -> GeneratorLoss:
+        register(name, function)
+        return function
+
+    return registered
+
+
 def require_registered(names: Iterable[str]) -> None:
     """Raises: InputError: ``loss.added`` names a loss that is not registered."""
     for name in names:
