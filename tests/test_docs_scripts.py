@@ -1,0 +1,18 @@
+"""The scripts that make pages and pictures of docs/ start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.parametrize("script", ["make_pictures.py", "plot_metrics.py"])
+def test_starts(script: str) -> None:
+    done = subprocess.run([sys.executable, DOCS / script, "--help"], capture_output=True, text=True, cwd=DOCS.parent)
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
