@@ -67,7 +67,7 @@ class Processes:
         """The mean over all processes, through which gradients flow."""
         if self.count == 1:
             return tensor
-        mean: Tensor = _SharedMean.apply(tensor, self.count)
+        mean: Tensor = _SharedMean.apply(tensor, self.count)  # type: ignore[no-untyped-call]
         return mean
 
     def average(self, gradients: Sequence[Tensor | None]) -> None:
@@ -235,7 +235,7 @@ def joined(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Pro
         dist.destroy_process_group()
 
 
-def _who_is_lost(store: dist.Store, rank: int, count: int, patience: timedelta) -> str:
+def _who_is_lost(store: Any, rank: int, count: int, patience: timedelta) -> str:
     """What to say after the group broke: which processes do not answer a roll call.
 
     The launcher ends the others, too; until the call is over its SIGTERM waits.

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from semanticgan.data.containers import DamagedFileError, Parts, take_apart
 from semanticgan.data.orientation import Header, Turning, turned, turning_of_map
@@ -182,7 +182,7 @@ def _faults_named(content: bytes, name: str) -> Iterator[None]:
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
         reason = (
             "no JPEG, PNG, WebP or similar"
-            if isinstance(error, Image.UnidentifiedImageError)
+            if isinstance(error, UnidentifiedImageError)
             else str(error) or type(error).__name__
         )
         if isinstance(error, DamagedFileError):

@@ -102,7 +102,8 @@ class ResidualBlock(nn.Module):
         self.skip = EqualisedConv(channels_in, channels_out, 1, resampling="fir_halve", bias=False, activated=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.conv2(self.conv1(x)) + self.skip(x)) * math.sqrt(0.5)
+        sum_of_both: Tensor = self.conv2(self.conv1(x)) + self.skip(x)
+        return sum_of_both * math.sqrt(0.5)
 
 
 def minibatch_deviation(x: Tensor, max_group: int = 4) -> Tensor:

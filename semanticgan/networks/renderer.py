@@ -218,4 +218,5 @@ class LabelNetwork(nn.Module):
         x = F.interpolate(self.from_before(before, gain=ACTIVATION_GAIN), scale_factor=2, mode="bilinear")
         x = x + self.from_last(last, gain=ACTIVATION_GAIN, bias=self.bias[0] * ACTIVATION_GAIN)
         x = leaky_relu(self.mix(leaky_relu(x), gain=ACTIVATION_GAIN, bias=self.bias[1] * ACTIVATION_GAIN))
-        return self.to_segmentation.conv(x, bias=self.to_segmentation.bias)
+        correction: Tensor = self.to_segmentation.conv(x, bias=self.to_segmentation.bias)
+        return correction

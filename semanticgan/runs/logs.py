@@ -22,12 +22,12 @@ from typing import Any, Protocol
 from semanticgan import extras
 from semanticgan.errors import DataWarning, UnwritableError, unknown_name
 from semanticgan.files import is_failed_write, written_aside
+from semanticgan.places import open_plain
 from semanticgan.runs.contents import (
     STATS_FILE,
     TENSORBOARD_FOLDER,
     WANDB_ID_FILE,
     is_plain_file,
-    open_plain,
     read_lines,
     read_text,
 )

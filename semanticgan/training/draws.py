@@ -66,7 +66,7 @@ class Draws:
         mixed, choices = self._mixing(mixing, config.num_regions)
         if not mixed:
             z = z[:, :1]
-        codes = generator.map(z.flatten(0, 1)).unflatten(0, z.shape[:2])  # [N, 1 or 2, D]
+        codes: Tensor = generator.map(z.flatten(0, 1)).unflatten(0, z.shape[:2])  # [N, 1 or 2, D]
         rows = codes[:, 0].unsqueeze(1).expand(-1, config.num_rows, -1)
         if not mixed:
             return rows

@@ -9,7 +9,8 @@ from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_free
 from semanticgan.places import require_outside
 from semanticgan.runs.contents import CONFIG_FILE, LOCK_FILE, require_plain
-from semanticgan.training.config import CommonConfig, flat, load_config
+from semanticgan.training.config import flat, load_config
+from semanticgan.training.sections import CommonConfig
 
 # A run may be continued with other values of these; every other key must be what it was.
 _FREE_ON_RESUME = (

@@ -18,7 +18,8 @@ import semanticgan
 from semanticgan.data import CachedPairs, PairDataset
 from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
-from semanticgan.training.config import CommonConfig, flat
+from semanticgan.training.config import flat
+from semanticgan.training.sections import CommonConfig
 
 if TYPE_CHECKING:
     from semanticgan.training.trainer import Trainer

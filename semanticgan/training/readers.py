@@ -77,7 +77,8 @@ class StartReader:
     def logits(self, image: Tensor, draws: Draws) -> Tensor:
         latents = draws.latents(self.generator, self._mixing)
         drawn = self.generator(latents, noise=draws.noise(self.generator.renderer.noise_sides))
-        return (drawn.segmentation.float() / 2 + 0.5).clamp_min(_FAINTEST).log()
+        segmentation: Tensor = drawn.segmentation
+        return (segmentation.float() / 2 + 0.5).clamp_min(_FAINTEST).log()
 
     def state(self) -> dict[str, Any]:
         return self.generator.state_dict()

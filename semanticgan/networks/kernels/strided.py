@@ -50,13 +50,13 @@ def faster_by_taps(x: Tensor, weight: Tensor) -> bool:
 
 def conv_stride_2(x: Tensor, weight: Tensor) -> Tensor:
     """``F.conv2d(x, weight, stride=2)``: [N, C, 2h + 1, 2h + 1] and [E, C, 3, 3] -> [N, E, h, h]."""
-    result: Tensor = _Conv.apply(x, weight)
+    result: Tensor = _Conv.apply(x, weight)  # type: ignore[no-untyped-call]
     return result
 
 
 def conv_transpose_stride_2(x: Tensor, weight: Tensor) -> Tensor:
     """``F.conv_transpose2d(x, weight, stride=2)``: [N, E, h, h] and [E, C, 3, 3] -> [N, C, 2h + 1, 2h + 1]."""
-    result: Tensor = _ConvTranspose.apply(x, weight)
+    result: Tensor = _ConvTranspose.apply(x, weight)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -70,8 +70,8 @@ class _Conv(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
         large, weight = ctx.saved_tensors
         return (
-            _ConvTranspose.apply(gradient, weight) if ctx.needs_input_grad[0] else None,
-            _Correlation.apply(large, gradient) if ctx.needs_input_grad[1] and _weights_wanted.get() else None,
+            _ConvTranspose.apply(gradient, weight) if ctx.needs_input_grad[0] else None,  # type: ignore[no-untyped-call]
+            _Correlation.apply(large, gradient) if ctx.needs_input_grad[1] and _weights_wanted.get() else None,  # type: ignore[no-untyped-call]
         )
 
 
@@ -89,8 +89,8 @@ class _ConvTranspose(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
         small, weight = ctx.saved_tensors
         return (
-            _Conv.apply(gradient, weight) if ctx.needs_input_grad[0] else None,
-            _Correlation.apply(gradient, small) if ctx.needs_input_grad[1] and _weights_wanted.get() else None,
+            _Conv.apply(gradient, weight) if ctx.needs_input_grad[0] else None,  # type: ignore[no-untyped-call]
+            _Correlation.apply(gradient, small) if ctx.needs_input_grad[1] and _weights_wanted.get() else None,  # type: ignore[no-untyped-call]
         )
 
 
@@ -115,8 +115,8 @@ class _Correlation(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
         large, small = ctx.saved_tensors
         return (
-            _ConvTranspose.apply(small, gradient) if ctx.needs_input_grad[0] else None,
-            _Conv.apply(large, gradient) if ctx.needs_input_grad[1] else None,
+            _ConvTranspose.apply(small, gradient) if ctx.needs_input_grad[0] else None,  # type: ignore[no-untyped-call]
+            _Conv.apply(large, gradient) if ctx.needs_input_grad[1] else None,  # type: ignore[no-untyped-call]
         )
 
 

@@ -164,7 +164,8 @@ class SemanticStyleGAN(Method):
         """Pictures of fresh codes; of ``visible`` [N, K] regions alone, if given."""
         latents = draws.latents(self.generator, self.config.loss.style_mixing)
         noise = draws.noise(self.generator.renderer.noise_sides)
-        return self._render_compiled(latents, noise=noise, visible=visible)
+        rendering: Rendering = self._render_compiled(latents, noise=noise, visible=visible)
+        return rendering
 
     def augmented(self, image: Tensor, segmentation: Tensor, draws: Draws, real: bool) -> Pair:
         """What the discriminator is shown of pictures: both, or the pictures alone, augmented if that is wanted."""

@@ -102,7 +102,8 @@ class AttributeRates:
         mean = found.mean(0).to(generated.dtype)
         generated = generated + (mean - mean.detach())
         there, absent = real * (real / generated).log(), (1.0 - real) * ((1.0 - real) / (1.0 - generated)).log()
-        return (there + absent).sum().to(found.dtype)
+        divergence: Tensor = (there + absent).sum()
+        return divergence.to(found.dtype)
 
     @torch.no_grad()
     def update(self, reduce: Callable[[Tensor], Tensor]) -> None:
