@@ -103,7 +103,7 @@ def load_state(folder: Path) -> dict[str, Any]:
         state = torch.load(folder / TRAINING_FILE, map_location="cpu", weights_only=True)
         if not isinstance(state, dict):
             raise TypeError("no dictionary")
-        return state if "networks" in state else _upgraded(state)
+        return _upgraded(state) if "generator_optimiser" in state else state
 
 
 def _upgraded(old: dict[str, Any]) -> dict[str, Any]:

@@ -173,8 +173,8 @@ def rewrite(run_dir: Path, change: Callable[[Any], Any], name: str = STEP) -> No
     [
         lambda state: [1, 2],
         lambda state: {},
-        lambda state: {**state, "generator": {}},
-        lambda state: {**state, "generator": 3},
+        lambda state: {**state, "networks": {**state["networks"], "generator": {}}},
+        lambda state: {**state, "networks": {**state["networks"], "generator": 3}},
         lambda state: {**state, "steps_done": "many"},
         lambda state: {**state, "steps_done": -5},
         lambda state: {**state, "recent": {"loss": "x"}},
