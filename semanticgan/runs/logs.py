@@ -127,15 +127,22 @@ def chosen_sinks(names: Sequence[str] | None) -> Sequence[str]:
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
+    """Keep the lines up to a step. A last line that a kill cut off is dropped; other damaged lines are, with a warning."""
     if not path.exists():
         return
+    num_damaged = 0
     with written_aside(path, overwrite=True) as aside, open(aside, "w", encoding="utf-8", newline="\n") as kept:
         for line in read_lines(path):
             try:
                 if json.loads(line)["step"] <= step and line.endswith("\n"):
                     kept.write(line)
-            except (ValueError, KeyError, TypeError, RecursionError):  # a line cut off by a kill, or no line of ours
-                break
+            except (ValueError, KeyError, TypeError, RecursionError):
+                num_damaged += line.endswith("\n")
+    if num_damaged:
+        complaint = (
+            f"{num_damaged} lines of {str(path)!r} cannot be read and are left out: the curves have a gap there."
+        )
+        warnings.warn(complaint, DataWarning, stacklevel=2)
 
 
 @contextlib.contextmanager

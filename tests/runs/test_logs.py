@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from semanticgan.errors import InputError, UnwritableError
+from semanticgan.errors import DataWarning, InputError, UnwritableError
 from semanticgan.runs.logs import SINKS, RunLog, chosen_sinks
 
 
@@ -160,3 +161,21 @@ except UnwritableError as error:
     )
     assert "could not be written" in done.stdout and done.stdout.count("\n") == 1, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
+
+
+def test_damaged_lines_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "stats.jsonl"
+    whole = [json.dumps({"step": step, "images": 8 * step}) + "\n" for step in (1, 2, 3, 4)]
+    path.write_bytes(whole[0].encode() + b"\x00\xff[\n" + b"7\n" + "".join(whole[1:]).encode() + b'{"step": 5')
+    with pytest.warns(DataWarning, match="2 lines of .*stats.jsonl' cannot be read and are left out"):
+        RunLog(tmp_path, 3, 24, []).close()
+    assert path.read_text() == "".join(whole[:3])
+
+
+def test_a_line_cut_off_by_a_kill_is_dropped_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "stats.jsonl"
+    path.write_text('{"step": 1, "images": 8}\n{"step": 2, "ima')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RunLog(tmp_path, 2, 16, []).close()
+    assert path.read_text() == '{"step": 1, "images": 8}\n'
