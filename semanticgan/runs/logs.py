@@ -127,7 +127,7 @@ def chosen_sinks(names: Sequence[str] | None) -> Sequence[str]:
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
-    """Keep the lines up to a step. A last line that a kill cut off is dropped; other damaged lines are, with a warning."""
+    """Keep the lines up to a step. A last line that a kill cut off is dropped, other damaged lines with a warning."""
     if not path.exists():
         return
     num_damaged = 0

@@ -52,12 +52,19 @@ def test_resumes_across_growth_and_another_batch(
     assert (tmp_path / "run" / "stats.jsonl").read_bytes() == (whole / "stats.jsonl").read_bytes()
 
 
-def test_two_processes_train_as_one(whole: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    for images in (IMAGES // 2, IMAGES):
-        arguments = ["-m", "tests.training.test_toy_method", str(tmp_path / "run"), str(images)]
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-        subprocess.run([*command, *arguments], check=True, env=environment, capture_output=True)
+def train_in_two(run_dir: Path, images: int) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    command = [*launcher, "-m", "tests.training.test_toy_method", str(run_dir), str(images)]
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+
+
+def test_two_processes_train_as_one_and_resume_bit_for_bit(whole: Path, tmp_path: Path) -> None:
+    """Stopped after 7 steps, before growth, and after 26, with the larger batch."""
+    train_in_two(tmp_path / "whole", IMAGES)
+    for images in (7 * 8, 192 + 2 * 16, IMAGES):
+        train_in_two(tmp_path / "run", images)
+    assert_same(ended(tmp_path / "run"), ended(tmp_path / "whole"))
     found, expected = ended(tmp_path / "run"), ended(whole)
     assert found["steps_done"] == expected["steps_done"] == 24 + 8
     for name, network in expected["networks"].items():
