@@ -129,8 +129,10 @@ class Renderer(nn.Module):
                 if self.residual_segmentation and x.shape[-1] == self.coarse_size:
                     outputs = outputs + self._residual(mask)
             if self.label_network is not None and x.shape[-1] == self.label_size:
-                labels = run_block(self.label_network, x, before, recompute=self.recompute)
-                outputs = torch.cat([outputs[:, :3], outputs[:, 3:] + widened(labels)], dim=1)
+                labels = widened(run_block(self.label_network, x, before, recompute=self.recompute))
+                if x.shape[-1] == self.size:
+                    return RendererOutput(outputs[:, :3], outputs[:, 3:] + labels)
+                outputs = outputs + F.pad(labels, (0, 0, 0, 0, 3, 0))
         assert outputs is not None
         return RendererOutput(outputs[:, :3], outputs[:, 3:])
 
