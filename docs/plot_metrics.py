@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,12 +18,10 @@ from torch import Tensor
 
 from semanticgan.data import open_dataset
 from semanticgan.files import written_aside
+from semanticgan.metrics.degradation import blurred, noisy, with_shuffled_regions
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.statistics import Statistics, extract_features
 from semanticgan.perception.extractors import open_extractor
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.metrics.degradation import blurred, noisy, with_shuffled_regions
 
 Worse = Callable[[Tensor, Tensor, float], Tensor]
 KINDS: dict[str, tuple[Worse, tuple[float, ...], str]] = {

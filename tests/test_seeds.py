@@ -14,6 +14,7 @@ import semanticgan as sg
 from semanticgan.commands import arguments
 from semanticgan.data import batch_flips, batch_indices, open_dataset
 from semanticgan.errors import InputError
+from semanticgan.metrics.degradation import noisy, with_shuffled_regions
 from semanticgan.metrics.diversity import _variations
 from semanticgan.metrics.path_length import _draw
 from semanticgan.model import Model
@@ -34,7 +35,6 @@ from semanticgan.seeds import (
 from semanticgan.training.config import load_config
 from semanticgan.training.draws import Draws
 from semanticgan.training.sheets import sheet_latents
-from tests.metrics.degradation import noisy, with_shuffled_regions
 
 # Seeds that differ in their high words alone, or that a generator of 32 bits or a list of words takes for another.
 SEEDS = (0, 1, 5, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**33, 5 * 2**32, 5 * 2**32 + 1, 2**62, MAX_SEED - 1, MAX_SEED)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError
+from semanticgan.metrics.degradation import blurred, noisy, with_shuffled_regions
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.statistics import extract_features
 from semanticgan.perception.extractors import RandomExtractor
-from tests.metrics.degradation import blurred, noisy, with_shuffled_regions
 
 NUM = 96
 
