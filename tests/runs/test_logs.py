@@ -167,7 +167,7 @@ def test_damaged_lines_are_left_out_with_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "stats.jsonl"
     whole = [json.dumps({"step": step, "images": 8 * step}) + "\n" for step in (1, 2, 3, 4)]
     path.write_bytes(whole[0].encode() + b"\x00\xff[\n" + b"7\n" + "".join(whole[1:]).encode() + b'{"step": 5')
-    with pytest.warns(DataWarning, match="2 lines of .*stats.jsonl' cannot be read and are left out"):
+    with pytest.warns(DataWarning, match="2 damaged lines of .*stats.jsonl' left out"):
         RunLog(tmp_path, 3, 24, []).close()
     assert path.read_text() == "".join(whole[:3])
 
