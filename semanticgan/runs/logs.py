@@ -139,7 +139,8 @@ def _drop_lines_after(path: Path, step: int) -> None:
             except (ValueError, KeyError, TypeError, RecursionError):
                 num_damaged += line.endswith("\n")
     if num_damaged:
-        complaint = f"{num_damaged} damaged line{'s' * (num_damaged > 1)} of {str(path)!r} left out: the curves have a gap there."
+        lines = "damaged line" if num_damaged == 1 else "damaged lines"
+        complaint = f"{num_damaged} {lines} of {str(path)!r} left out: the curves have a gap there."
         warnings.warn(complaint, DataWarning, stacklevel=2)
 
 
