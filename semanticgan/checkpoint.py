@@ -31,9 +31,13 @@ from torch import Tensor, nn
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.formats.strict_json import parse_object
 from semanticgan.formats.tensorfile import TensorFile
-from semanticgan.formats.weights import open_weights, require_digests, require_finite, require_intact
-from semanticgan.formats.weights import read_weights as read_weights
-from semanticgan.formats.weights import write_weights as write_weights
+from semanticgan.formats.weights import (
+    open_weights,
+    require_digests,
+    require_finite,
+    require_intact,
+    write_weights,
+)
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator

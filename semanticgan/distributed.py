@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -220,10 +219,6 @@ def joined(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Pro
     store, rank, count = next(rendezvous("env://"))
     dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=patience)
     try:
-        # Weights of convolutions lie channels-last, the buckets in order; copying between them costs little.
-        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-        # torch 2.13's new name for the argument is unknown to 2.6.
-        warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
         words = dist.new_group(backend="gloo", timeout=patience) if backend == "nccl" else None
         yield Processes(rank, count, words)
     except BaseException as error:

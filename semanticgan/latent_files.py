@@ -13,7 +13,8 @@ from torch import Tensor
 from semanticgan.errors import InputError
 from semanticgan.files import require_file, user_path, written_aside
 from semanticgan.formats.arrayfile import read_npy
-from semanticgan.formats.tensorfile import open_tensors, parse_json, save_tensors
+from semanticgan.formats.strict_json import parse_json
+from semanticgan.formats.tensorfile import open_tensors, save_tensors
 from semanticgan.regions import RegionScheme
 from semanticgan.rows import Rows
 from semanticgan.wrong_arguments import require_type

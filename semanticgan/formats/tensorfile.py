@@ -18,8 +18,6 @@ import torch
 from torch import Tensor
 
 from semanticgan.errors import WeightsError
-from semanticgan.formats.strict_json import parse_json as parse_json
-from semanticgan.formats.strict_json import parse_object as parse_object
 
 LARGEST_HEADER = 4_000_000
 """Bytes of names, shapes and metadata that are read; the bundled models have 40,000."""

@@ -25,9 +25,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import nn
 
-from semanticgan.checkpoint import build, read_weights, write_weights
+from semanticgan.checkpoint import build
 from semanticgan.errors import WeightsError
-from semanticgan.formats.tensorfile import parse_object
+from semanticgan.formats.strict_json import parse_object
+from semanticgan.formats.weights import read_weights, write_weights
 from semanticgan.registry import reader
 
 Network = TypeVar("Network", bound=nn.Module)
