@@ -17,6 +17,7 @@ data_licence        terms of the training data
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,7 @@ class ModelMetadata:
         licence: terms of the weights.
         data_licence: terms of the training data.
         precision: "float32" or "float16", as stored.
+        digest: 16 hexadecimal digits over the generator's tensors as stored; "" for a model that is not of a file.
     """
 
     description: str
@@ -74,6 +76,7 @@ class ModelMetadata:
     licence: str
     data_licence: str
     precision: str
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -284,9 +287,16 @@ def _parse(file: TensorFile) -> ModelMetadata:
             licence=raw["licence"],
             data_licence=raw["data_licence"],
             precision=raw["precision"],
+            digest=_digest(parse_object(raw["sha256"], numbers_only=False)),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"metadata of {file.what} cannot be used: {error}") from error
+
+
+def _digest(sha256: Mapping[str, Any]) -> str:
+    """Of the generator's tensors: SHA-256 over their names and digests."""
+    own = sorted((name, str(digest)) for name, digest in sha256.items() if not name.startswith(DISCRIMINATOR_PREFIX))
+    return hashlib.sha256(json.dumps(own).encode()).hexdigest()[:16]
 
 
 def _require_shapes(file: TensorFile, metadata: ModelMetadata) -> None:
