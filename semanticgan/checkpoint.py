@@ -9,6 +9,7 @@ config              JSON of the GeneratorConfig
 regions             JSON of the RegionScheme
 discriminator       JSON of the DiscriminatorConfig; absent without one
 training            JSON of whatever the training says of itself: images seen, hours, scores
+alignment           JSON of the FacePoints; absent where nobody measured them
 licence             terms of the weights
 data_licence        terms of the training data
 ==================  ==================================================================================
@@ -19,6 +20,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,6 +55,31 @@ _REQUIRED = ("config", "regions", "training", "licence", "data_licence", "descri
 
 
 @dataclass(frozen=True)
+class FacePoints:
+    """Where faces lie in the pictures of a model.
+
+    Attributes:
+        points: five (x, y) as shares of the side: eye at the left, eye at the right, nose tip, mouth corner at the
+            left, at the right.
+        found: how they were found, one line.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    found: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"points": [list(point) for point in self.points], "found": self.found}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> FacePoints:
+        """Raises: ValueError, TypeError, KeyError: not five finite points, or no text."""
+        points = tuple((float(x), float(y)) for x, y in fields["points"])
+        if len(points) != 5 or not all(math.isfinite(value) for point in points for value in point):
+            raise ValueError("alignment has not five finite points")
+        return cls(points, str(fields["found"]))
+
+
+@dataclass(frozen=True)
 class ModelMetadata:
     """What a file of weights says of itself.
 
@@ -66,6 +93,7 @@ class ModelMetadata:
         data_licence: terms of the training data.
         precision: "float32" or "float16", as stored.
         digest: 16 hexadecimal digits over the generator's tensors as stored; "" for a model that is not of a file.
+        alignment: where faces lie in its pictures; None where the file does not say.
     """
 
     description: str
@@ -77,6 +105,7 @@ class ModelMetadata:
     data_licence: str
     precision: str
     digest: str = ""
+    alignment: FacePoints | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +137,7 @@ def save_model(
     discriminator: Discriminator | None = None,
     precision: str = "float32",
     overwrite: bool = False,
+    alignment: FacePoints | None = None,
 ) -> None:
     """Write a model. The generator's ``mean_latent`` is stored as it is: estimate it before.
 
@@ -122,6 +152,7 @@ def save_model(
         discriminator: kept for adaptation and metrics.
         precision: "float32", or "float16", half the size, with every weight rounded to 11 bits.
         overwrite: replace an existing file.
+        alignment: where faces lie in its pictures, if that is known.
 
     Raises:
         InputError: regions that do not fit, weights that are not finite, a suffix other than ``.safetensors``, an
@@ -137,6 +168,8 @@ def save_model(
         "licence": licence,
         "data_licence": data_licence,
     }
+    if alignment is not None:
+        texts["alignment"] = json.dumps(alignment.to_dict())
     if discriminator is not None:
         state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
         texts["discriminator"] = json.dumps(discriminator.config.to_dict())
@@ -278,6 +311,7 @@ def _parse(file: TensorFile) -> ModelMetadata:
         discriminator = None
         if "discriminator" in raw:
             discriminator = DiscriminatorConfig.from_dict(parse_object(raw["discriminator"]))
+        alignment = FacePoints.from_dict(parse_object(raw["alignment"], False)) if "alignment" in raw else None
         return ModelMetadata(
             description=raw["description"],
             config=config,
@@ -288,6 +322,7 @@ def _parse(file: TensorFile) -> ModelMetadata:
             data_licence=raw["data_licence"],
             precision=raw["precision"],
             digest=_digest(parse_object(raw["sha256"], numbers_only=False)),
+            alignment=alignment,
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"metadata of {file.what} cannot be used: {error}") from error

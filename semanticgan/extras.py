@@ -57,6 +57,13 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[metrics]"',
             "choose another extractor",
         ),
+        "heic": Need("reading HEIC", {"pillow_heif": "pillow-heif"}, '"semanticgan[heic]"', "save it as JPEG or PNG"),
+        "faces": Need(
+            "finding faces",
+            {"facenet_pytorch": "facenet-pytorch"},
+            '"semanticgan[align]"',
+            "give five points with --landmarks",
+        ),
         "facenet": Need(
             "measuring identity",
             {"facenet_pytorch": "facenet-pytorch"},

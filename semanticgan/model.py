@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
+from semanticgan.checkpoint import FacePoints, LoadedModel, ModelMetadata, load_model
 from semanticgan.devices import choose_device as choose_device
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, swap, truncate
@@ -112,6 +112,11 @@ class Model:
     @property
     def device(self) -> torch.device:
         return self.generator.mean_latent.device
+
+    @property
+    def alignment(self) -> FacePoints | None:
+        """Where faces lie in its pictures: ``.points``, five as shares of the side; None where nobody measured it."""
+        return self.metadata.alignment
 
     def to(self, device: torch.device | str) -> Model:
         """Move the generator to a device, as ``load`` names them; returns this model."""

@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         description=args.description or metadata.description,
         precision=args.precision or metadata.precision,
         overwrite=args.overwrite,
+        alignment=metadata.alignment,
     )
     return {
         "out": str(args.out),

@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         discriminator=start.discriminator if args.with_discriminator else None,
         precision=args.precision,
         overwrite=args.overwrite,
+        alignment=metadata.alignment,
     )
     return {
         "out": str(args.out),

@@ -8,13 +8,18 @@ so that a pixel whose sRGB did not change keeps its own bits, whatever its profi
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.errors import InputError
+from semanticgan.inversion.colour import Colours, colours_of
+from semanticgan.inversion.photograph_reading import Beside, read_pixels
+from semanticgan.inversion.photograph_writing import Metadata, write_pixels
+from semanticgan.inversion.privacy import clean_exif, clean_xmp, exif_block, upright_exif
 from semanticgan.inversion.resampling import Box
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -29,9 +34,13 @@ class Photograph:
     Attributes:
         pixels: the file's own, [H, W, C] uint8 or uint16: grey (C = 1), RGB (3) or RGB and alpha (4), in the colours
             of its profile.
+        beside: what its file says beside the pixels.
+        colours: those of its profile; None for sRGB.
     """
 
     pixels: Pixels
+    beside: Beside = field(default_factory=lambda: Beside(""))
+    colours: Colours | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,9 +54,7 @@ class Photograph:
         Args:
             box: x0, y0, x1, y1: only this part, [y1 - y0, x1 - x0, 3]. A picture of 48 megapixels takes 576 MB.
         """
-        part = self._part(box)
-        own = part[:, :, :3].astype(np.float32) / np.float32(np.iinfo(part.dtype).max)
-        return np.repeat(own, 3, axis=2) if own.shape[2] == 1 else own
+        return self._srgb(_values(self._part(box)))
 
     def with_rgb(self, rgb: NDArray[np.float32], where: NDArray[np.bool_], box: Box | None = None) -> Photograph:
         """The photograph with other colours; a pixel outside ``where`` keeps its bits, and so does alpha.
@@ -64,29 +71,60 @@ class Photograph:
         if rgb.shape != (*before.shape[:2], 3) or where.shape != before.shape[:2]:
             raise InputError(
                 f"colours {list(rgb.shape)} and a mask {list(where.shape)} do not fit a part of "
-                f"{before.shape[1]}x{before.shape[0]} pixels. Give [H, W, 3] and [H, W] of the photograph or of the box."
+                f"{before.shape[1]}x{before.shape[0]} pixels. Give [H, W, 3] and [H, W] of the photograph or the box."
             )
+        own = _values(before[where])
+        change = np.clip(rgb[where], 0, 1) - self._srgb(own)
+        if own.shape[-1] == 1:
+            own += change @ _LUMA[:, None]
+        elif self.colours is None:
+            own += change
+        else:
+            old = self._srgb(own)
+            own += self.colours.of_srgb(old + change) - self.colours.of_srgb(old)
         largest = np.iinfo(before.dtype).max
-        own = before[where][:, :3].astype(np.float32)
-        change = np.clip(rgb[where], 0, 1) * largest - (np.repeat(own, 3, 1) if own.shape[1] == 1 else own)
-        own += change @ _LUMA[:, None] if own.shape[1] == 1 else change
-        after = before.copy()
         kept = before[where]
-        kept[:, :3] = np.clip(np.round(own), 0, largest).astype(before.dtype)
-        after[where] = kept
+        kept[:, :3] = np.round(np.clip(own, 0, 1) * largest).astype(before.dtype)
         pixels = self.pixels.copy()
         x0, y0, x1, y1 = box or (0, 0, self.shape[1], self.shape[0])
-        pixels[y0:y1, x0:x1] = after
+        pixels[y0:y1, x0:x1][where] = kept
         return dataclasses.replace(self, pixels=pixels)
 
-    def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write it in the format of the path's suffix."""
-        from PIL import Image
+    def save(
+        self,
+        path: str | Path,
+        overwrite: bool = False,
+        *,
+        keep_metadata: bool = False,
+        xmp: bytes | None = None,
+    ) -> None:
+        """Write it in the format of the path's suffix, upright, with its profile and what its file said.
 
-        from semanticgan.files import user_path, written_aside
+        Args:
+            path: a name in .png, .tif, .webp (lossless), .jpg or .jpeg. A JPEG that comes from a JPEG keeps that
+                file's quantisation tables and chroma subsampling.
+            overwrite: replace an existing file.
+            keep_metadata: keep location, serial numbers, the owner's name and the maker's notes, too.
+            xmp: a packet to write instead of :meth:`xmp`.
 
-        with written_aside(user_path(path, "output"), overwrite) as aside:
-            Image.fromarray(self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels).save(aside)
+        Raises:
+            InputError: another suffix, an existing file without ``overwrite``, a folder that cannot be written.
+        """
+        tags = clean_exif(self.beside.exif)
+        exif = upright_exif(self.beside.exif) if keep_metadata else exif_block(tags)
+        packet = self.xmp(keep_metadata) if xmp is None else xmp
+        metadata = Metadata(self.beside.profile, exif, tags, packet, self.beside.jpeg)
+        write_pixels(path, self.pixels, metadata, overwrite)
+
+    def xmp(self, keep_metadata: bool = False) -> bytes:
+        """Its XMP packet as it is written back: upright, and without what is private unless that is kept."""
+        return clean_xmp(self.beside.xmp, keep_metadata)
+
+    def _srgb(self, own: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[..., 1 or 3] own values -> [..., 3] sRGB. A grey picture's profile is kept and not looked at."""
+        if own.shape[-1] == 1:
+            return np.repeat(own, 3, axis=-1)
+        return own if self.colours is None else self.colours.to_srgb(own)
 
     def _part(self, box: Box | None) -> Pixels:
         if box is None:
@@ -98,13 +136,21 @@ class Photograph:
         return self.pixels[y0:y1, x0:x1]
 
 
-def read_photograph(path: str | Path) -> Photograph:
-    """Read a photograph of any format that Pillow decodes."""
-    from semanticgan.data.decoding import converted, decode
-    from semanticgan.files import user_path
+def _values(pixels: Pixels) -> NDArray[np.float32]:
+    """Own values without alpha, float32 in [0, 1], a copy."""
+    return pixels[..., :3].astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
-    decoded = decode(user_path(path, "photograph"))
-    image = decoded.image
-    mode = image.mode if image.mode in ("L", "RGB", "RGBA") else "RGBA" if image.has_transparency_data else "RGB"
-    pixels = np.array(converted(image, mode, decoded.name))
-    return Photograph(pixels.reshape(*pixels.shape[:2], -1))
+
+def read_photograph(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photograph:
+    """Read a photograph: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM; AVIF where Pillow has it; HEIC with ``[heic]``.
+
+    Args:
+        path: its file, which is not changed.
+        max_megapixels: the largest picture that is read.
+
+    Raises:
+        MissingFileError: no such file.
+        InputError: it is damaged, too large, no picture, or its format needs a package that is missing.
+    """
+    pixels, beside = read_pixels(path, max_megapixels)
+    return Photograph(pixels, beside, colours_of(beside.profile) if pixels.shape[2] >= 3 else None)

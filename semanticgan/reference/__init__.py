@@ -8,6 +8,7 @@ from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.files import require_file, require_free, sha256_of
 from semanticgan.reference import restyle, semanticstylegan
+from semanticgan.reference.ffhq import FFHQ_POINTS
 from semanticgan.reference.opening import load_pickle, require_trust
 from semanticgan.reference.restyle import ReferenceEncoder as ReferenceEncoder
 from semanticgan.reference.semanticstylegan import (
@@ -93,5 +94,6 @@ def convert_checkpoint(
         discriminator=checkpoint.discriminator if include_discriminator else None,
         precision=precision,
         overwrite=overwrite,
+        alignment=FFHQ_POINTS,
     )
     return checkpoint

@@ -239,6 +239,7 @@ class SemanticStyleGAN(Method):
             licence=config.licence,
             data_licence=config.data_licence,
             description=config.description,
+            alignment=None if self.first is None else self.first.model.alignment,
         )
 
     def measured(self) -> tuple[Model, PairDataset] | None:
