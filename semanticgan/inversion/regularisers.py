@@ -24,15 +24,18 @@ from torch.nn import functional
 LOCALITY_RADIUS = 30.0
 """How far from the pivot PTI moves a code, where the generator has to stay what it was."""
 
-_RAMP_UP, _RAMP_DOWN = 0.05, 0.25  # shares of the steps
+FALL_FROM = 0.75
+"""Share of the steps from which the rate falls."""
+
+_RISES_UNTIL = 0.05
 _SMALLEST_SIDE = 8  # noise maps are not halved below it
 _CODE_NOISE, _CODE_NOISE_UNTIL = 0.05, 0.75
 
 
 def rate_ramp(t: float) -> float:
     """What the learning rate is multiplied by at t in [0, 1]: it rises, stays at 1, and falls to 0 as a cosine."""
-    fall = min(1.0, (1.0 - t) / _RAMP_DOWN)
-    return (0.5 - 0.5 * math.cos(math.pi * fall)) * min(1.0, t / _RAMP_UP)
+    fall = min(1.0, (1.0 - t) / (1.0 - FALL_FROM))
+    return (0.5 - 0.5 * math.cos(math.pi * fall)) * min(1.0, t / _RISES_UNTIL)
 
 
 def code_noise(t: float) -> float:
