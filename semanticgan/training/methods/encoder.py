@@ -29,6 +29,7 @@ from semanticgan.distributed import Processes
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.errors import InputError
 from semanticgan.inversion.encode import one_pass, pooled_to
+from semanticgan.inversion.objective import segmentation_loss
 from semanticgan.model import Model, load
 from semanticgan.networks.encoder import Encoder
 from semanticgan.perception.perceptual import Distance, open_distance
@@ -36,7 +37,6 @@ from semanticgan.seeds import derived
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
-from semanticgan.training.objectives.agreement import dice
 from semanticgan.training.opening import open_pairs
 from semanticgan.training.optimisers import adam
 
@@ -127,8 +127,8 @@ class EncoderMethod(Method):
             terms = self._picture_terms(rendering.image, picture)
             terms["w_norm"] = (config.loss.w_norm, (code - self.mean).flatten(1).norm(dim=1).mean())
             if config.loss.segmentation:
-                overlap = dice(rendering.segmentation.float() / 2 + 0.5, labels / 2 + 0.5)
-                terms["segmentation"] = (config.loss.segmentation, 1.0 - overlap)
+                lost = segmentation_loss(rendering.segmentation, labels / 2 + 0.5).mean()
+                terms["segmentation"] = (config.loss.segmentation, lost)
             if known is not None:
                 error = (code[num_real:] - known[1]).square().mean() / self.variance
                 terms["code"] = (config.loss.code, error)
