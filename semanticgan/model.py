@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,12 +22,14 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.generator import Generator, Noise
-from semanticgan.networks.local import LocalOutput
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.rows import Layers, Regions, Rows
 from semanticgan.seeds import following, require_seed, stream
 from semanticgan.wrong_arguments import finite_number, require_dense, require_type, shown, whole_number
+
+if TYPE_CHECKING:
+    from semanticgan.editing.session import EditingSession
 
 PRECISIONS = ("float32", "bfloat16")
 """What :meth:`Model.render` computes in."""
@@ -256,7 +258,7 @@ class Model:
                     )
                 )
         for part in parts:
-            _require_finite(part, latents)
+            require_finite_rendering(part, latents)
         if len(parts) == 1:
             return parts[0]
         names = [field.name for field in dataclasses.fields(Rendering)]
@@ -264,6 +266,8 @@ class Model:
 
     def session(self, precision: str = "float32") -> EditingSession:
         """For rendering one code again and again while its regions are edited; a layered model has none."""
+        from semanticgan.editing.session import EditingSession
+
         return EditingSession(self, precision)
 
     def _latents(self, code: LatentCode | Tensor) -> Tensor:
@@ -334,56 +338,7 @@ def _seeds(given: Any) -> list[int]:
     return [require_seed(number) for number in chosen]
 
 
-class EditingSession:
-    """Renders codes one after another, running only the local generators whose rows differ from the last code's.
-
-    Attributes:
-        regions_run: names of the regions whose local generators ran in the last :meth:`render`.
-    """
-
-    def __init__(self, model: Model, precision: str = "float32") -> None:
-        require_type("model", model, Model, "a Model, such as sg.load()")
-        if not isinstance(precision, str) or precision not in PRECISIONS:
-            raise unknown_name("precision", str(precision), PRECISIONS)
-        self.model = model
-        self._names = model.regions.names
-        self.precision = precision
-        self.regions_run: tuple[str, ...] = ()
-        self._codes: Tensor | None = None  # [N, K, L, D] of the last rendering
-        self._local: LocalOutput | None = None
-
-    @torch.no_grad()
-    def render(self, code: LatentCode | Tensor, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
-        """As :meth:`Model.render`, all images at once."""
-        model = self.model
-        codes = model.generator.region_codes(model._latents(code))
-        num_images, num_regions = codes.shape[:2]
-        visible = model._per_image("visible", visible, (num_images, num_regions))
-        maps = model._noise(noise, num_images)
-        with model._autocast(self.precision):
-            local = self._updated(codes)
-            rendering = model.generator.compose(local, maps, visible)
-        _require_finite(rendering, codes)
-        return rendering
-
-    def _updated(self, codes: Tensor) -> LocalOutput:
-        """What the local generators put out for these codes, taken over where the codes are those of the last time."""
-        before, local = self._codes, self._local
-        if before is None or local is None or before.shape != codes.shape or before.device != codes.device:
-            labels = list(range(codes.shape[1]))
-            local = self.model.generator.local(codes)
-        else:
-            labels = (codes != before).flatten(2).any(-1).any(0).nonzero().flatten().tolist()
-            local = LocalOutput(local.hidden.clone(), local.depth.clone())
-            if labels:
-                run = self.model.generator.local(codes[:, labels], regions=labels)
-                local.hidden[:, labels], local.depth[:, labels] = run.hidden, run.depth
-        self._local, self._codes = local, codes.clone()
-        self.regions_run = tuple(self._names[label] for label in labels)
-        return local
-
-
-def _require_finite(rendering: Rendering, latents: Tensor) -> None:
+def require_finite_rendering(rendering: Rendering, latents: Tensor) -> None:
     """Raises: InputError: a picture or segmentation that is not finite; it would be shown black."""
     if _is_finite(rendering.image) and _is_finite(rendering.segmentation):
         return

@@ -26,6 +26,7 @@ ROOMS = (
     ("data",),
     ("networks",),
     ("checkpoint",),
+    ("encoder_files",),
     ("reference",),
     ("registry",),
     ("model",),

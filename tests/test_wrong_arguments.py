@@ -12,7 +12,8 @@ import torch
 
 import semanticgan as sg
 from semanticgan.editing.regions import edit, interpolate_regions, swap_regions, vary_regions
-from semanticgan.model import EditingSession, choose_device
+from semanticgan.editing.session import EditingSession
+from semanticgan.model import choose_device
 from semanticgan.networks.config import DiscriminatorConfig
 from tests.conftest import TINY_CONFIG, TINY_REGIONS
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         type=arguments.path,
         metavar="FILE.pt",
-        help="checkpoint: released, or written by the authors' train.py",
+        help="checkpoint: released, written by the authors' train.py, or a ReStyle encoder over pSp",
     )
     parser.add_argument("out", type=arguments.path, metavar="OUT.safetensors", help="file of weights to write")
     parser.add_argument("--trust", action="store_true", help="confirm that you trust the origin of the file; required")
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from semanticgan.reference import DATA_LICENCE, LICENCE, convert_checkpoint
+    from semanticgan.reference import DATA_LICENCE, LICENCE, ReferenceEncoder, convert_checkpoint
 
     if args.regions is not None and args.regions not in SCHEMES:
         raise unknown_name("region scheme", args.regions, SCHEMES)
@@ -54,9 +54,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         description=args.description,
         overwrite=args.overwrite,
     )
+    if isinstance(checkpoint, ReferenceEncoder):
+        network = checkpoint.encoder
+        return {
+            "out": str(args.out),
+            "kind": "encoder",
+            "size": network.config.size,
+            "num_rows": network.config.num_rows,
+            "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        }
     config = checkpoint.generator.config
     return {
         "out": str(args.out),
+        "kind": "model",
         "size": config.size,
         "num_regions": config.num_regions,
         "num_parameters": sum(parameter.numel() for parameter in checkpoint.generator.parameters()),

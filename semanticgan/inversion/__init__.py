@@ -1,1 +1,1 @@
-"""A photograph's way into a model and back: aligned, encoded or optimised, tuned, pasted."""
+"""The latent code of a photograph: faces found and aligned, codes encoded and optimised, edits pasted back."""

@@ -16,21 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semanticgan.checkpoint import build, require_shapes, save_model, shapes_of
-from semanticgan.errors import InputError, WeightsError
-from semanticgan.files import require_file, require_free, sha256_of
-from semanticgan.formats.archive import load_archive
+from semanticgan.checkpoint import build, require_shapes, shapes_of
+from semanticgan.errors import WeightsError
+from semanticgan.files import require_file
 from semanticgan.formats.pickles import plain
-from semanticgan.formats.weights import file_kind
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
+from semanticgan.reference.opening import Reader, TensorMap, layout_of, load_pickle, named_tensors, require_own_bytes
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
-
-TensorMap = Mapping[str, Tensor]
-
-LICENCE = "that of the source checkpoint; the authors release code and weights under CC BY-NC-SA 4.0"
-DATA_LICENCE = "that of the data the source was trained on; CelebAMask-HQ: non-commercial research and education only"
 
 
 @dataclass(frozen=True)
@@ -48,65 +42,6 @@ class ReferenceCheckpoint:
     iteration: int | None
 
 
-def convert_checkpoint(
-    source: str | Path,
-    out: str | Path,
-    trust: bool = False,
-    *,
-    regions: RegionScheme | None = None,
-    include_discriminator: bool = True,
-    precision: str = "float32",
-    licence: str = LICENCE,
-    data_licence: str = DATA_LICENCE,
-    description: str | None = None,
-    overwrite: bool = False,
-) -> ReferenceCheckpoint:
-    """Turn an authors' ``.pt`` into a safe file of weights.
-
-    Args:
-        source: the ``.pt`` file, zip or legacy format.
-        out: the ``.safetensors`` file to write.
-        trust: the user's word that the file comes from where it claims to; without it nothing is opened. Nothing in the
-            file is run either way.
-        regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
-        include_discriminator: keep the discriminator of a training checkpoint, which adaptation starts from.
-        precision: as :func:`semanticgan.checkpoint.save_model`.
-        licence: terms of the weights.
-        data_licence: terms of the training data.
-        description: one line on the model.
-        overwrite: replace an existing ``out``.
-
-    Raises:
-        InputError: ``trust`` is false, or the file is missing, unsafe, damaged or of another model.
-    """
-    source = require_file(source, "checkpoint")
-    if not trust:
-        raise InputError(
-            f"{str(source)!r} is a pickle, a format that can carry programs. It is read without running any, but only "
-            "when you say that you know where it comes from: add --trust (trust=True)."
-        )
-    require_free(out, overwrite)
-    checkpoint = read_checkpoint(source)
-    transparent = checkpoint.generator.config.transparent
-    regions = regions or default_regions(checkpoint.generator.config.num_regions, transparent)
-    training: dict[str, Any] = {"source": source.name, "source_sha256": sha256_of(source)}
-    if checkpoint.iteration is not None:
-        training["iteration"] = checkpoint.iteration
-    save_model(
-        out,
-        checkpoint.generator,
-        regions,
-        training=training,
-        licence=licence,
-        data_licence=data_licence,
-        description=description or f"SemanticStyleGAN converted from {source.name}",
-        discriminator=checkpoint.discriminator if include_discriminator else None,
-        precision=precision,
-        overwrite=overwrite,
-    )
-    return checkpoint
-
-
 def read_checkpoint(source: str | Path) -> ReferenceCheckpoint:
     """Open an authors' ``.pt`` by restricted unpickling and build its networks.
 
@@ -115,20 +50,22 @@ def read_checkpoint(source: str | Path) -> ReferenceCheckpoint:
         WeightsError: not a checkpoint of SemanticStyleGAN, damaged, or holding more than tensors and arguments.
     """
     source = require_file(source, "checkpoint")
+    return of_content(load_pickle(source), source)
+
+
+def of_content(content: Any, source: Path) -> ReferenceCheckpoint:
+    """The networks of a checkpoint's content, as :func:`read_checkpoint` says."""
     what = f"checkpoint {str(source)!r}"
-    content = _load(source)
     if not isinstance(content, dict) or "g_ema" not in content:
         texts = [key[:40] for key in content if isinstance(key, str)] if isinstance(content, dict) else []
         keys = f"holds {sorted(texts)[:8]}" if isinstance(content, dict) else "is no dictionary"
         raise WeightsError(f"{what} {keys}; one of SemanticStyleGAN has 'g_ema' and 'args'.")
     arguments = _arguments(content, what)
-    weights = _weights(content["g_ema"], what)
+    weights = named_tensors(content["g_ema"], what)
     theirs_what = f"discriminator of {str(source)!r}"
-    theirs = _weights(content["d"], theirs_what) if content.get("d") is not None else {}
-    claimed = sum(tensor.nbytes for tensor in (*weights.values(), *theirs.values()) if isinstance(tensor, Tensor))
-    if claimed > 2 * source.stat().st_size:  # a few tensors may be one; thousands of names for one are an attack
-        raise WeightsError(f"{what}: its tensors are parts of each other, {claimed:,} bytes together. Save them apart.")
-    try:
+    theirs = named_tensors(content["d"], theirs_what) if content.get("d") is not None else {}
+    require_own_bytes((*weights.values(), *theirs.values()), source)
+    with layout_of("SemanticStyleGAN", what):
         config = generator_config_from_reference(weights, arguments)
         generator = _fill_checked(Generator, config, generator_from_reference, weights, what)
         discriminator = None
@@ -137,27 +74,9 @@ def read_checkpoint(source: str | Path) -> ReferenceCheckpoint:
             discriminator = _fill_checked(
                 Discriminator, theirs_config, discriminator_from_reference, theirs, theirs_what
             )
-    except WeightsError:
-        raise
-    except (
-        InputError, IndexError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError,
-        RecursionError, MemoryError, NotImplementedError,
-    ) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{what} does not have the layout of SemanticStyleGAN: {reason}") from error
     generator.eval().estimate_mean_latent()
     iteration = int(source.stem) if source.stem.isascii() and source.stem.isdigit() else None
     return ReferenceCheckpoint(generator, discriminator, iteration)
-
-
-def _load(source: Path) -> Any:
-    """What the file holds, where it is a PyTorch file."""
-    kind = file_kind(source)
-    if kind == "safetensors":
-        raise WeightsError(f"{str(source)!r} is a safe file of weights already. Use it as it is.")
-    if kind != "pickle":
-        raise WeightsError(f"{str(source)!r} is {kind}, not a PyTorch checkpoint. Download the file again.")
-    return load_archive(source)
 
 
 def _arguments(content: Mapping[Any, Any], what: str) -> dict[str, Any]:
@@ -176,28 +95,6 @@ def _arguments(content: Mapping[Any, Any], what: str) -> dict[str, Any]:
         )
     named = given if isinstance(given, dict) else vars(given)
     return {name: plain(value) for name, value in named.items() if isinstance(name, str)}
-
-
-def _weights(given: Any, what: str) -> dict[str, Tensor]:
-    """A state dict under the names of the bare network: without what DistributedDataParallel and compile put before.
-
-    Raises:
-        WeightsError: it is no dictionary of tensors, or a tensor claims more numbers than are stored for it.
-    """
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise WeightsError(f"{what} holds no dictionary of tensors: it is not one of SemanticStyleGAN.")
-    weights: dict[str, Tensor] = {}
-    for name, tensor in given.items():
-        bare = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
-        if bare in weights:
-            raise WeightsError(f"{what} holds the tensor {bare!a} twice, under different prefixes. Save it once.")
-        if isinstance(tensor, Tensor) and tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise WeightsError(f"{what}: tensor {bare!a} has more numbers than are stored. Download the file again.")
-        weights[bare] = tensor
-    return weights
-
-
-_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
 def _fill_checked(
@@ -227,38 +124,6 @@ def default_regions(num_regions: int, transparent: tuple[int, ...]) -> RegionSch
     return RegionScheme(names=names, transparent=tuple(names[label] for label in transparent))
 
 
-class _Reader:
-    """Hands out tensors by name and knows which were never asked for."""
-
-    def __init__(self, tensors: TensorMap) -> None:
-        if not isinstance(tensors, Mapping):
-            raise WeightsError("the checkpoint holds no dictionary of tensors: it is not one of SemanticStyleGAN.")
-        self.tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".kernel")}
-        self.unread = set(self.tensors)
-
-    def __call__(self, name: str) -> Tensor:
-        tensor = self.tensors.get(name)
-        if not isinstance(tensor, Tensor):
-            raise WeightsError(f"the checkpoint lacks the tensor {name!r}: it is not one of SemanticStyleGAN.")
-        if not tensor.is_floating_point():
-            raise WeightsError(
-                f"the checkpoint's tensor {name!r} is of the type {tensor.dtype}, not of floating numbers."
-            )
-        self.unread.discard(name)
-        return tensor
-
-    def count(self, pattern: str, first: int = 0) -> int:
-        """How many of ``pattern.format(first)``, ``pattern.format(first + 1)``, ... there are."""
-        number = first
-        while pattern.format(number) in self.tensors:
-            number += 1
-        return number - first
-
-    def finish(self) -> None:
-        if self.unread:
-            raise WeightsError(f"the checkpoint holds tensors unknown to SemanticStyleGAN: {sorted(self.unread)[:3]}.")
-
-
 def generator_config_from_reference(tensors: TensorMap, arguments: Mapping[str, Any]) -> GeneratorConfig:
     """Numbers of a generator, from its tensors wherever they tell.
 
@@ -267,7 +132,7 @@ def generator_config_from_reference(tensors: TensorMap, arguments: Mapping[str, 
         arguments: the checkpoint's arguments by the authors' names; ``base_layers``, ``depth_layers``,
             ``residual_refine`` and ``transparent_dims`` are read, and missing ones are those of the released models.
     """
-    read = _Reader(tensors)
+    read = Reader(tensors)
     num_blocks = read.count("render_net.to_rgbs.{}.bias")
     num_regions = read.count("local_nets.{}.to_feat.bias")
     if not num_blocks or not num_regions:
@@ -308,7 +173,7 @@ def generator_config_from_reference(tensors: TensorMap, arguments: Mapping[str, 
 
 def generator_from_reference(tensors: TensorMap, config: GeneratorConfig) -> dict[str, Tensor]:
     """The authors' generator state dict -> ours. ``mean_latent``, which the authors do not store, is left out."""
-    read = _Reader(tensors)
+    read = Reader(tensors)
     regions, layers = range(config.num_regions), range(config.num_local_layers)
     ours: dict[str, Tensor] = {}
     for layer in range(config.num_mapping_layers):
@@ -351,7 +216,7 @@ _LOCAL_NAMES: Mapping[str, str] = {
 }
 
 
-def _stacked_head(read: _Reader, name: str, theirs: str, regions: range) -> dict[str, Tensor]:
+def _stacked_head(read: Reader, name: str, theirs: str, regions: range) -> dict[str, Tensor]:
     prefix = "local_nets.{}." + theirs
     return {
         f"{name}.weight": torch.stack([read(prefix.format(k) + ".conv.weight")[:, :, 0, 0] for k in regions]),
@@ -362,7 +227,7 @@ def _stacked_head(read: _Reader, name: str, theirs: str, regions: range) -> dict
 
 def discriminator_config_from_reference(tensors: TensorMap) -> DiscriminatorConfig:
     """Numbers of a discriminator, all from its tensors."""
-    read = _Reader(tensors)
+    read = Reader(tensors)
     num_blocks = read.count("convs_img.{}.skip.1.weight", first=1)
     size = 4 * 2**num_blocks
     branches = {}
@@ -381,7 +246,7 @@ def discriminator_config_from_reference(tensors: TensorMap) -> DiscriminatorConf
 
 def discriminator_from_reference(tensors: TensorMap, config: DiscriminatorConfig) -> dict[str, Tensor]:
     """The authors' discriminator state dict -> ours."""
-    read = _Reader(tensors)
+    read = Reader(tensors)
     num_blocks = config.size.bit_length() - 3
     ours: dict[str, Tensor] = {}
     for name, theirs in (("image_branch", "convs_img"), ("segmentation_branch", "convs_seg")):

@@ -1,0 +1,97 @@
+"""Other people's checkpoints, turned into safe files of weights. What a file holds is told from its names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semanticgan.checkpoint import save_model
+from semanticgan.encoder_files import LoadedEncoder, save_encoder
+from semanticgan.files import require_file, require_free, sha256_of
+from semanticgan.reference import restyle, semanticstylegan
+from semanticgan.reference.opening import load_pickle, require_trust
+from semanticgan.reference.restyle import ReferenceEncoder as ReferenceEncoder
+from semanticgan.reference.semanticstylegan import (
+    ReferenceCheckpoint as ReferenceCheckpoint,
+)
+from semanticgan.reference.semanticstylegan import (
+    default_regions as default_regions,
+)
+from semanticgan.reference.semanticstylegan import (
+    discriminator_config_from_reference as discriminator_config_from_reference,
+)
+from semanticgan.reference.semanticstylegan import (
+    discriminator_from_reference as discriminator_from_reference,
+)
+from semanticgan.reference.semanticstylegan import (
+    generator_config_from_reference as generator_config_from_reference,
+)
+from semanticgan.reference.semanticstylegan import (
+    generator_from_reference as generator_from_reference,
+)
+from semanticgan.reference.semanticstylegan import (
+    read_checkpoint as read_checkpoint,
+)
+from semanticgan.regions import RegionScheme
+
+LICENCE = "that of the source checkpoint; the authors release code and weights under CC BY-NC-SA 4.0"
+DATA_LICENCE = "that of the data the source was trained on; CelebAMask-HQ: non-commercial research and education only"
+
+
+def convert_checkpoint(
+    source: str | Path,
+    out: str | Path,
+    trust: bool = False,
+    *,
+    regions: RegionScheme | None = None,
+    include_discriminator: bool = True,
+    precision: str = "float32",
+    licence: str = LICENCE,
+    data_licence: str = DATA_LICENCE,
+    description: str | None = None,
+    overwrite: bool = False,
+) -> ReferenceCheckpoint | ReferenceEncoder:
+    """Turn an authors' ``.pt`` into a safe file of weights.
+
+    Args:
+        source: the ``.pt`` file, zip or legacy format: of SemanticStyleGAN, or a ReStyle encoder over pSp.
+        out: the ``.safetensors`` file to write.
+        trust: the user's word that the file comes from where it claims to; without it nothing is opened. Nothing in the
+            file is run either way.
+        regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
+        include_discriminator: keep the discriminator of a training checkpoint, which adaptation starts from.
+        precision: as :func:`semanticgan.checkpoint.save_model`.
+        licence: terms of the weights.
+        data_licence: terms of the training data.
+        description: one line on the model.
+        overwrite: replace an existing ``out``.
+
+    Raises:
+        InputError: ``trust`` is false, or the file is missing, unsafe, damaged or of another model.
+    """
+    source = require_file(source, "checkpoint")
+    require_trust(source, trust)
+    require_free(out, overwrite)
+    content = load_pickle(source)
+    training = {"source": source.name, "source_sha256": sha256_of(source)}
+    if restyle.is_encoder(content):
+        found = restyle.of_content(content, source)
+        about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
+        save_encoder(
+            out, LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, *about), precision, overwrite
+        )
+        return found
+    checkpoint = semanticstylegan.of_content(content, source)
+    transparent = checkpoint.generator.config.transparent
+    save_model(
+        out,
+        checkpoint.generator,
+        regions or default_regions(checkpoint.generator.config.num_regions, transparent),
+        training=training if checkpoint.iteration is None else {**training, "iteration": checkpoint.iteration},
+        licence=licence,
+        data_licence=data_licence,
+        description=description or f"SemanticStyleGAN converted from {source.name}",
+        discriminator=checkpoint.discriminator if include_discriminator else None,
+        precision=precision,
+        overwrite=overwrite,
+    )
+    return checkpoint
