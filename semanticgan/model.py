@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from semanticgan import encoder_files
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.devices import choose_device as choose_device
+from semanticgan.encoder_files import LoadedEncoder, load_encoder
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.formats.weights import open_weights
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.generator import Generator, Noise
@@ -52,7 +55,7 @@ def load(name_or_path: str | Path | None = None, device: torch.device | str = "a
 
     Args:
         name_or_path: a bundled or released model's name, a ``.safetensors`` file, or the folder of a run or of one of
-            its states; None is the bundled default.
+            its states; None is the bundled default. A file of an encoder gives an :class:`EncoderModel`.
         device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps".
 
     Raises:
@@ -63,7 +66,10 @@ def load(name_or_path: str | Path | None = None, device: torch.device | str = "a
     if name_or_path is not None and not isinstance(name_or_path, (str, os.PathLike)):
         raise InputError(f"a model is a name or the path of a file, got {shown(name_or_path)}.")
     chosen = choose_device(device)
-    return Model(load_model(resolve(name_or_path)), chosen)
+    path = resolve(name_or_path)
+    if open_weights(path).metadata.get("format") == encoder_files.FORMAT:
+        return EncoderModel(load_encoder(path), chosen)
+    return Model(load_model(path), chosen)
 
 
 class Model:
@@ -324,6 +330,35 @@ class Model:
         if precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+class EncoderModel(Model):
+    """A file of an encoder, which has no generator: sampling and rendering raise InputError.
+
+    Attributes:
+        encoder: the network, [N, 6, S, S] (picture, reconstruction) -> [N, R, D], the change of the code.
+        loaded: what the file holds.
+    """
+
+    def __init__(self, loaded: LoadedEncoder, device: torch.device | str = "cpu") -> None:
+        self.encoder = loaded.encoder.to(device)
+        self.loaded, self.rows = loaded, loaded.rows
+
+    def __repr__(self) -> str:
+        return f"EncoderModel({self.loaded.description!r}, size={self.size}, {self.rows.counted})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("generator", "config", "metadata"):
+            raise InputError(
+                f"the file holds an encoder ({self.loaded.description}), which has no {name}. Open the model that it "
+                "belongs to; the encoder is given as encoder=FILE of model.invert."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def size(self) -> int:
+        """S, the side of the pictures that it looks at."""
+        return self.loaded.size
 
 
 def _seeds(given: Any) -> list[int]:
