@@ -179,7 +179,7 @@ def read_labels(model: Model, pictures: Tensor) -> Tensor | None:
 
 def _default_distance(model: Model) -> Distance | None:
     try:
-        return open_distance("lite0", device=model.device)
+        return open_distance("lite0:128", device=model.device)
     except InputError:
         return None
 
