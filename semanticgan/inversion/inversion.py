@@ -25,7 +25,6 @@ from semanticgan.formats.strict_json import parse_object
 from semanticgan.formats.weights import open_weights
 from semanticgan.inversion.alignment import Alignment
 from semanticgan.inversion.encode import PASSES, encode
-from semanticgan.inversion.faces import Face
 from semanticgan.inversion.optimise import Optimised, optimise
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.target import Source, Target, targets_of
@@ -36,6 +35,7 @@ from semanticgan.registry import bundled
 from semanticgan.rendering import Rendering
 
 if TYPE_CHECKING:
+    from semanticgan.inversion.faces import Face
     from semanticgan.perception.perceptual import Distance
 
 METHODS = ("auto", "encoder", "optimise", "tune")

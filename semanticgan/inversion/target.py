@@ -13,13 +13,14 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.inversion.alignment import Alignment, align
-from semanticgan.inversion.faces import Face, find_faces
 from semanticgan.inversion.photograph import Photograph, read_photograph
 from semanticgan.model import Model
 from semanticgan.wrong_arguments import shown
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from semanticgan.inversion.faces import Face
 
     Source = str | Path | Photograph | Image.Image | np.ndarray | Tensor
 else:
@@ -66,6 +67,8 @@ def targets_of(
     photograph = _photograph(source)
     if aligned:
         return [_target(model, photograph, _middle_square(photograph))]
+    from semanticgan.inversion.faces import find_faces
+
     points = model.alignment
     if points is None:
         raise InputError(
@@ -99,7 +102,7 @@ def _photograph(source: Any) -> Photograph:
     if isinstance(source, Photograph):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return read_photograph(source)
+        return read_photograph(Path(source))
     if hasattr(source, "convert"):  # a PIL image
         source = np.asarray(source.convert("RGB"))
     if isinstance(source, np.ndarray) and source.dtype == np.uint8 and source.ndim == 3 and source.shape[2] == 3:
