@@ -26,7 +26,7 @@ PASSES = 5
 
 
 def pooled_to(images: Tensor, side: int) -> Tensor:
-    """[N, 3, S, S] -> [N, 3, side, side]: averages where S is larger, bilinear where it is smaller."""
+    """[N, C, S, S] -> [N, C, side, side]: averages where S is larger, bilinear where it is smaller."""
     if images.shape[-1] == side:
         return images
     if images.shape[-1] > side:

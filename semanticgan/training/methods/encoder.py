@@ -33,6 +33,7 @@ from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.errors import InputError
 from semanticgan.inversion.encode import one_pass, pooled_to
 from semanticgan.inversion.objective import segmentation_loss
+from semanticgan.inversion.regularisers import w_norm
 from semanticgan.model import Model, load
 from semanticgan.networks.encoder import Encoder
 from semanticgan.perception.perceptual import Distance, open_distance
@@ -42,6 +43,7 @@ from semanticgan.training.method import Average, Batch, Method, Phase, Prepared,
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
 from semanticgan.training.opening import open_pairs
 from semanticgan.training.optimisers import adam
+from semanticgan.training.ranger import Ranger
 
 _SHEET_PICTURES = 8
 _FIRST_SCALE = 0.1  # of the heads' first weights, so that the first codes are near the mean
@@ -94,7 +96,7 @@ class EncoderMethod(Method):
         self.identity = _open_identity(config, device)
         self.average = copy.deepcopy(encoder).eval().requires_grad_(False)
         self.networks = {"encoder": encoder, "average": self.average}
-        self.optimisers = {"encoder": adam({encoder: 1.0}, config.optimiser, device)}
+        self.optimisers = {"encoder": _optimiser(encoder, config, device)}
 
     def stage(self, images: int) -> Stage:
         share = images / self.config.schedule.total_images
@@ -123,19 +125,18 @@ class EncoderMethod(Method):
         picture, labels = batch
         known = self._own_pictures(draws) if self.config.loss.code else None
         num_real, config = len(picture), self.config
-        target = picture if known is None else torch.cat([picture, known[0]])
-        seen = self.first.expand(len(target), -1, -1, -1)
-        code = self.mean.expand(len(target), -1, -1)
+        at_encoder = picture if known is None else torch.cat([picture, pooled_to(known[0], config.size)])
+        seen = self.first.expand(len(at_encoder), -1, -1, -1)
+        code = self.mean.expand(len(at_encoder), -1, -1)
         noise = draws.noise(self.generator.renderer.noise_sides)
-        at_encoder = pooled_to(target, config.size)
         loss, values = picture.new_zeros(()), {}
         for index in range(config.passes):
             code = one_pass(self._scaled(self._network), at_encoder, code.detach(), seen)
             rendering = self.generator(code[:num_real], noise=noise)
-            terms = self._picture_terms(rendering.image, picture)
-            terms["w_norm"] = (config.loss.w_norm, (code - self.mean).flatten(1).norm(dim=1).mean())
+            terms = self._picture_terms(pooled_to(rendering.image, config.size), picture)
+            terms["w_norm"] = (config.loss.w_norm, w_norm(code, self.mean))
             if config.loss.segmentation:
-                lost = segmentation_loss(rendering.segmentation, labels / 2 + 0.5).mean()
+                lost = segmentation_loss(pooled_to(rendering.segmentation, config.size), labels / 2 + 0.5).mean()
                 terms["segmentation"] = (config.loss.segmentation, lost)
             if known is not None:
                 error = (code[num_real:] - known[1]).square().mean() / self.variance
@@ -205,9 +206,9 @@ class EncoderMethod(Method):
         rows, code = [picture], self.mean.expand(len(picture), -1, -1)
         seen = self.first.expand(len(picture), -1, -1, -1)
         for _ in range(self.config.passes):
-            code = one_pass(self._scaled(self.average), pooled_to(picture, self.config.size), code, seen)
+            code = one_pass(self._scaled(self.average), picture, code, seen)
             seen = self.generator(code, noise="fixed").image
-            rows.append(seen)
+            rows.append(pooled_to(seen, self.config.size))
         sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)  # [3, rows S, N S]
         return ((sheet.clamp(-1, 1) + 1.0) * 127.5).round().byte().movedim(0, 2).cpu().numpy()
 
@@ -232,6 +233,13 @@ def _covariance_of_w(model: Model, count: int = 10_000) -> Tensor:
     """[D, D], of mapped codes of a fixed stream."""
     z = torch.randn(count, model.config.style_dim, generator=torch.Generator().manual_seed(0))
     return torch.cov(model.generator.map(z.to(model.device)).T)
+
+
+def _optimiser(encoder: Encoder, config: EncoderTrainingConfig, device: torch.device) -> torch.optim.Optimizer:
+    values = config.optimiser
+    if not config.ranger:
+        return adam({encoder: 1.0}, values, device)
+    return Ranger(encoder.parameters(), values.learning_rate, (values.beta1, values.beta2), values.epsilon)
 
 
 def _open_distance(config: EncoderTrainingConfig, device: torch.device) -> Distance | None:
