@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         data_licence=metadata.data_licence,
         description=args.description or metadata.description,
         precision=args.precision or metadata.precision,
+        perception=metadata.perception,
         overwrite=args.overwrite,
     )
     return {

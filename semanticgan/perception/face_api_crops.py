@@ -44,7 +44,8 @@ class Square:
     side: float
 
     def __post_init__(self) -> None:
-        if not (min(self.x, self.y) >= 0 < self.side and max(self.x, self.y) + self.side <= 1):
+        edges = (self.x, self.y, self.x + self.side, self.y + self.side)
+        if not (self.side > 0 and all(0 <= edge <= 1 for edge in edges)):
             raise InputError(f"a square of a face lies within its picture, shares 0 to 1, got {self}.")
 
 

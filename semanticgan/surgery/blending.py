@@ -194,6 +194,7 @@ def _metadata(
         licence=_both(ours.licence, theirs.licence),
         data_licence=_both(ours.data_licence, theirs.data_licence),
         precision="float16" if ours.precision == theirs.precision == "float16" else "float32",
+        perception=tuple(sorted({*ours.perception, *theirs.perception})),
     )
 
 
