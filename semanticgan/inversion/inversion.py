@@ -25,7 +25,7 @@ from semanticgan.formats.strict_json import parse_object
 from semanticgan.formats.weights import open_weights
 from semanticgan.inversion.alignment import Alignment
 from semanticgan.inversion.encode import PASSES, encode
-from semanticgan.inversion.optimise import Optimised, optimise
+from semanticgan.inversion.optimise import optimise
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.target import Source, Target, targets_of
 from semanticgan.latents import LatentCode
@@ -52,7 +52,6 @@ class Inversion:
         picture: [1, 3, S, S] in [-1, 1], the aligned photograph, which the rendering is to look like.
         model: what renders the code; after "tune" its weights are tuned.
         method: how the code was found: "encoder", "optimise" or "tune".
-        noise: "fixed", or the optimised noise maps.
         photograph: what the picture was cut from; None of a picture that was given aligned.
         alignment: where the picture lies in the photograph.
         face: the face in the photograph.
@@ -64,15 +63,14 @@ class Inversion:
     picture: Tensor
     model: Model
     method: str
-    noise: str | list[Tensor] = "fixed"
     photograph: Photograph | None = None
     alignment: Alignment | None = None
     face: Face | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
 
     def render(self, code: LatentCode) -> Rendering:
-        """An edited code by the model and the noise of this inversion."""
-        return self.model.render(code, self.noise)
+        """An edited code by the model of this inversion."""
+        return self.model.render(code)
 
     def paste(
         self,
@@ -141,6 +139,7 @@ def invert_all(
     passes: int = PASSES,
     steps: int | None = None,
     distance: Distance | str | None = "auto",
+    codes: LatentCode | None = None,
     progress: Progress | bool = False,
 ) -> list[Inversion]:
     """The inversions of aligned pictures, all in one batch; none depends on the others.
@@ -153,6 +152,7 @@ def invert_all(
         passes: of the encoder.
         steps: of the optimisation, at most; None is its default.
         distance: perceptual distance of the optimisation; "auto" is ``lite0`` where it is installed.
+        codes: found before, of one image per target; nothing is looked for, but "tune" tunes.
         progress: bar, report and cancel.
 
     Raises:
@@ -163,6 +163,29 @@ def invert_all(
         raise unknown_name("method of inversion", str(method), METHODS)
     if not targets:
         return []
+    progress = to_progress(progress)
+    figures: Sequence[Mapping[str, float]] = [{}] * len(targets)
+    if codes is None:
+        method, codes, figures = _found(model, targets, method, encoder, passes, steps, distance, progress)
+    models = [model] * len(targets)
+    if method == "tune":
+        models = [_tuned(model, codes[i], target, distance, progress) for i, target in enumerate(targets)]
+    return [
+        _inversion(target, codes[index], models[index], method, figures[index]) for index, target in enumerate(targets)
+    ]
+
+
+def _found(
+    model: Model,
+    targets: Sequence[Target],
+    method: str,
+    encoder: LoadedEncoder | str | Path | None,
+    passes: int,
+    steps: int | None,
+    distance: Distance | str | None,
+    progress: Progress,
+) -> tuple[str, LatentCode, Sequence[Mapping[str, float]]]:
+    """The method that "auto" means, codes of all targets, and figures of each."""
     own = opened_encoder(model, encoder)
     if method == "auto":
         method = "optimise" if own is None else "encoder"
@@ -172,16 +195,13 @@ def invert_all(
             "(tools/train.py encoder-faces-64 model=MODEL)."
         )
     pictures = torch.cat([target.picture for target in targets]).to(model.device)
-    progress = to_progress(progress)
     start = None if own is None else encode(own, model, pictures, passes)
     if method == "encoder":
         assert start is not None
-        return [_inversion(target, start[index], model, method) for index, target in enumerate(targets)]
+        return method, start, [{}] * len(targets)
     labels = _labels_of(targets)
     found = optimise(model, pictures, start=start, steps=steps, labels=labels, distance=distance, progress=progress)
-    if method == "optimise":
-        return [_of_optimised(target, found, index, model) for index, target in enumerate(targets)]
-    return [_tuned(target, found, index, model, distance, progress) for index, target in enumerate(targets)]
+    return method, found.code, found.figures
 
 
 def _labels_of(targets: Sequence[Target]) -> Tensor | str:
@@ -190,44 +210,21 @@ def _labels_of(targets: Sequence[Target]) -> Tensor | str:
     return torch.cat(given) if len(given) == len(targets) else "auto"
 
 
-def _of_optimised(target: Target, found: Optimised, index: int, model: Model) -> Inversion:
-    noise = found.noise if isinstance(found.noise, str) else [level[index : index + 1] for level in found.noise]
-    return _inversion(target, found.code[index], model, "optimise", noise, found.figures[index])
-
-
 def _tuned(
-    target: Target, found: Optimised, index: int, model: Model, distance: Distance | str | None, progress: Progress
-) -> Inversion:
+    model: Model, code: LatentCode, target: Target, distance: Distance | str | None, progress: Progress
+) -> Model:
     """The generator's weights tuned to one picture."""
     from semanticgan.inversion.tuning import apply_tuning, tune
 
-    tuning = tune(model, found.code[index], target.picture, distance=distance, progress=progress)
-    return _inversion(target, found.code[index], apply_tuning(model, tuning), "tune")
+    return apply_tuning(model, tune(model, code, target.picture, distance=distance, progress=progress))
 
 
-def _inversion(
-    target: Target,
-    code: LatentCode,
-    model: Model,
-    method: str,
-    noise: str | list[Tensor] = "fixed",
-    figures: Mapping[str, float] | None = None,
-) -> Inversion:
-    rendering = model.render(code, noise)
+def _inversion(target: Target, code: LatentCode, model: Model, method: str, figures: Mapping[str, float]) -> Inversion:
+    rendering = model.render(code)
     error = (rendering.image.clamp(-1, 1) - target.picture.to(model.device)).square().mean().double() / 4
     known = {"mse": float(error), "psnr": float(-10 * error.clamp(min=1e-12).log10())}
-    return Inversion(
-        code,
-        rendering,
-        target.picture,
-        model,
-        method,
-        noise,
-        target.photograph,
-        target.alignment,
-        target.face,
-        {**(figures or {}), **known},
-    )
+    place = (target.photograph, target.alignment, target.face)
+    return Inversion(code, rendering, target.picture, model, method, *place, figures={**figures, **known})
 
 
 def opened_encoder(model: Model, encoder: LoadedEncoder | str | Path | None = None) -> LoadedEncoder | None:

@@ -66,7 +66,7 @@ def targets_of(
         return _of_tensor(model, source)
     photograph = _photograph(source)
     if aligned:
-        return [_target(model, photograph, _middle_square(photograph))]
+        return [target_at(model, photograph, _middle_square(photograph))]
     from semanticgan.inversion.faces import find_faces
 
     points = model.alignment
@@ -76,10 +76,11 @@ def targets_of(
             "it was trained on (--aligned, aligned=True)."
         )
     faces = find_faces(photograph, face=face, landmarks=landmarks)
-    return [_target(model, photograph, align(found.points, points), found) for found in faces]
+    return [target_at(model, photograph, align(found.points, points), found) for found in faces]
 
 
-def _target(model: Model, photograph: Photograph, alignment: Alignment, face: Face | None = None) -> Target:
+def target_at(model: Model, photograph: Photograph, alignment: Alignment, face: Face | None = None) -> Target:
+    """The picture that lies at a place of a photograph."""
     crop = alignment.crop(photograph, model.size)  # [S, S, 3] in [0, 1]
     picture = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None].clamp(0, 1) * 2 - 1
     return Target(picture.float(), photograph, alignment, face)
