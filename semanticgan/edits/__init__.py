@@ -1,4 +1,4 @@
-"""An edit as data: where the face comes from, what is done with it, and how the result is pasted; applied, and as JSON."""
+"""An edit as data: where the face comes from, what is done with it, how the result is pasted; applied, and as JSON."""
 
 from semanticgan.edits.edit import Edit, Edited, Operation
 from semanticgan.edits.sources import Found, Source

@@ -181,8 +181,8 @@ class Edit:
     def _require_model(self, model: Model) -> None:
         if self.model and model.metadata.digest and self.model != model.metadata.digest:
             raise InputError(
-                f"the edit was made with the model of digest {self.model}; this model has {model.metadata.digest}. Give "
-                "that model, or make the edit anew."
+                f"the edit was made with the model of digest {self.model}; this model has {model.metadata.digest}. "
+                "Give that model, or make the edit anew."
             )
 
     def _edited(self, code: LatentCode, others: Sequence[Resolved]) -> LatentCode:
