@@ -1,7 +1,8 @@
 """Edits as JSON files.
 
     {"format": "semanticgan-edit", "format_version": 1, "model": DIGEST, "paste": "auto",
-     "source": {"image": "me.jpg", "face": 0, "sha256": ..., "found": [{"code": [R][D], "alignment": [2][3], "method": ...}]},
+     "source": {"image": "me.jpg", "face": 0, "aligned": false, "sha256": ...,
+                "found": [{"code": [R][D], "alignment": [2][3], "method": "encoder"}]},
      "operations": [{"regions": ["hair"], "what": "both", "include_base": false, "weight": 1.0, "source": {"seed": 8}}]}
 
 Unknown and missing keys, and values of other types, are refused by name.
@@ -10,7 +11,6 @@ Unknown and missing keys, and values of other types, are refused by name.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +20,7 @@ from semanticgan.edits.sources import Found, Source, alignment_of, matrix_of, ro
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.files import require_file, user_path, written_aside
 from semanticgan.formats.strict_json import loads
+from semanticgan.wrong_arguments import LARGEST_FLOAT32
 
 FORMAT, VERSION = "semanticgan-edit", 1
 
@@ -225,6 +226,4 @@ class _Reader:
 
 
 def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e38
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_FLOAT32

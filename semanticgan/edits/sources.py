@@ -67,6 +67,9 @@ class Source:
     sha256: str = ""
     found: tuple[Found, ...] = ()
 
+    def __post_init__(self) -> None:
+        finite_number("truncation", self.truncation)
+
     @classmethod
     def of(cls, given: Any, **more: Any) -> Source:
         """A source of a seed, a path of a photograph or code, or a LatentCode of one image.
@@ -87,14 +90,13 @@ class Source:
         if isinstance(given, (str, os.PathLike)):
             path = os.fspath(given)
             kind = "latent" if path.lower().endswith(_CODE_SUFFIXES) else "image"
-            return cls(**{kind: path}, **more)
+            values: dict[str, Any] = {kind: path, **more}
+            return cls(**values)
         if isinstance(given, (bool, float)) or not hasattr(given, "__index__"):
             raise InputError(
-                f"an edit takes a seed, the path of a photograph or of a latent code, or a LatentCode, got {shown(given)}."
+                f"an edit takes a seed, the path of a photograph or a latent code, or a LatentCode, got {shown(given)}."
             )
-        return cls(
-            seed=require_seed(given), truncation=finite_number("truncation", more.pop("truncation", 1.0)), **more
-        )
+        return cls(seed=require_seed(given), **more)
 
     def __str__(self) -> str:
         """Such as "seed 8" or "her.jpg"."""
@@ -153,8 +155,8 @@ def _of_photograph(
     digest = sha256_of(path)
     if source.found and source.sha256 != digest:
         raise InputError(
-            f"the photograph {str(path)!r} is not the one that this edit was made for. Give that file, or edit this one "
-            "anew."
+            f"the photograph {str(path)!r} is not the one that this edit was made for. Give that file, or edit this "
+            "one anew."
         )
     photograph = read_photograph(path)
     if source.found:

@@ -188,8 +188,8 @@ def require_related(first: Model, second: Model) -> None:
     similarity = _similarity(*states) if alike else 0.0
     if similarity < _RELATED:
         raise InputError(
-            f"the model {second.metadata.description!r} is not related to the codes' model (similarity of their weights "
-            f"{similarity:.2f}, at least {_RELATED} is needed). Give one that was adapted from it (docs/new-domains.md)."
+            f"the model {second.metadata.description!r} is not related to the codes' model (similarity of weights "
+            f"{similarity:.2f}, at least {_RELATED} is needed). Give one adapted from it (docs/new-domains.md)."
         )
 
 
