@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from semanticgan.editing.compositing import feather, region_mask
+from semanticgan.editing.regions import EditResult
 from semanticgan.edits.sources import Resolved, Source, resolve
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.inversion.inversion import METHODS, Inversion
-from semanticgan.inversion.pasting import WAYS
+from semanticgan.inversion.inversion import Inversion
 from semanticgan.inversion.photograph import Photograph
+from semanticgan.inversion.words import METHODS, WAYS
 from semanticgan.latents import LatentCode, mix
 from semanticgan.model import Model
 from semanticgan.progress import Progress
@@ -244,6 +248,19 @@ class Edited:
         """The edited code of the first face, as the model renders it."""
         return self.after[0]
 
+    def result(self, model: Model) -> EditResult:
+        """The renderings with the masks of where the edit may show, for measures and sheets; one image per face.
+
+        Args:
+            model: of the edit; it names the regions.
+        """
+        regions = list(dict.fromkeys(name for step in self.edit.operations for name in step.regions))
+        labels = model.regions.indices(regions or list(model.regions.names))
+        before, after = _joined(self.before), _joined(self.after)
+        mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
+        names = tuple(model.regions.names[label] for label in labels)
+        return EditResult(before, after, None, LatentCode.cat(self.codes), names, mask, feather(mask))
+
     def save(self, path: str | Path, overwrite: bool = False, **how: Any) -> None:
         """Write the edited photograph, or the rendering; ``**how`` as of :meth:`Photograph.save`.
 
@@ -254,6 +271,12 @@ class Edited:
             self.rendering.save(path, overwrite)
         else:
             self.photograph.save(path, overwrite, **how)
+
+
+def _joined(renderings: Sequence[Rendering]) -> Rendering:
+    """One rendering of all images."""
+    names = ("image", "segmentation", "coarse_segmentation", "depth")
+    return Rendering(*(torch.cat([getattr(one, name) for one in renderings]) for name in names))
 
 
 def _of_photograph(

@@ -28,6 +28,7 @@ from semanticgan.inversion.encode import PASSES, encode
 from semanticgan.inversion.optimise import optimise
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.target import Source, Target, targets_of
+from semanticgan.inversion.words import METHODS
 from semanticgan.latents import LatentCode
 from semanticgan.model import EncoderModel, Model, load
 from semanticgan.progress import Progress, to_progress
@@ -37,9 +38,6 @@ from semanticgan.rendering import Rendering
 if TYPE_CHECKING:
     from semanticgan.inversion.faces import Face
     from semanticgan.perception.perceptual import Distance
-
-METHODS = ("auto", "encoder", "optimise", "tune")
-"""How a code is found."""
 
 
 @dataclass(frozen=True, eq=False)
