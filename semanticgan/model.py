@@ -30,6 +30,7 @@ from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.rows import Layers, Regions, Rows
 from semanticgan.seeds import following, require_seed, stream
+from semanticgan.tuning_files import read_tuning
 from semanticgan.wrong_arguments import finite_number, require_dense, require_type, shown, whole_number
 
 if TYPE_CHECKING:
@@ -52,16 +53,20 @@ DEFAULT_BATCH_SIZE = 4
 _MOST_CODES = 1_000_000
 
 
-def load(name_or_path: str | Path | None = None, device: torch.device | str = "auto") -> Model:
+def load(
+    name_or_path: str | Path | None = None, device: torch.device | str = "auto", tuning: str | Path | None = None
+) -> Model:
     """Open a model. Its parameters are frozen: gradients, where asked for, are those of codes and noise.
 
     Args:
         name_or_path: a bundled or released model's name, a ``.safetensors`` file, or the folder of a run or of one of
             its states; None is the bundled default. A file of an encoder gives an :class:`EncoderModel`.
         device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps".
+        tuning: a file of ``save_tuning``, whose differences are added to the weights.
 
     Raises:
-        InputError: an unknown name or device, a missing or damaged file, or no network for a released model.
+        InputError: an unknown name or device, a missing or damaged file, no network for a released model, or a tuning
+            of another model.
     """
     from semanticgan.registry import resolve
 
@@ -71,7 +76,8 @@ def load(name_or_path: str | Path | None = None, device: torch.device | str = "a
     path = resolve(name_or_path)
     if open_weights(path).metadata.get("format") == encoder_files.FORMAT:
         return EncoderModel(load_encoder(path), chosen)
-    return Model(load_model(path), chosen)
+    loaded = load_model(path)
+    return Model(loaded if tuning is None else read_tuning(tuning).added_to(loaded), chosen)
 
 
 class Model:

@@ -1,4 +1,4 @@
-"""Where w lies: the distribution of mapped codes, measured from samples, and coordinates in which it is a unit ball.
+"""Where w lies: the distribution of mapped codes, measured from samples, and how far a code is from it.
 
 The last step of the mapping is a leaky ReLU of slope 0.2. Its inverse, p = w where w >= 0 and 5 w elsewhere, makes the
 distribution nearly normal (Zhu et al. 2020, arXiv 2012.09036, Section 3). With mean m and covariance E L E^T of p::
@@ -35,23 +35,16 @@ class CodeDistribution:
     Attributes:
         mean: m, [D].
         to_whitened: E L^-1/2, [D, D].
-        from_whitened: L^1/2 E^T, [D, D].
         deviation: root of the summed variance of w over the D channels, a number: sigma_w of StyleGAN2's projector.
     """
 
     mean: Tensor
     to_whitened: Tensor
-    from_whitened: Tensor
     deviation: float
 
     def whitened(self, w: Tensor) -> Tensor:
         """v of w, [..., D]."""
         return (torch.where(w < 0, w / _SLOPE, w) - self.mean) @ self.to_whitened
-
-    def w(self, whitened: Tensor) -> Tensor:
-        """w of v, [..., D]."""
-        p = whitened @ self.from_whitened + self.mean
-        return torch.where(p < 0, p * _SLOPE, p)
 
     def distance(self, codes: Tensor) -> Tensor:
         """Mean over the rows of |v|^2 / D, [N], of codes [N, R, D]."""
@@ -76,6 +69,5 @@ def measure_distribution(model: Model, num_samples: int = NUM_SAMPLES, seed: int
     return CodeDistribution(
         mean=p.mean(0).to(like),
         to_whitened=(axes / deviations).to(like),
-        from_whitened=(axes * deviations).T.to(like),
         deviation=float((w - w.mean(0)).square().sum(1).mean().sqrt()),
     )

@@ -52,9 +52,9 @@ class Weights:
 
     pixel: float = 1.0
     perceptual: float = 1.0
-    segmentation: float = 0.1
-    masks: float = 0.0
-    prior: float = 0.005
+    segmentation: float = 0.3
+    masks: float = 0.05
+    prior: float = 0.02
     mean_prior: float = 0.0
 
 
@@ -142,8 +142,7 @@ def objective_of(
                 f"{list(labels.shape)}."
             )
         labels = one_hot(resized_labels(labels, side), num_regions).to(pictures.device)
-    if isinstance(distance, str):
-        distance = _default_distance(model)
+    distance = chosen_distance(model, distance)
     return Objective(pictures, labels, distance, distribution, model.generator.mean_latent, weights)
 
 
@@ -177,7 +176,12 @@ def read_labels(model: Model, pictures: Tensor) -> Tensor | None:
     return None
 
 
-def _default_distance(model: Model) -> Distance | None:
+def chosen_distance(model: Model, distance: Distance | str | None) -> Distance | None:
+    """The distance itself; of "auto" the Lite0 distance on the model's device, None where it is not installed."""
+    if not isinstance(distance, str):
+        return distance
+    if distance != "auto":
+        return open_distance(distance, device=model.device)
     try:
         return open_distance("lite0:128", device=model.device)
     except InputError:

@@ -1,10 +1,8 @@
 """Photographs inverted by optimisation: the code whose rendering is nearest to each picture.
 
-One w for all rows, or every row by itself, by Adam on the terms of :mod:`semanticgan.inversion.objective`. The rows are
-not moved in w itself but in whitened coordinates v (:mod:`semanticgan.inversion.distribution`), where a step of one
-size is as likely in every direction::
+One w for all rows, or every row by itself, by Adam on the terms of :mod:`semanticgan.inversion.objective`::
 
-    w = w(v),   v <- Adam(grad_v sum of the weighted terms),   rate(t) as in inversion/regularisers.py
+    w <- Adam(grad_w sum of the weighted terms),   rate(t) as in inversion/regularisers.py
 
 A picture that gains next to nothing over :data:`PATIENCE` steps goes on to the end of its ramp, where the rate falls
 to 0, and then leaves the batch. :data:`PUBLISHED` has the settings of three published methods.
@@ -59,7 +57,6 @@ class Settings:
         steps: at most, of each picture.
         rate: the learning rate before the ramp.
         weights: of the terms.
-        whitened: move v rather than w.
         code_noise: add noise to w that falls to 0, as StyleGAN2's projector.
         noise: regulariser of noise maps, one of :data:`NOISE_REGULARISERS`; used where these are optimised.
         noise_weight: its weight.
@@ -70,17 +67,16 @@ class Settings:
     steps: int = 120
     rate: float = 0.1
     weights: Weights = field(default_factory=Weights)
-    whitened: bool = True
     code_noise: bool = False
     noise: str = "correlation"
-    noise_weight: float = 1e3
+    noise_weight: float = 10.0
     normalised: str = "biased"
     stops: bool = True
 
 
 def _published(steps: int, rate: float, weights: Weights, noise: str, noise_weight: float, normalised: str) -> Settings:
-    """Adam on w itself, all steps; code noise where the noise maps' correlation is regularised."""
-    return Settings(steps, rate, weights, False, noise == "correlation", noise, noise_weight, normalised, False)
+    """All steps; code noise where the noise maps' correlation is regularised."""
+    return Settings(steps, rate, weights, noise == "correlation", noise, noise_weight, normalised, False)
 
 
 _PERCEPTUAL = Weights(pixel=0.0, segmentation=0.0, prior=0.0)
@@ -177,8 +173,7 @@ class _Search:
 
     def __init__(self, code: Tensor, noise: Sequence[Tensor], distribution: CodeDistribution, settings: Settings):
         self._settings, self._distribution = settings, distribution
-        coordinates = distribution.whitened(code) if settings.whitened else code
-        self._code = coordinates.detach().clone().requires_grad_()  # [1 or R, D]
+        self._code = code.detach().clone().requires_grad_()  # [1 or R, D]
         self.noise = [level.detach().clone().requires_grad_() for level in noise]
         self._adam = torch.optim.Adam([self._code, *self.noise], lr=settings.rate)
         self._draws = stream(0)
@@ -192,8 +187,7 @@ class _Search:
 
     def code(self) -> Tensor:
         """w, [1, 1 or R, D]."""
-        w = self._distribution.w(self._code) if self._settings.whitened else self._code
-        return w[None]
+        return self._code[None]
 
     def perturbed(self, code: Tensor) -> Tensor:
         """The code with the noise of this step."""
@@ -229,7 +223,7 @@ class _Search:
 
     def _gains_nothing(self) -> bool:
         before, recent = self.losses[:-PATIENCE], self.losses[-PATIENCE:]
-        return bool(before) and min(recent) > (1.0 - LEAST_GAIN) * min(before)
+        return bool(before) and min(recent) >= (1.0 - LEAST_GAIN) * min(before)
 
 
 def _run(model: Model, searches: Mapping[int, _Search], objective: Objective, step: Callable[..., None]) -> None:
