@@ -3,9 +3,9 @@
 python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --last 200 --out faces.md
 python docs/measure_inversion.py --model portraits-64 --data-kind portraits --seed 90001 --last 200 --out portraits.md
 
-Two chains: mean code, one pass of the encoder, five passes, rows optimised from there, weights tuned; and mean code, one
-w, rows optimised from the mean. Needs the extra [perception]; identity needs face-api (docs/metrics.md). mIoU compares
-the segmentation of the rendering with the labels of the data.
+Two chains: mean code, one pass of the encoder, five passes, rows optimised from there, weights tuned; and mean code,
+one w, rows optimised from the mean. Needs the extra [perception]; identity needs face-api (docs/metrics.md). mIoU
+compares the segmentation of the rendering with the labels of the data.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from semanticgan.inversion.tuning import apply_tuning, tune
 from torch import Tensor
 
 import semanticgan as sg
 from semanticgan.data import PairDataset, open_dataset
 from semanticgan.errors import InputError
 from semanticgan.files import written_aside
+from semanticgan.inversion import tuning
 from semanticgan.inversion.encode import encode
 from semanticgan.inversion.inversion import opened_encoder
 from semanticgan.inversion.optimise import optimise
@@ -116,8 +116,8 @@ def tuned(model: Model, pivot: LatentCode, targets: Tensor) -> Found:
     """One tuned generator per picture; its rendering is found by the code."""
     models = {}
     for index in range(len(pivot)):
-        tuning = tune(model, pivot[index], targets[index : index + 1])
-        models[pivot[index].tensor.numpy().tobytes()] = apply_tuning(model, tuning)
+        found = tuning.tune(model, pivot[index], targets[index : index + 1])
+        models[pivot[index].tensor.numpy().tobytes()] = tuning.tuned(model, found)
     return pivot, lambda code: models[code.tensor.numpy().tobytes()].render(code)
 
 

@@ -28,12 +28,14 @@ from semanticgan.inversion.encode import PASSES, encode
 from semanticgan.inversion.optimise import optimise
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.target import Source, Target, targets_of
+from semanticgan.inversion.tuning import tune, tuned
 from semanticgan.inversion.words import METHODS
 from semanticgan.latents import LatentCode
 from semanticgan.model import EncoderModel, Model, load
 from semanticgan.progress import Progress, to_progress
 from semanticgan.registry import bundled
 from semanticgan.rendering import Rendering
+from semanticgan.tuning_files import Tuning
 
 if TYPE_CHECKING:
     from semanticgan.inversion.faces import Face
@@ -53,6 +55,7 @@ class Inversion:
         photograph: what the picture was cut from; None of a picture that was given aligned.
         alignment: where the picture lies in the photograph.
         face: the face in the photograph.
+        tuning: what was added to the model's weights; None unless they were tuned.
         figures: such as "mse" and "psnr" of the rendering.
     """
 
@@ -64,6 +67,7 @@ class Inversion:
     photograph: Photograph | None = None
     alignment: Alignment | None = None
     face: Face | None = None
+    tuning: Tuning | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
 
     def render(self, code: LatentCode) -> Rendering:
@@ -165,11 +169,15 @@ def invert_all(
     figures: Sequence[Mapping[str, float]] = [{}] * len(targets)
     if codes is None:
         method, codes, figures = _found(model, targets, method, encoder, passes, steps, distance, progress)
-    models = [model] * len(targets)
+    tunings: list[Tuning | None] = [None] * len(targets)
     if method == "tune":
-        models = [_tuned(model, codes[i], target, distance, progress) for i, target in enumerate(targets)]
+        tunings = [
+            tune(model, codes[index], target.picture, distance=distance, progress=progress)
+            for index, target in enumerate(targets)
+        ]
     return [
-        _inversion(target, codes[index], models[index], method, figures[index]) for index, target in enumerate(targets)
+        _inversion(target, codes[index], model, method, tunings[index], figures[index])
+        for index, target in enumerate(targets)
     ]
 
 
@@ -208,21 +216,15 @@ def _labels_of(targets: Sequence[Target]) -> Tensor | str:
     return torch.cat(given) if len(given) == len(targets) else "auto"
 
 
-def _tuned(
-    model: Model, code: LatentCode, target: Target, distance: Distance | str | None, progress: Progress
-) -> Model:
-    """The generator's weights tuned to one picture."""
-    from semanticgan.inversion.tuning import apply_tuning, tune
-
-    return apply_tuning(model, tune(model, code, target.picture, distance=distance, progress=progress))
-
-
-def _inversion(target: Target, code: LatentCode, model: Model, method: str, figures: Mapping[str, float]) -> Inversion:
+def _inversion(
+    target: Target, code: LatentCode, model: Model, method: str, tuning: Tuning | None, figures: Mapping[str, float]
+) -> Inversion:
+    model = model if tuning is None else tuned(model, tuning)
     rendering = model.render(code)
     error = (rendering.image.clamp(-1, 1) - target.picture.to(model.device)).square().mean().double() / 4
     known = {"mse": float(error), "psnr": float(-10 * error.clamp(min=1e-12).log10())}
     place = (target.photograph, target.alignment, target.face)
-    return Inversion(code, rendering, target.picture, model, method, *place, figures={**figures, **known})
+    return Inversion(code, rendering, target.picture, model, method, *place, tuning, {**figures, **known})
 
 
 def opened_encoder(model: Model, encoder: LoadedEncoder | str | Path | None = None) -> LoadedEncoder | None:
