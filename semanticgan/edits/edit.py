@@ -124,7 +124,8 @@ class Edit:
         **more: Any,
     ) -> Edit:
         """With regions moved towards those of another seed, code or photograph: weight 1 is :meth:`swap`."""
-        names = tuple(require_names(regions))
+        given = require_names(regions)
+        names = tuple(name.strip() for name in given.split(",")) if isinstance(given, str) else tuple(given)
         operation = Operation(names, Source.of(source, **more), what, include_base, finite_number("weight", weight))
         return self._with(operations=(*self.operations, operation))
 

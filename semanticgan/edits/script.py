@@ -144,13 +144,15 @@ def _source_from(read: _Reader, item: Any, where: str) -> Source:
         )
     if "seed" in values:
         read.keys(values, ("seed", "truncation"), where)
+        if isinstance(values["seed"], bool) or not isinstance(values["seed"], int):
+            read.refuse(f'"seed" of {where}', "a whole number from 0 to 2^63 - 1", values["seed"])
         return Source.of(values["seed"], truncation=read.number(values, "truncation"))
     if "latent" in values:
         read.keys(values, ("latent",), where)
         return Source(latent=read.text(values, "latent"))
-    read.keys(values, ("found",), where)
     if len(found) != 1:
         read.refuse(where, '"image", "seed", "latent" or one code in "found"', sorted(values))
+    read.keys(values, ("found",), where)
     return Source(found=found)
 
 
