@@ -52,8 +52,8 @@ class Weights:
 
     pixel: float = 1.0
     perceptual: float = 1.0
-    segmentation: float = 0.3
-    masks: float = 0.05
+    segmentation: float = 1.0
+    masks: float = 0.2
     prior: float = 0.02
     mean_prior: float = 0.0
 

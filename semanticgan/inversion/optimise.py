@@ -64,8 +64,8 @@ class Settings:
         stops: end where nothing is gained any more.
     """
 
-    steps: int = 120
-    rate: float = 0.1
+    steps: int = 100
+    rate: float = 0.2
     weights: Weights = field(default_factory=Weights)
     code_noise: bool = False
     noise: str = "correlation"
@@ -79,11 +79,11 @@ def _published(steps: int, rate: float, weights: Weights, noise: str, noise_weig
     return Settings(steps, rate, weights, noise == "correlation", noise, noise_weight, normalised, False)
 
 
-_PERCEPTUAL = Weights(pixel=0.0, segmentation=0.0, prior=0.0)
+_PERCEPTUAL = Weights(pixel=0.0, segmentation=0.0, masks=0.0, prior=0.0)
 PUBLISHED: Mapping[str, Settings] = MappingProxyType(
     {
         "semanticstylegan": _published(
-            400, 0.1, Weights(0.1, segmentation=0.0, prior=0.0, mean_prior=1.0), "magnitude", 10.0, "no"
+            400, 0.1, Weights(0.1, segmentation=0.0, masks=0.0, prior=0.0, mean_prior=1.0), "magnitude", 10.0, "no"
         ),
         "stylegan2": _published(1000, 0.1, _PERCEPTUAL, "correlation", 1e5, "unbiased"),
         "pti": _published(450, 0.01, _PERCEPTUAL, "correlation", 1e5, "biased"),

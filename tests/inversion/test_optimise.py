@@ -48,7 +48,7 @@ def errors(found: Optimised) -> list[float]:
 
 def test_mean_is_worse_than_w_and_w_than_rows(model: Model, pictures: Tensor) -> None:
     mean = (model.render(model.mean).image.clamp(-1, 1) - pictures).square().mean((1, 2, 3)).tolist()
-    settings = Settings(steps=40)
+    settings = Settings(steps=30, rate=0.1, weights=Weights(prior=0.001))
     in_w = run(model, pictures, space="w", settings=settings, steps=None)
     in_rows = run(model, pictures, start=in_w.code, settings=settings, steps=None)
     for start, one, rows in zip(mean, errors(in_w), errors(in_rows), strict=True):
