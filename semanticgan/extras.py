@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -108,9 +109,11 @@ def _why_not(module: str) -> str | None:
         with contextlib.suppress(ValueError):
             if importlib.util.find_spec(package) is None:
                 return "is not installed"
-        if module in _USE_TORCHVISION:
-            import_torchvision()
-        importlib.import_module(module)
+        # A package that prints while it is imported would break the one JSON line on stdout.
+        with contextlib.redirect_stdout(sys.stderr):
+            if module in _USE_TORCHVISION:
+                import_torchvision()
+            importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == package:
             return "is not installed"

@@ -53,10 +53,9 @@ class Measured:
     name: str = ""
 
     def called(self, metric: str, name: str) -> Measured:
-        """The same found by a metric under another name; what begins with the metric's name begins with that one."""
+        """The same found by a metric under another name, which no value bears any more."""
         values = {
-            name + key.removeprefix(metric).replace("_", " ") if key.startswith(metric) else key: value
-            for key, value in self.values.items()
+            name if key == metric else key.removeprefix(f"{metric}_"): value for key, value in self.values.items()
         }
         return replace(self, values=values, name=name)
 

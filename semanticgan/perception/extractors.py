@@ -215,7 +215,7 @@ class AttributesExtractor(MapExtractor):
         return super().maps(self._classifier.resized(images))
 
 
-class Lite0Extractor(MapExtractor):
+class Lite0Extractor(Extractor):
     """EfficientNet-Lite0's 1,280 features of pictures enlarged to 224 pixels.
 
     Its scores are Lite0 distances, never FID or KID: they have other units, and fine noise counts far above what the
@@ -229,19 +229,16 @@ class Lite0Extractor(MapExtractor):
     """
 
     name = lite0.NAME
+    stand_in = True
     width = lite0.WIDTH
     scores = MappingProxyType({"fid": "Lite0 Frechet distance", "kid": "Lite0 kernel distance"})
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._lite0 = lite0.open_lite0(device)
-        super().__init__(nn.ModuleList([self._lite0.network]), None, device)
+        self.digest = lite0.SHA256[:16]
 
     def extract(self, pictures: Tensor) -> Features:
-        return Features(read_alone(pictures, self._lite0.pooled, _LITE0_BATCH, self._device))
-
-    def maps(self, images: Tensor) -> list[Tensor]:
-        """As :meth:`MapExtractor.maps`, of images of any side."""
-        return self._lite0.maps(images)
+        return Features(read_alone(pictures, self._lite0.pooled, _LITE0_BATCH, self._lite0.device))
 
 
 class _RandomConv(nn.Module):

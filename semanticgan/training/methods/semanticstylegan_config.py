@@ -59,7 +59,7 @@ class FeaturesSection:
 
     extractor: str | None = key(
         None,
-        "frozen network: lite0, random, attributes, attributes:PATH or discriminator:PATH; null switches it off.",
+        "frozen network: random, attributes, attributes:PATH or discriminator:PATH; null switches it off.",
         path="KIND:PATH",
     )
     weight: float = key(1.0, "weight of its losses.", ge=0)
