@@ -26,7 +26,7 @@ ROOMS = (
     ("data",),
     ("networks",),
     ("checkpoint",),
-    ("encoder_files",),
+    ("encoder_files", "tuning_files"),
     ("reference",),
     ("registry",),
     ("model",),

@@ -39,8 +39,8 @@ class EncoderSizes:
     """Sizes of an encoder; the defaults are those of the released one."""
 
     stem: int = key(64, "channels of the first convolution.", ge=1, le=LARGEST_WIDTH)
-    channels: tuple[int, ...] = key((64, 128, 256, 512), "channels of each stage; a stage halves the side.")
-    blocks: tuple[int, ...] = key((3, 4, 14, 3), "residual blocks of each stage.")
+    channels: list[int] = key([64, 128, 256, 512], "channels of each stage; a stage halves the side.")
+    blocks: list[int] = key([3, 4, 14, 3], "residual blocks of each stage.")
     head_channels: int = key(512, "channels inside a head.", ge=1, le=LARGEST_WIDTH)
     head_convolutions: int = key(4, "convolutions of a head, each at stride 2.", ge=1, le=8)
     norm: str = key("batch", "normalisation: batch, or group, which does not mix pictures.", choices=NORMS)
@@ -60,8 +60,6 @@ class EncoderConfig(EncoderSizes):
 
     def __post_init__(self) -> None:
         check(self, "encoder.")
-        for name in ("channels", "blocks"):
-            object.__setattr__(self, name, tuple(int(value) for value in getattr(self, name)))
         if len(self.channels) != len(self.blocks) or not self.channels:
             raise InputError(f"encoder.channels has {len(self.channels)} stages, encoder.blocks {len(self.blocks)}.")
         if min(self.channels) < 1 or max(self.channels) > LARGEST_WIDTH or not 0 < min(self.blocks) <= max(self.blocks):
@@ -77,14 +75,11 @@ class EncoderConfig(EncoderSizes):
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description, read back by :meth:`from_dict`."""
-        return {**asdict(self), "channels": list(self.channels), "blocks": list(self.blocks)}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> EncoderConfig:
-        values: dict[str, Any] = {**description}
-        for name in ("channels", "blocks"):
-            values[name] = tuple(values[name])
-        return cls(**values)
+        return cls(**description)
 
 
 class Encoder(nn.Module):

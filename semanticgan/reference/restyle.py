@@ -97,8 +97,8 @@ def encoder_config_from_reference(tensors: TensorMap) -> EncoderConfig:
     convolutions = read.count("styles.0.convs.{}.weight", by=2)
     return EncoderConfig(
         stem=read("input_layer.0.weight").shape[0],
-        channels=tuple(channels),
-        blocks=tuple(blocks),
+        channels=channels,
+        blocks=blocks,
         head_channels=read("styles.0.convs.0.weight").shape[0],
         head_convolutions=convolutions,
         norm="batch",

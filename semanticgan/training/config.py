@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from semanticgan.errors import InputError, MissingFileError, unknown_name
 from semanticgan.files import require_file, user_path
 from semanticgan.formats import typed_yaml
+from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
 from semanticgan.training.methods.semanticstylegan_config import SemanticStyleGANConfig
 from semanticgan.training.sections import METHOD_CONFIGS, CommonConfig, register_method_config
 
@@ -25,6 +26,7 @@ C = TypeVar("C", bound=CommonConfig)
 TrainingConfig = SemanticStyleGANConfig
 
 register_method_config(SemanticStyleGANConfig)
+register_method_config(EncoderTrainingConfig)
 
 
 def flat(config: CommonConfig) -> dict[str, Any]:
