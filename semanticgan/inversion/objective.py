@@ -41,6 +41,9 @@ _ADDED_PIXELS = 4.0  # to the sizes of regions that are divided by, so that one 
 class Weights:
     """How much each term counts; a term of weight 0 is not computed.
 
+    The defaults were measured on photographs of 64 pixels, after swaps of hair, eyes and mouth. With a tenth of the
+    weight of segmentation and masks, glasses are missing and swaps change twice as much outside their region.
+
     Attributes:
         pixel: mean squared error.
         perceptual: perceptual distance, where one is given.
@@ -50,7 +53,7 @@ class Weights:
         mean_prior: mean squared difference of the rows and w-bar.
     """
 
-    pixel: float = 1.0
+    pixel: float = 2.0
     perceptual: float = 1.0
     segmentation: float = 1.0
     masks: float = 0.2

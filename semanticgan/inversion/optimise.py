@@ -65,7 +65,7 @@ class Settings:
     """
 
     steps: int = 100
-    rate: float = 0.2
+    rate: float = 0.3
     weights: Weights = field(default_factory=Weights)
     code_noise: bool = False
     noise: str = "correlation"

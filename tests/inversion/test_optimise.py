@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from semanticgan.inversion.optimise import PUBLISHED, Optimised, Settings, optim
 from semanticgan.inversion.regularisers import noise_correlation
 from semanticgan.model import Model
 from semanticgan.progress import Progress
+
+SLOW = Settings(steps=14, rate=0.07)
+"""Adam divides by the size of gradients: at a large rate, rounding of what is nearly 0 becomes visible."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,8 @@ def pictures(model: Model) -> Tensor:
 
 
 def run(model: Model, pictures: Tensor, **options: object) -> Optimised:
-    return optimise(model, pictures, **{"labels": None, "distance": None, "steps": 20, **options})  # type: ignore[arg-type]
+    chosen = {"labels": None, "distance": None, "settings": SLOW, **options}
+    return optimise(model, pictures, **chosen)  # type: ignore[arg-type]
 
 
 def errors(found: Optimised) -> list[float]:
@@ -49,8 +54,8 @@ def errors(found: Optimised) -> list[float]:
 def test_mean_is_worse_than_w_and_w_than_rows(model: Model, pictures: Tensor) -> None:
     mean = (model.render(model.mean).image.clamp(-1, 1) - pictures).square().mean((1, 2, 3)).tolist()
     settings = Settings(steps=30, rate=0.1, weights=Weights(prior=0.001))
-    in_w = run(model, pictures, space="w", settings=settings, steps=None)
-    in_rows = run(model, pictures, start=in_w.code, settings=settings, steps=None)
+    in_w = run(model, pictures, space="w", settings=settings)
+    in_rows = run(model, pictures, start=in_w.code, settings=settings)
     for start, one, rows in zip(mean, errors(in_w), errors(in_rows), strict=True):
         assert rows < 0.7 * one < 0.5 * start
     assert in_w.code.tensor.std(1).max() == 0  # one w for all rows
@@ -62,10 +67,10 @@ def test_a_picture_does_not_depend_on_the_others(model: Model, pictures: Tensor)
     labels = torch.randint(5, (2, 32, 32), generator=torch.Generator().manual_seed(0))
     both = run(model, pictures, labels=labels, noise=True)
     alone = run(model, pictures[1:], labels=labels[1:], noise=True)
-    torch.testing.assert_close(both.code.tensor[1:], alone.code.tensor, rtol=0, atol=1e-3)
+    torch.testing.assert_close(both.code.tensor[1:], alone.code.tensor, rtol=0, atol=2e-3)
     in_turn = run(model, pictures, labels=labels, noise=True, batch_size=1)
-    torch.testing.assert_close(both.code.tensor, in_turn.code.tensor, rtol=0, atol=1e-3)
-    assert both.history["pixel"].shape == (20, 2)
+    torch.testing.assert_close(both.code.tensor, in_turn.code.tensor, rtol=0, atol=2e-3)
+    assert both.history["pixel"].shape == (14, 2)
 
 
 def test_noise_maps_are_optimised_and_stay_noise(model: Model) -> None:
@@ -78,7 +83,7 @@ def test_noise_maps_are_optimised_and_stay_noise(model: Model) -> None:
     for level in found.noise:
         assert level.mean((1, 2, 3)).abs().max() < 1e-5
         torch.testing.assert_close(level.std((1, 2, 3), correction=0), torch.ones(2))
-    free = run(model, pictures, start=code, noise=True, settings=Settings(steps=20, noise_weight=0.0), steps=None)
+    free = run(model, pictures, start=code, noise=True, settings=replace(SLOW, noise_weight=0.0))
     assert not isinstance(free.noise, str)
     assert bool((noise_correlation(found.noise) < noise_correlation(free.noise)).all())
 
@@ -88,19 +93,19 @@ def test_a_picture_that_gains_nothing_ends_early(model: Model, pictures: Tensor)
     code = model.sample(seeds=[7])
     both = torch.cat([model.render(code).image, pictures[:1]])
     start = sg.LatentCode(torch.cat([code.tensor, model.mean.tensor]), model.rows)
-    found = run(model, both, start=start, steps=None, settings=Settings(steps=80, weights=Weights(prior=0.0)))
+    found = run(model, both, start=start, settings=Settings(steps=60, weights=Weights(prior=0.0)))
     ended, ran = (figures["steps"] for figures in found.figures)
-    assert ended < 50
+    assert ended < 45
     assert torch.isnan(found.history["pixel"][int(ended) :, 0]).all()
     assert run(model, both[:1], start=code, steps=30).figures[0]["steps"] <= ran
 
 
 def test_labels_draw_the_segmentation(model: Model, pictures: Tensor) -> None:
     labels = model.render(model.sample(seeds=[11, 12])).labels()
-    settings = Settings(steps=30, weights=Weights(segmentation=1.0))
+    settings = Settings(steps=30, weights=Weights(segmentation=3.0))
     without, drawn = (
         segmentation_loss(model.render(found.code).segmentation, one_hot(labels, 5))
-        for found in (run(model, pictures), run(model, pictures, labels=labels, settings=settings, steps=None))
+        for found in (run(model, pictures), run(model, pictures, labels=labels, settings=settings))
     )
     assert bool((drawn < 0.9 * without).all())
 
