@@ -39,7 +39,6 @@ def one_pass(encoder: Encoder, generator: Generator, picture: Tensor, code: Tens
 
     Args:
         encoder: E.
-        generator: whose codes they are.
         picture: [N, 3, s, s] in [-1, 1], s the encoder's side.
         code: w [N, R, D].
         seen: x [N, 3, S, S] = G(w).
@@ -53,8 +52,6 @@ def encode(encoder: LoadedEncoder, model: Model, pictures: Tensor, passes: int =
     """The codes of aligned pictures.
 
     Args:
-        encoder: of this model.
-        model: whose codes are wanted.
         pictures: [N, 3, S, S] in [-1, 1], aligned as the model's.
         passes: how often the encoder looks, 1 or more.
 

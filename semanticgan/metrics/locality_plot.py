@@ -27,9 +27,7 @@ def draw_locality(locality: Locality, what: str, axes: Axes) -> None:
     stands for a region that is never seen.
 
     Args:
-        locality: what was measured.
         what: "structure" or "texture".
-        axes: to draw on.
     """
     from matplotlib.patches import Rectangle
 

@@ -60,8 +60,6 @@ def convert_checkpoint(
         regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
         include_discriminator: keep the discriminator of a training checkpoint, which adaptation starts from.
         precision: as :func:`semanticgan.checkpoint.save_model`.
-        licence: terms of the weights.
-        data_licence: terms of the training data.
         description: one line on the model.
         overwrite: replace an existing ``out``.
 
