@@ -11,6 +11,8 @@ discriminator       JSON of the DiscriminatorConfig; absent without one
 training            JSON of whatever the training says of itself: images seen, hours, scores
 licence             terms of the weights
 data_licence        terms of the training data
+perception          JSON list of the perception networks that it learnt from; absent where there are none
+alignment           JSON list of five points: where faces lie in its pictures (semanticgan.face_points); may be absent
 ==================  ==================================================================================
 """
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,8 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError, WeightsError
-from semanticgan.formats.strict_json import parse_object
+from semanticgan.face_points import FacePoints, face_points
+from semanticgan.formats.strict_json import parse_json, parse_object
 from semanticgan.formats.tensorfile import TensorFile
 from semanticgan.formats.weights import (
     open_weights,
@@ -66,6 +69,8 @@ class ModelMetadata:
         data_licence: terms of the training data.
         precision: "float32" or "float16", as stored.
         digest: 16 hexadecimal digits over the generator's tensors as stored; "" for a model that is not of a file.
+        perception: names of the perception networks that it learnt from, which cannot judge it.
+        alignment: where faces lie in its pictures, None where that is not known.
     """
 
     description: str
@@ -77,6 +82,8 @@ class ModelMetadata:
     data_licence: str
     precision: str
     digest: str = ""
+    perception: tuple[str, ...] = ()
+    alignment: FacePoints | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ def save_model(
     description: str = "",
     discriminator: Discriminator | None = None,
     precision: str = "float32",
+    perception: Iterable[str] = (),
+    alignment: FacePoints | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a model. The generator's ``mean_latent`` is stored as it is: estimate it before.
@@ -121,6 +130,8 @@ def save_model(
         description: one line; by default size and number of regions.
         discriminator: kept for adaptation and metrics.
         precision: "float32", or "float16", half the size, with every weight rounded to 11 bits.
+        perception: names of the perception networks that it learnt from.
+        alignment: where faces lie in its pictures.
         overwrite: replace an existing file.
 
     Raises:
@@ -137,6 +148,10 @@ def save_model(
         "licence": licence,
         "data_licence": data_licence,
     }
+    if learnt_from := sorted(set(perception)):
+        texts["perception"] = json.dumps(learnt_from)
+    if alignment is not None:
+        texts["alignment"] = json.dumps(alignment)
     if discriminator is not None:
         state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
         texts["discriminator"] = json.dumps(discriminator.config.to_dict())
@@ -288,9 +303,18 @@ def _parse(file: TensorFile) -> ModelMetadata:
             data_licence=raw["data_licence"],
             precision=raw["precision"],
             digest=_digest(parse_object(raw["sha256"], numbers_only=False)),
+            perception=_names(parse_json(raw.get("perception", "[]"))),
+            alignment=face_points(parse_json(raw.get("alignment", "[]"))),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"metadata of {file.what} cannot be used: {error}") from error
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """Raises: TypeError: it is no list of texts."""
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise TypeError("a JSON list of names is needed")
+    return tuple(given)
 
 
 def _digest(sha256: Mapping[str, Any]) -> str:

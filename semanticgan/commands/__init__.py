@@ -28,7 +28,8 @@ from semanticgan.terminal import guarded_streams, json_line, say
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "generate": "pictures from seeds",
-        "edit-region": "swap, vary or interpolate regions of a picture",
+        "edit-region": "swap, vary or interpolate regions of a photograph or a generated picture",
+        "invert": "find the latent codes of photographs",
         "interpolate": "a video that moves a region, or everything, through several codes",
         "components": "a sheet that adds the regions one at a time, with their pseudo-depths",
         "locality": "measure how much an edit changes outside its region",

@@ -138,10 +138,11 @@ def add_truncation_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(args: argparse.Namespace) -> Model:
-    """The model named by ``--model`` on ``--device``."""
+    """The model named by ``--model`` on ``--device``; with a photograph and no name, that of photographs."""
+    from semanticgan.commands import photographs
     from semanticgan.model import load
 
-    return load(args.model, device=args.device)
+    return load(args.model or photographs.model_of(args), device=args.device)
 
 
 def region_names(model: Model, given: list[str]) -> list[str]:

@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         data_licence=metadata.data_licence,
         description=args.description or metadata.description,
         precision=args.precision or metadata.precision,
+        perception=metadata.perception,
+        alignment=metadata.alignment,
         overwrite=args.overwrite,
     )
     return {

@@ -1,0 +1,153 @@
+"""Where a face lies in a photograph, as a similarity between it and the pictures of a model.
+
+    p = s R q + t,  minimising  sum_i |p_i - (s R q_i + t)|^2
+
+q are five points of the model's pictures, p those of the face. With both centred and the covariance
+C = mean p q^T = U diag(d) V^T:  R = U diag(1, det U det V) V^T,  s = (d_1 +- d_2) / var q,  t = mean p - s R mean q.
+Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991).
+
+Five points, in this order: the eye at the picture's left, the eye at its right, tip of the nose, the corner of the
+mouth at the left, the one at the right.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from semanticgan.errors import InputError
+from semanticgan.face_points import NUM_POINTS
+from semanticgan.inversion.photograph import Photograph
+from semanticgan.inversion.resampling import Box, resampled
+
+_FINE = 1.5
+"""How many times finer than the photograph values may be and need no filter when they are put back. Above sqrt(2), so
+that a crop of this fineness holds all that the photograph does, whatever its rotation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """A similarity from the aligned picture to the photograph.
+
+    Attributes:
+        matrix: float64 [2, 3]: (x, y) of the aligned picture as shares of its side, 0 to 1 -> (x, y) of the photograph
+            in pixels. A pixel's centre is at i + 0.5, of S pixels at (i + 0.5) / S.
+    """
+
+    matrix: NDArray[np.float64]
+
+    @property
+    def scale(self) -> float:
+        """Side of the crop in pixels of the photograph."""
+        return math.sqrt(abs(float(np.linalg.det(self.matrix[:, :2]))))
+
+    @property
+    def own_side(self) -> int:
+        """A side at which a crop keeps all that the photograph holds, so that :meth:`undo` gives it back."""
+        return math.ceil(_FINE * self.scale)
+
+    def crop(self, photograph: NDArray[np.float32] | Photograph, side: int) -> NDArray[np.float32]:
+        """The aligned picture: antialiased, sub-pixel, reflected at the photograph's border.
+
+        Args:
+            photograph: float32 [H, W, c], or a photograph, of which only the box of the crop is converted.
+            side: of the result in pixels.
+
+        Returns:
+            float32 [side, side, c]; a spline may pass the range of its pixels a little.
+        """
+        across = self.matrix * [1 / side, 1 / side, 1]
+        if isinstance(photograph, Photograph):
+            return resampled(photograph.rgb, photograph.shape, across, (side, side))
+        values = photograph
+        return resampled(lambda box: values[box[1] : box[3], box[0] : box[2]], values.shape[:2], across, (side, side))
+
+    def undo(self, values: NDArray[np.float32], shape: tuple[int, int], box: Box | None = None) -> NDArray[np.float32]:
+        """Values of the aligned picture where they lie in the photograph.
+
+        Args:
+            values: float32 [s, s, c].
+            shape: (H, W) of the photograph.
+            box: the part of the photograph that is wanted; all of it if not given. :meth:`box` is all that is not 0.
+
+        Returns:
+            float32 [H, W, c], or of the box; 0 where a pixel's centre is outside the crop.
+        """
+        wanted = box or (0, 0, shape[1], shape[0])
+        result = np.zeros((wanted[3] - wanted[1], wanted[2] - wanted[0], values.shape[2]), np.float32)
+        own = self.box(shape)
+        x0, y0 = max(own[0], wanted[0]), max(own[1], wanted[1])
+        x1, y1 = min(own[2], wanted[2]), min(own[3], wanted[3])
+        if x0 >= x1 or y0 >= y1:
+            return result
+        back = self._inverse()
+        back[:, 2] += back[:, :2] @ (x0, y0)
+        side = values.shape[0]
+        put = resampled(
+            lambda part: values[part[1] : part[3], part[0] : part[2]],
+            values.shape[:2],
+            back * side,
+            (y1 - y0, x1 - x0),
+            unfiltered=_FINE * 1.02,
+        )
+        put *= self.inside(shape, (x0, y0, x1, y1))[:, :, None]
+        result[y0 - wanted[1] : y1 - wanted[1], x0 - wanted[0] : x1 - wanted[0]] = put
+        return result
+
+    def inside(self, shape: tuple[int, int], box: Box | None = None) -> NDArray[np.bool_]:
+        """bool [H, W], or of a box of the photograph: whether a pixel's centre is inside the crop."""
+        x0, y0, x1, y1 = box or (0, 0, shape[1], shape[0])
+        back = self._inverse()
+        x, y = np.arange(x0, x1) + 0.5, np.arange(y0, y1)[:, None] + 0.5
+        result = np.ones((y1 - y0, x1 - x0), bool)
+        for row in back:
+            share = row[0] * x + row[1] * y + row[2]
+            result &= (share >= 0) & (share < 1)
+        return result
+
+    def box(self, shape: tuple[int, int]) -> Box:
+        """The smallest box of the photograph around the crop; of no area where the crop is outside."""
+        corners = self.matrix @ np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
+        (x0, y0), (x1, y1) = np.floor(corners.min(1)), np.ceil(corners.max(1))
+        height, width = shape
+        left, top = int(min(max(x0, 0), width)), int(min(max(y0, 0), height))
+        return left, top, int(min(max(x1, left), width)), int(min(max(y1, top), height))
+
+    def _inverse(self) -> NDArray[np.float64]:
+        """float64 [2, 3]: photograph in pixels -> shares."""
+        back = np.linalg.inv(self.matrix[:, :2])
+        inverse: NDArray[np.float64] = np.concatenate([back, -(back @ self.matrix[:, 2:])], 1)
+        return inverse
+
+
+def align(points: ArrayLike, target: ArrayLike) -> Alignment:
+    """The similarity by least squares from a model's points to a face's.
+
+    Args:
+        points: [5, 2], (x, y) in pixels of the photograph; the order of this file.
+        target: [5, 2], (x, y) as shares of the side: ``model.alignment``.
+
+    Raises:
+        InputError: other shapes, numbers that are not finite, or points that all lie at one place.
+    """
+    face, model = _points("points", points), _points("target", target)
+    face_mean, model_mean = face.mean(0), model.mean(0)
+    face_centred, model_centred = face - face_mean, model - model_mean
+    variance = float((model_centred**2).sum(1).mean())
+    left, sizes, right = np.linalg.svd(face_centred.T @ model_centred / len(face))
+    signs = np.array([1.0, np.linalg.det(left) * np.linalg.det(right)])
+    scale = float((sizes * np.round(signs)).sum()) / variance if variance > 0 else 0.0
+    if not scale > 1e-9:
+        raise InputError("the five points of a face lie at one place or on mirrored places. Give five of one face.")
+    turn = scale * (left * np.round(signs)) @ right
+    return Alignment(np.concatenate([turn, (face_mean - turn @ model_mean)[:, None]], 1))
+
+
+def _points(what: str, given: ArrayLike) -> NDArray[np.float64]:
+    points = np.asarray(given, np.float64)
+    if points.shape != (NUM_POINTS, 2) or not np.isfinite(points).all():
+        raise InputError(f"{what} are five finite (x, y), an array [5, 2], got {list(points.shape)}.")
+    return points
