@@ -90,7 +90,6 @@ class Rendering:
 
         Args:
             path: a name in .png, .jpg, .jpeg or .webp; .png keeps the pixels as they are.
-            overwrite: replace existing files.
 
         Raises:
             InputError: another suffix.
