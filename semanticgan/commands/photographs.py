@@ -146,7 +146,8 @@ def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
         choices=WAYS,
         default="auto",
         help="how a photograph is put together: transfer adds what changed, replace puts the rendered region in, "
-        "aligned writes the rendered picture alone; auto is transfer after a change of texture, else replace",
+        "aligned writes the rendered picture alone; auto is transfer after a change of texture or in a photograph much "
+        "finer than the model, else replace",
     )
     parser.add_argument(
         "--render-with",
