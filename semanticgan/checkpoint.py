@@ -12,6 +12,7 @@ training            JSON of whatever the training says of itself: images seen, h
 licence             terms of the weights
 data_licence        terms of the training data
 perception          JSON list of the perception networks that it learnt from; absent where there are none
+alignment           JSON list of five points: where faces lie in its pictures (semanticgan.face_points); may be absent
 ==================  ==================================================================================
 """
 
@@ -31,6 +32,7 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError, WeightsError
+from semanticgan.face_points import FacePoints, face_points
 from semanticgan.formats.strict_json import parse_json, parse_object
 from semanticgan.formats.tensorfile import TensorFile
 from semanticgan.formats.weights import (
@@ -68,6 +70,7 @@ class ModelMetadata:
         precision: "float32" or "float16", as stored.
         digest: 16 hexadecimal digits over the generator's tensors as stored; "" for a model that is not of a file.
         perception: names of the perception networks that it learnt from, which cannot judge it.
+        alignment: where faces lie in its pictures, None where that is not known.
     """
 
     description: str
@@ -80,6 +83,7 @@ class ModelMetadata:
     precision: str
     digest: str = ""
     perception: tuple[str, ...] = ()
+    alignment: FacePoints | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def save_model(
     discriminator: Discriminator | None = None,
     precision: str = "float32",
     perception: Iterable[str] = (),
+    alignment: FacePoints | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a model. The generator's ``mean_latent`` is stored as it is: estimate it before.
@@ -126,6 +131,7 @@ def save_model(
         discriminator: kept for adaptation and metrics.
         precision: "float32", or "float16", half the size, with every weight rounded to 11 bits.
         perception: names of the perception networks that it learnt from.
+        alignment: where faces lie in its pictures.
         overwrite: replace an existing file.
 
     Raises:
@@ -144,6 +150,8 @@ def save_model(
     }
     if learnt_from := sorted(set(perception)):
         texts["perception"] = json.dumps(learnt_from)
+    if alignment is not None:
+        texts["alignment"] = json.dumps(alignment)
     if discriminator is not None:
         state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
         texts["discriminator"] = json.dumps(discriminator.config.to_dict())
@@ -296,6 +304,7 @@ def _parse(file: TensorFile) -> ModelMetadata:
             precision=raw["precision"],
             digest=_digest(parse_object(raw["sha256"], numbers_only=False)),
             perception=_names(parse_json(raw.get("perception", "[]"))),
+            alignment=face_points(parse_json(raw.get("alignment", "[]"))),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"metadata of {file.what} cannot be used: {error}") from error

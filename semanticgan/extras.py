@@ -64,6 +64,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[perception]"',
             "choose another network, such as attributes or random",
         ),
+        "faces": Need(
+            "finding faces",
+            {"facenet_pytorch": "facenet-pytorch"},
+            '"semanticgan[align]"',
+            "give five points by hand (--landmarks), or aligned photographs (--aligned)",
+        ),
         "facenet": Need(
             "measuring identity",
             {"facenet_pytorch": "facenet-pytorch"},

@@ -21,6 +21,7 @@ from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.devices import choose_device as choose_device
 from semanticgan.encoder_files import LoadedEncoder, load_encoder
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.face_points import FacePoints
 from semanticgan.formats.weights import open_weights
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.config import GeneratorConfig
@@ -122,6 +123,11 @@ class Model:
     def size(self) -> int:
         """S, the side of a picture in pixels."""
         return self.config.size
+
+    @property
+    def alignment(self) -> FacePoints | None:
+        """Where faces lie in its pictures, five points as shares of the side; None where the file does not say."""
+        return self.metadata.alignment
 
     @property
     def device(self) -> torch.device:

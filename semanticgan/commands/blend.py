@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         description=args.description or metadata.description,
         precision=args.precision or metadata.precision,
         perception=metadata.perception,
+        alignment=metadata.alignment,
         overwrite=args.overwrite,
     )
     return {

@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         discriminator=start.discriminator if args.with_discriminator else None,
         precision=args.precision,
         perception=metadata.perception,
+        alignment=metadata.alignment,
         overwrite=args.overwrite,
     )
     return {

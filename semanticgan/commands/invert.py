@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images", nargs="+", type=arguments.path, metavar="PHOTO", help="photographs, or folders of photographs"
     )
     arguments.add_model_arguments(parser)
-    photographs.add_photograph_arguments(parser)
+    photographs.add_photograph_arguments(parser, "--method")
     parser.add_argument(
         "--steps", type=arguments.at_least(1, 100_000), metavar="N", help="steps of the optimisation, at most"
     )
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         model,
         chosen,
         args.out,
-        args.method,
+        args.inversion,
         overwrite=args.overwrite,
         encoder=args.encoder,
         steps=args.steps,

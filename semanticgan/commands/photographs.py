@@ -20,15 +20,20 @@ if TYPE_CHECKING:
     from semanticgan.model import Model
 
 
-def add_image_argument(parser: argparse._ActionsContainer) -> None:
+def add_image_argument(
+    parser: argparse._ActionsContainer, text: str = "photograph of any size, instead of --seed"
+) -> None:
     """``--image``, a photograph in place of a seed; :func:`add_photograph_arguments` adds how it is read."""
-    parser.add_argument(
-        "--image", type=arguments.path, metavar="PHOTO", help="photograph of any size, instead of --seed"
-    )
+    parser.add_argument("--image", type=arguments.path, metavar="PHOTO", help=text)
 
 
-def add_photograph_arguments(parser: argparse.ArgumentParser) -> None:
-    """How ``--image`` is read: --face, --landmarks, --aligned, --method, --encoder."""
+def add_photograph_arguments(parser: argparse.ArgumentParser, method: str = "--inversion") -> None:
+    """How ``--image`` is read: --face, --landmarks, --aligned, --inversion, --encoder.
+
+    Args:
+        parser: where to.
+        method: the option that names the method of inversion.
+    """
     group = parser.add_argument_group("photographs")
     group.add_argument(
         "--face", type=face, default=0, metavar="N", help='which face, the largest is 0; or "all" (default: 0)'
@@ -43,7 +48,8 @@ def add_photograph_arguments(parser: argparse.ArgumentParser) -> None:
         "--aligned", action="store_true", help="the photograph is aligned already: use its middle square"
     )
     group.add_argument(
-        "--method",
+        method,
+        dest="inversion",
         choices=METHODS,
         default="auto",
         help="how the code is found: encoder (fast), optimise (closer), tune (closest), or auto, the encoder where the "
@@ -115,7 +121,7 @@ def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: i
     own = image == args.image
     found = model.invert(
         image,
-        args.method,
+        args.inversion,
         face=number,
         landmarks=landmarks_of(args.landmarks) if own else None,
         aligned=args.aligned,
@@ -168,7 +174,7 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
     model = arguments.load_model(args)
     edit = _edit_of(args, model) if edit is None else edit
     other = None if args.render_with is None else load(args.render_with, device=args.device)
-    edited = edit.apply(model, args.method, other, progress=Progress(bar=True), encoder=args.encoder)
+    edited = edit.apply(model, args.inversion, other, progress=Progress(bar=True), encoder=args.encoder)
     options = {} if edited.photograph is None else {"keep_metadata": args.keep_metadata}
     edited.save(args.out, args.overwrite, **options)
     if args.save_script:

@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semanticgan.errors import InputError
+from semanticgan.face_points import NUM_POINTS
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.resampling import Box, resampled
-
-NUM_POINTS = 5
 
 _FINE = 1.5
 """How many times finer than the photograph values may be and need no filter when they are put back. Above sqrt(2), so

@@ -45,7 +45,7 @@ class Square:
 
     def __post_init__(self) -> None:
         edges = (self.x, self.y, self.x + self.side, self.y + self.side)
-        if not (self.side > 0 and all(0 <= edge <= 1 for edge in edges)):
+        if not (self.side > 0 and all(0 <= edge <= 1 + 1e-9 for edge in edges)):
             raise InputError(f"a square of a face lies within its picture, shares 0 to 1, got {self}.")
 
 

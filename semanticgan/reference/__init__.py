@@ -6,6 +6,7 @@ from pathlib import Path
 
 from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
+from semanticgan.face_points import FFHQ
 from semanticgan.files import require_file, require_free, sha256_of
 from semanticgan.reference import face_api, restyle, semanticstylegan
 from semanticgan.reference.face_api import FaceApi as FaceApi
@@ -95,6 +96,7 @@ def convert_checkpoint(
         description=description or f"SemanticStyleGAN converted from {source.name}",
         discriminator=checkpoint.discriminator if include_discriminator else None,
         precision=precision,
+        alignment=FFHQ,
         overwrite=overwrite,
     )
     return checkpoint

@@ -222,6 +222,7 @@ def _metadata(
         data_licence=_both(ours.data_licence, theirs.data_licence),
         precision="float16" if ours.precision == theirs.precision == "float16" else "float32",
         perception=tuple(sorted({*ours.perception, *theirs.perception})),
+        alignment=ours.alignment,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from semanticgan.checkpoint import LoadedModel, load_model, read_metadata, save_model
+from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model, read_metadata, save_model
 from semanticgan.errors import InputError
 from semanticgan.files import sha256_of
 from semanticgan.metrics.opening import open_networks
@@ -31,14 +30,8 @@ Make = Callable[..., TrainingConfig]
 
 def taught(generator: Generator, *names: str) -> Model:
     """A model that learnt from these."""
-    path_free = LoadedModel(generator, TINY_REGIONS, dataclasses.replace(_metadata(generator), perception=names))
-    return Model(path_free)
-
-
-def _metadata(generator: Generator):  # type: ignore[no-untyped-def]
-    from semanticgan.checkpoint import ModelMetadata
-
-    return ModelMetadata("tiny", generator.config, TINY_REGIONS, None, {}, "MIT", "own", "float32")
+    facts = (generator.config, TINY_REGIONS, None, {}, "MIT", "own", "float32")
+    return Model(LoadedModel(generator, TINY_REGIONS, ModelMetadata("tiny", *facts, perception=names)))
 
 
 def test_networks_are_known_by_name_or_by_hash(tmp_path: Path) -> None:

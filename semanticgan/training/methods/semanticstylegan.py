@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
 from semanticgan.data import CachedPairs, PairDataset, batches, to_network
 from semanticgan.distributed import ALONE, Processes
+from semanticgan.face_points import face_points
 from semanticgan.model import Model
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
@@ -244,7 +245,9 @@ class SemanticStyleGAN(Method):
     def _about(self) -> dict[str, Any]:
         """What a model's file says beside the figures of its training."""
         about = {name: getattr(self.config, name) for name in ("licence", "data_licence", "description")}
-        return {**about, "perception": self.perception}
+        own = face_points(self.config.data.alignment)
+        inherited = None if self.first is None else self.first.model.alignment
+        return {**about, "perception": self.perception, "alignment": own or inherited}
 
     def measured(self) -> tuple[Model, PairDataset] | None:
         """The average as a model; it goes on learning."""
