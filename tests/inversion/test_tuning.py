@@ -68,9 +68,9 @@ def test_locality_keeps_other_codes(model: Model, code: sg.LatentCode, pictures:
 
 
 def test_it_ends_when_the_distance_is_small_enough(model: Model, code: sg.LatentCode, pictures: Tensor) -> None:
-    far = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=5, enough=0.0))
-    near = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=5, enough=10.0))
-    assert far.figures["steps"] == 5 and near.figures["steps"] == 0
+    far = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=3, enough=0.0))
+    near = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=3, enough=10.0))
+    assert far.figures["steps"] == 3 and near.figures["steps"] == 0
     assert not near.changes
 
 
