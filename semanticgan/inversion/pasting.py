@@ -14,6 +14,7 @@ Shape legend: S side of the aligned crop, H W of the photograph.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 

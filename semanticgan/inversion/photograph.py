@@ -11,7 +11,7 @@ import dataclasses
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -67,7 +67,7 @@ class Photograph:
         """
         part = self._part(box)
         size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
-        resized = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        resized: Any = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         return _to_8_bits(self._as_srgb(resized.reshape(size[1], size[0], -1))).clip(0, 255).astype(np.uint8)
 
     def _as_srgb(self, part: Pixels) -> NDArray[np.float32]:
