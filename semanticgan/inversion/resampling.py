@@ -127,7 +127,7 @@ def _evaluated(values: NDArray[np.float32], matrix: NDArray[np.float64], out: tu
     """The spline through ``values`` [h, w, c] at the pixels of the result."""
     taps = (math.sqrt(3) * _POLE ** np.abs(np.arange(-_REACH, _REACH + 1))).astype(np.float32)
     filtered = cv2.sepFilter2D(values, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)
-    coefficients = _chw(filtered.reshape(values.shape))
+    coefficients = _chw(np.asarray(filtered, np.float32).reshape(values.shape))
     (height, width), (rows, columns) = values.shape[:2], out
     result = np.empty((rows, columns, values.shape[2]), np.float32)
     x = np.arange(columns) + 0.5
