@@ -85,7 +85,7 @@ def invert_into(
     method: str = "auto",
     *,
     overwrite: bool = False,
-    face: int | str = 0,
+    face: int | str | None = None,
     landmarks: Any = None,
     aligned: bool = False,
     progress: Progress | bool = False,
@@ -102,7 +102,7 @@ def invert_into(
         out: the folder of the results.
         method: of :func:`semanticgan.inversion.inversion.invert_all`.
         overwrite: replace results of another photograph, model or method.
-        face: which face of each photograph, or "all".
+        face: as of :func:`targets_of`.
         landmarks: of a single photograph.
         aligned: the photographs are aligned already.
         progress: bar over the photographs, report and cancel.
@@ -141,13 +141,18 @@ def invert_into(
 
 
 def _in_batches(
-    model: Model, photographs: Sequence[Path], failed: dict[str, str], face: int | str, landmarks: Any, aligned: bool
+    model: Model,
+    photographs: Sequence[Path],
+    failed: dict[str, str],
+    face: int | str | None,
+    landmarks: Any,
+    aligned: bool,
 ) -> Iterator[list[tuple[Path, Target]]]:
     """Faces of whole photographs, about :data:`_BATCH` at a time."""
     batch: list[tuple[Path, Target]] = []
     for path in photographs:
         try:
-            batch += [(path, target) for target in targets_of(model, path, face, landmarks, aligned)]
+            batch += [(path, target) for target in targets_of(model, path, *how)]
         except InputError as error:
             failed[path.name] = str(error)
         if len(batch) >= _BATCH:
