@@ -141,12 +141,7 @@ def invert_into(
 
 
 def _in_batches(
-    model: Model,
-    photographs: Sequence[Path],
-    failed: dict[str, str],
-    face: int | str | None,
-    landmarks: Any,
-    aligned: bool,
+    model: Model, photographs: Sequence[Path], failed: dict[str, str], *how: Any
 ) -> Iterator[list[tuple[Path, Target]]]:
     """Faces of whole photographs, about :data:`_BATCH` at a time."""
     batch: list[tuple[Path, Target]] = []
