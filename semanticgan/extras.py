@@ -70,6 +70,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[align]"',
             "give five points by hand (--landmarks), or aligned photographs (--aligned)",
         ),
+        "heic": Need(
+            "reading HEIC",
+            {"pillow_heif": "pillow-heif"},
+            '"semanticgan[heic]"',
+            "save the photograph as JPEG or PNG",
+        ),
         "facenet": Need(
             "measuring identity",
             {"facenet_pytorch": "facenet-pytorch"},

@@ -17,10 +17,10 @@ FacePoints = tuple[tuple[float, float], ...]
 NUM_POINTS = 5
 
 FFHQ: FacePoints = ((0.377, 0.469), (0.623, 0.469), (0.5, 0.613), (0.393, 0.725), (0.611, 0.725))
-"""Pictures aligned by FFHQ's rule, those of CelebA-HQ too (arXiv 1710.10196, Appendix C; arXiv 1812.04948, Appendix A).
+"""Pictures aligned by FFHQ's rule, and those of CelebA-HQ (arXiv 1710.10196, Appendix C; arXiv 1812.04948, Appendix A).
 
-With the distance E of the eyes and the vector m from between the eyes to the middle of the mouth, the square has the side
-max(4 E, 3.6 |m|) and its centre lies 0.1 m below the eyes.
+With the distance E of the eyes and the vector m from between the eyes to the middle of the mouth, the square has the
+side max(4 E, 3.6 |m|) and its centre lies 0.1 m below the eyes.
 """
 
 
@@ -37,6 +37,6 @@ def face_points(given: Any) -> FacePoints | None:
         return None
     numbers = [value for value in flat if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if len(numbers) != len(flat) or len(flat) != 2 * NUM_POINTS or not all(map(math.isfinite, numbers)):
-        raise InputError(f"where faces lie is five points (x, y), ten numbers as shares of the side, got {given!r:.80}.")
+        raise InputError(f"where faces lie is five points (x, y), ten shares of the side, got {given!r:.80}.")
     values = [float(number) for number in numbers]
     return tuple(zip(values[::2], values[1::2], strict=True))

@@ -11,7 +11,6 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -124,12 +123,10 @@ def _detector() -> FaceDetector:
 def _found(photograph: Photograph) -> list[Face]:
     """All faces, the largest first; where none is upright, the photograph is turned."""
     height, width = photograph.shape
-    scale = (
-        min(1.0, LARGEST_COPY / max(height, width))
-        if max(height, width) > _SMALLEST_COPY
-        else (_SMALLEST_COPY / max(height, width))
-    )
-    copy = _resized(_uint8(photograph.rgb()), scale)
+    scale = LARGEST_COPY / max(height, width)
+    if scale > 1:
+        scale = max(1.0, _SMALLEST_COPY / max(height, width))
+    copy = photograph.reduced(scale)
     for turns in range(4):
         detections = _detector()(np.rot90(copy, turns))
         if len(detections):
@@ -164,9 +161,8 @@ def _from_near(photograph: Photograph, face: Face, turns: int) -> Face:
     box = (max(int(x0), 0), max(int(y0), 0), min(int(x1), width), min(int(y1), height))
     if box[2] - box[0] < 2 or box[3] - box[1] < 2:
         return face
-    part = _uint8(photograph.rgb(box))
-    scale = _NEAR / max(part.shape[:2])
-    copy = _resized(part, scale)
+    scale = _NEAR / max(box[2] - box[0], box[3] - box[1])
+    copy = photograph.reduced(scale, box)
     detections = _detector()(np.rot90(copy, turns))
     near = [_face(detections, index, turns, copy.shape[:2], scale) for index in range(len(detections))]
     near = [_moved(one, box[0], box[1]) for one in near]
@@ -184,14 +180,3 @@ def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float,
     both = max(min(a[2], b[2]) - max(a[0], b[0]), 0.0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)
     areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
     return both / (areas - both)
-
-
-def _uint8(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return (rgb * 255).round().clip(0, 255).astype(np.uint8)
-
-
-def _resized(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return np.asarray(resized, np.uint8)

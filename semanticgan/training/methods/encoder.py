@@ -36,6 +36,7 @@ from semanticgan.inversion.objective import segmentation_loss
 from semanticgan.inversion.regularisers import w_norm
 from semanticgan.model import Model, load
 from semanticgan.networks.encoder import Encoder
+from semanticgan.perception.judges import network_name
 from semanticgan.perception.perceptual import Distance, open_distance
 from semanticgan.seeds import derived
 from semanticgan.training.draws import Draws, stream_of
@@ -214,14 +215,15 @@ class EncoderMethod(Method):
 
     def export(self, path: Path, images: int) -> None:
         config = self.config
-        judges = [config.loss.distance if config.loss.perceptual else None, "face-api" if self.identity else None]
+        judges = [] if self.distance is None else [network_name("distance", str(config.loss.distance))]
+        judges += [] if self.identity is None else [network_name("identity", "face-api")]
         training = {
             "recipe": config.name,
             "images": images,
             "seed": config.seed,
             "batch": config.batch,
             "passes": config.passes,
-            "perception": [name for name in judges if name],
+            "perception": judges,
         }
         model = {"name": config.model, "digest": self.model.metadata.digest}
         about = (config.licence, config.data_licence, config.description)
