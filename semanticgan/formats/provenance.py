@@ -143,36 +143,32 @@ def _without_people(value: Any) -> Any:
     return kept | files
 
 
-def save_marked(
-    picture: Image.Image,
-    path: Path,
-    mark: Mark | None,
-    existing: bytes | None = None,
-    keep_private: bool = False,
-    **options: Any,
-) -> None:
+def save_marked(picture: Image.Image, path: Path, mark: Mark | None = None, **options: Any) -> None:
     """Save a picture with its mark, in the format of the path's suffix; one that has no XMP is saved without.
 
     Args:
         picture: any that Pillow saves so.
         path: where to; nothing is asked before it is replaced.
         mark: None saves it without.
-        existing: the photograph's own packet, which is kept as :func:`merged` says.
-        keep_private: as of :func:`merged`.
         **options: of Pillow.
     """
+    save_with_xmp(picture, path, None if mark is None else mark.xmp(), **options)
+
+
+def save_with_xmp(picture: Image.Image, path: Path, content: bytes | None, **options: Any) -> None:
+    """As :func:`save_marked`, with a packet of :func:`merged`. Of one that is too long for a JPEG the mark is kept."""
     from PIL import Image, PngImagePlugin, TiffImagePlugin
 
     kind = Image.registered_extensions().get(path.suffix.lower())
-    content = merged(mark, existing, keep_private)
-    if content is not None and kind == "JPEG" and len(content) > _LARGEST_IN_JPEG:
+    if content and kind == "JPEG" and len(content) > _LARGEST_IN_JPEG:
         _left_out("the photograph", f"it has {len(content):,} bytes, a JPEG takes {_LARGEST_IN_JPEG:,}")
-        content = merged(mark, None)
-    if content is not None and kind == "PNG":
+        mark = _mark_in(content, "the photograph")
+        content = None if mark is None else mark.xmp()
+    if content and kind == "PNG":
         options.setdefault("pnginfo", PngImagePlugin.PngInfo()).add_itxt(_KEY_IN_PNG, content.decode())
-    elif content is not None and kind == "TIFF":
+    elif content and kind == "TIFF":
         options.setdefault("tiffinfo", TiffImagePlugin.ImageFileDirectory_v2())[_TAG_IN_TIFF] = content
-    elif content is not None and kind in ("JPEG", "WEBP", "AVIF"):
+    elif content and kind in ("JPEG", "WEBP", "AVIF"):
         options["xmp"] = content
     picture.save(path, **options)
 
@@ -185,7 +181,7 @@ def read_mark(path: str | Path) -> Mark | None:
         InputError: it is no picture.
     """
     with open_picture(path) as image:
-        return mark_of(image, f"picture {str(path)!r}")
+        return mark_in(image, f"picture {str(path)!r}")
 
 
 @contextmanager
@@ -196,7 +192,7 @@ def open_picture(path: str | Path) -> Iterator[Image.Image]:
         MissingFileError: no such file.
         InputError: it is no picture, or damaged.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     path = require_file(path, "picture")
     try:
@@ -204,16 +200,20 @@ def open_picture(path: str | Path) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decompressed
             image = Image.open(path, formats=[kind for kind in _READ if kind in _known()])
     except Exception as error:  # Pillow's readers raise a dozen kinds on damaged files
-        reason = "no PNG, JPEG, TIFF, WebP or AVIF" if isinstance(error, Image.UnidentifiedImageError) else error
+        reason = "no PNG, JPEG, TIFF, WebP or AVIF" if isinstance(error, UnidentifiedImageError) else error
         raise InputError(f"picture {str(path)!r} cannot be read ({reason}). Give an intact picture.") from error
     with image:
         yield image
 
 
-def mark_of(image: Image.Image, what: str) -> Mark | None:
+def mark_in(image: Image.Image, what: str) -> Mark | None:
     """The mark of a picture that Pillow opened; ``what`` begins the warning of a packet that cannot be used."""
     content = xmp_of(image)
-    packet = None if content is None else _packet(content, what)
+    return None if content is None else _mark_in(content, what)
+
+
+def _mark_in(content: bytes, what: str) -> Mark | None:
+    packet = _packet(content, what)
     source_type = "" if packet is None else (packet.find(*_TYPE) or "").replace("https:", "http:", 1)
     kind = next((kind for kind, uri in KINDS.items() if uri == source_type), None)
     if packet is None or kind is None:

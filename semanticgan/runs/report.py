@@ -12,6 +12,7 @@ from pathlib import Path
 
 from semanticgan.errors import InputError
 from semanticgan.files import require_free, user_path, written_aside
+from semanticgan.formats.provenance import Mark, save_marked
 from semanticgan.runs import page
 from semanticgan.runs.charts import chart_svg
 from semanticgan.runs.excerpts import chosen_sheets
@@ -24,6 +25,7 @@ from semanticgan.terminal import printable
 
 KINDS = (".html", ".htm", ".png")
 _STRIP_LENGTH = 12
+_MARK = Mark("composite")  # samples among charts
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,16 @@ class ReportSummary:
     warnings: tuple[str, ...]
 
 
-def write_report(run_dir: str | Path, out: str | Path, overwrite: bool = False) -> ReportSummary:
+def write_report(
+    run_dir: str | Path, out: str | Path, overwrite: bool = False, mark: Mark | None = _MARK
+) -> ReportSummary:
     """Write the report of a run as a page (``.html``) or, its essentials alone, as a picture (``.png``).
+
+    Args:
+        run_dir: the run's folder.
+        out: what to write.
+        overwrite: replace an existing file.
+        mark: what the picture's file says of its making; None writes none.
 
     Raises:
         InputError: another suffix, an ``out`` that exists, or no run to report on; nothing is written then.
@@ -61,7 +71,7 @@ def write_report(run_dir: str | Path, out: str | Path, overwrite: bool = False) 
     warnings = find_symptoms(record)
     with written_aside(out, overwrite) as aside:
         if out.suffix.lower() == ".png":
-            draw_poster(record, warnings).save(aside)
+            save_marked(draw_poster(record, warnings), aside, mark)
         else:
             aside.write_text(report_page(record, warnings), encoding="utf-8")
     return ReportSummary(record.name, record.step, record.images, record.total_images, record.clock.seconds, warnings)
