@@ -211,7 +211,9 @@ def _save(edited: Edited, model: Model, args: argparse.Namespace) -> None:
         edited.rendering.save(args.out, args.overwrite, arguments.mark_of(args, model, script=script))
         return
     own = None if edited.photograph.kept is None else edited.photograph.kept.xmp or None
-    xmp = merged(arguments.mark_of(args, model, "composite", script), own, args.keep_metadata)
+    alone = edited.edit.paste == "aligned" or (args.render_with is not None and edited.edit.paste == "auto")
+    mark = arguments.mark_of(args, model, "generated" if alone else "composite", script)
+    xmp = merged(mark, own, args.keep_metadata)
     edited.save(args.out, args.overwrite, keep_metadata=args.keep_metadata, xmp=xmp)
 
 
