@@ -302,7 +302,7 @@ def _parse(file: TensorFile) -> ModelMetadata:
             licence=raw["licence"],
             data_licence=raw["data_licence"],
             precision=raw["precision"],
-            digest=_digest(parse_object(raw["sha256"], numbers_only=False)),
+            digest=digest_of(parse_object(raw["sha256"], numbers_only=False)),
             perception=_names(parse_json(raw.get("perception", "[]"))),
             alignment=face_points(parse_json(raw.get("alignment", "[]"))),
         )
@@ -317,7 +317,7 @@ def _names(given: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _digest(sha256: Mapping[str, Any]) -> str:
+def digest_of(sha256: Mapping[str, Any]) -> str:
     """Of the generator's tensors: SHA-256 over their names and digests."""
     own = sorted((name, str(digest)) for name, digest in sha256.items() if not name.startswith(DISCRIMINATOR_PREFIX))
     return hashlib.sha256(json.dumps(own).encode()).hexdigest()[:16]

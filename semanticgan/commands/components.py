@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_truncation_argument(parser)
     parser.add_argument("--out", type=arguments.path, default=Path("components.png"), help="PNG to write")
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -49,5 +50,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     name = args.image.name if args.image else f"seed {args.seed}"
     steps = model.render(LatentCode.cat([code] * len(order)), visible=visible.to(model.device))
     sheet = component_sheet(steps, order, model.regions, title=f"{name}, region by region")
-    save_picture(sheet, args.out, args.overwrite)
+    save_picture(sheet, args.out, args.overwrite, arguments.mark_of(args, model))
     return {"out": str(args.out), "source": name, "seed": None if args.image else args.seed, "regions": order}

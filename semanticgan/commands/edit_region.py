@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-latent", type=arguments.path, metavar="FILE", help="also write the edited code, .safetensors or .npy"
     )
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -84,17 +85,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     codes = ["structure", "texture"] if args.what == "both" else [args.what]
     title = f"{', '.join(edit.regions)}: {', '.join(codes + ['base'] * args.include_base)}"
+    mark = arguments.mark_of(args, model)
     pictures = [to_image(picture) for picture in edit.pictures(args.composite)]
     if args.variations:
         source = to_image(edit.source_pictures()[0])
-        save_picture(draw_grid([source, *pictures], ["source", *names], title), args.out, args.overwrite)
+        save_picture(draw_grid([source, *pictures], ["source", *names], title), args.out, args.overwrite, mark)
     elif args.interpolate:
-        save_picture(draw_grid(pictures, names, title), args.out, args.overwrite)
+        save_picture(draw_grid(pictures, names, title), args.out, args.overwrite, mark)
     else:
-        save_picture(pictures[0], args.out, args.overwrite)
+        script = "" if args.composite else photographs.script_of(photographs.edit_of(args, model))
+        save_picture(pictures[0], args.out, args.overwrite, arguments.mark_of(args, model, script=script))
     if args.sheet:
         sheet = edit_sheet(edit, model.regions, args.composite, names if len(edit) > 1 else (), title)
-        save_picture(sheet, outputs["sheet"], args.overwrite)
+        save_picture(sheet, outputs["sheet"], args.overwrite, mark)
     if args.labels:
         save_picture(label_picture(edit.result.labels()[0], model.regions), outputs["labels"], args.overwrite)
     if args.save_latent:

@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", type=arguments.path, metavar="FILE", help="also write a chart of what edits change, by region"
     )
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -237,6 +238,7 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[str, Any]:
     from semanticgan.files import written_aside
+    from semanticgan.formats.provenance import save_marked
     from semanticgan.metrics.evaluate import evaluate, to_dict
     from semanticgan.metrics.locality import locality_of
     from semanticgan.metrics.locality_plot import draw_localities
@@ -259,8 +261,9 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
             aside.write_text(content, encoding="utf-8")
         result["out"] = str(args.out)
     if args.sheet:
+        mark = arguments.mark_of(args, model, "generated" if evaluation.dataset is None else "composite")
         with written_aside(args.sheet, args.overwrite) as aside:
-            draw_pictures(evaluation, name, data).save(aside)
+            save_marked(draw_pictures(evaluation, name, data), aside, mark)
         result["sheet"] = str(args.sheet)
     if args.plot:
         with written_aside(args.plot, args.overwrite) as aside:

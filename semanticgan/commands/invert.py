@@ -10,10 +10,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments, photographs
 from semanticgan.progress import Progress
+
+if TYPE_CHECKING:
+    from semanticgan.formats.provenance import Mark
 
 EXAMPLES = (
     "me.jpg --out inverted",
@@ -34,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps", type=arguments.at_least(1, 100_000), metavar="N", help="steps of the optimisation, at most"
     )
     parser.add_argument("--out", type=arguments.path, default=Path("inverted"), help="output folder")
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -55,12 +59,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         overwrite=args.overwrite,
         encoder=args.encoder,
         steps=args.steps,
+        marked=args.mark,
         progress=Progress(bar=True),
         **photographs.photograph_options(args),
     )
     for name, reason in found.failed.items():
         sys.stderr.write(f"warning: {name}: {reason}\n")
-    _write_sheet(args.out, [entry["name"] for entry in found.faces])
+    _write_sheet(args.out, [entry["name"] for entry in found.faces], arguments.mark_of(args, model, "composite"))
     figures = {
         name: sum(values) / len(values)
         for name in _FIGURES
@@ -78,7 +83,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write_sheet(out: Path, names: list[str]) -> None:
+def _write_sheet(out: Path, names: list[str], mark: Mark | None) -> None:
     """sheet.png: the aligned pictures and their reconstructions, the first 64."""
     from PIL import Image
 
@@ -91,4 +96,4 @@ def _write_sheet(out: Path, names: list[str]) -> None:
             with Image.open(out / f"{name}{suffix}.png") as picture:
                 pictures.append(picture.convert("RGB"))
             titles.append(f"{name}{what}")
-    save_picture(draw_grid(pictures, titles), out / "sheet.png", overwrite=True)
+    save_picture(draw_grid(pictures, titles), out / "sheet.png", overwrite=True, mark=mark)

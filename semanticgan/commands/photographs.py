@@ -14,7 +14,7 @@ from semanticgan.inversion.words import METHODS, WAYS
 from semanticgan.progress import Progress
 
 if TYPE_CHECKING:
-    from semanticgan.edits import Edit
+    from semanticgan.edits import Edit, Edited
     from semanticgan.latents import LatentCode
     from semanticgan.model import Model
 
@@ -155,11 +155,10 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
     if edit is not None and args.model is None:
         args.model = model_of_script(edit.model, args.script)
     model = arguments.load_model(args)
-    edit = _edit_of(args, model) if edit is None else edit
+    edit = edit_of(args, model) if edit is None else edit
     other = None if args.render_with is None else load(args.render_with, device=args.device)
     edited = edit.apply(model, args.inversion, other, progress=Progress(bar=True), encoder=args.encoder)
-    options = {} if edited.photograph is None else {"keep_metadata": args.keep_metadata}
-    edited.save(args.out, args.overwrite, **options)
+    _save(edited, model, args)
     if args.save_script:
         edited.edit.save(args.save_script, args.overwrite)
     if args.save_latent:
@@ -168,7 +167,9 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         save_picture(label_picture(edited.rendering.labels()[0], model.regions), outputs["labels"], args.overwrite)
     result = edited.result(model)
     if args.sheet:
-        save_picture(edit_sheet(result, model.regions), outputs["sheet"], args.overwrite)
+        save_picture(
+            edit_sheet(result, model.regions), outputs["sheet"], args.overwrite, arguments.mark_of(args, model)
+        )
     change = result.change()
     inside = change.inside[~change.inside.isnan()]
     return {
@@ -184,7 +185,30 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
     }
 
 
-def _edit_of(args: argparse.Namespace, model: Model) -> Edit:
+def _save(edited: Edited, model: Model, args: argparse.Namespace) -> None:
+    """Write the picture with its mark; a photograph's has the XMP of its file, too."""
+    from semanticgan.formats.provenance import merged
+
+    script = script_of(edited.edit)
+    if edited.photograph is None:
+        edited.rendering.save(args.out, args.overwrite, arguments.mark_of(args, model, script=script))
+        return
+    own = None if edited.photograph.kept is None else edited.photograph.kept.xmp or None
+    alone = edited.edit.paste == "aligned" or (args.render_with is not None and edited.edit.paste == "auto")
+    mark = arguments.mark_of(args, model, "generated" if alone else "composite", script)
+    xmp = merged(mark, own, args.keep_metadata)
+    edited.save(args.out, args.overwrite, keep_metadata=args.keep_metadata, xmp=xmp)
+
+
+def script_of(edit: Edit) -> str:
+    """The JSON of an edit as a mark carries it."""
+    from semanticgan.edits.script import to_json
+    from semanticgan.formats.provenance import shareable
+
+    return shareable(to_json(edit))
+
+
+def edit_of(args: argparse.Namespace, model: Model) -> Edit:
     """The edit that the arguments describe."""
     from semanticgan.edits import Edit
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from semanticgan.editing.outputs import save_picture, to_image
+from semanticgan.editing.outputs import mark_of, save_picture, to_image
 from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_file, sha256_of, user_path, written_aside
 from semanticgan.formats.strict_json import loads
@@ -88,6 +88,7 @@ def invert_into(
     face: int | str | None = None,
     landmarks: Any = None,
     aligned: bool = False,
+    marked: bool = True,
     progress: Progress | bool = False,
     **options: Any,
 ) -> FolderInversion:
@@ -105,6 +106,7 @@ def invert_into(
         face: as of :func:`targets_of`.
         landmarks: of a single photograph.
         aligned: the photographs are aligned already.
+        marked: reconstructions say in their XMP which model made them.
         progress: bar over the photographs, report and cancel.
         **options: of ``invert_all``.
 
@@ -131,7 +133,7 @@ def invert_into(
                 entries = done.setdefault(path.name, [])
                 name = path.stem if face != "all" else f"{path.stem}-{len(entries)}"
                 about = {**asked, "sha256": digests[path], "photograph": path.name, "seconds": seconds}
-                entries.append(_write(out, name, inversion, about, overwrite))
+                entries.append(_write(out, name, inversion, about, overwrite, marked))
             step(len({path for path, _ in batch}))
     if not done:
         name, reason = next(iter(failed.items()))
@@ -176,11 +178,14 @@ def _kept(out: Path, path: Path, wanted: dict[str, Any], overwrite: bool) -> lis
     return []
 
 
-def _write(out: Path, name: str, inversion: Inversion, about: dict[str, Any], overwrite: bool) -> dict[str, Any]:
+def _write(
+    out: Path, name: str, inversion: Inversion, about: dict[str, Any], overwrite: bool, marked: bool
+) -> dict[str, Any]:
     """The files of one face; returns what NAME.json says."""
     stale = overwrite or not (out / f"{name}.json").exists()  # what a stopped run left
     inversion.code.save(out / f"{name}.safetensors", stale)
-    save_picture(to_image(inversion.rendering.to_uint8()[0]), out / f"{name}.png", stale)
+    mark = mark_of(inversion.model) if marked else None
+    save_picture(to_image(inversion.rendering.to_uint8()[0]), out / f"{name}.png", stale, mark)
     save_picture(to_image(_uint8(inversion)), out / f"{name}-aligned.png", stale)
     if inversion.tuning is not None:
         save_tuning(out / f"{name}-tuning.safetensors", inversion.tuning, stale)

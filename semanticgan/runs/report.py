@@ -16,6 +16,7 @@ from PIL import Image
 
 from semanticgan.errors import InputError
 from semanticgan.files import require_free, user_path, written_aside
+from semanticgan.formats.provenance import Mark, save_marked
 from semanticgan.runs.charts import chart_svg
 from semanticgan.runs.excerpts import Sheet, chosen_sheets
 from semanticgan.runs.facts import facts, licences, progress, progress_line
@@ -28,6 +29,7 @@ from semanticgan.terminal import printable
 KINDS = (".html", ".htm", ".png")
 _STRIP_LENGTH = 12
 _LARGEST_PNG = 1024  # pixels wide; wider pictures are stored as JPEG
+_MARK = Mark("composite")  # samples among charts
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,16 @@ class _Embedded:
     what: str
 
 
-def write_report(run_dir: str | Path, out: str | Path, overwrite: bool = False) -> ReportSummary:
+def write_report(
+    run_dir: str | Path, out: str | Path, overwrite: bool = False, mark: Mark | None = _MARK
+) -> ReportSummary:
     """Write the report of a run as a page (``.html``) or, its essentials alone, as a picture (``.png``).
+
+    Args:
+        run_dir: the run's folder.
+        out: what to write.
+        overwrite: replace an existing file.
+        mark: what the picture's file says of its making; None writes none.
 
     Raises:
         InputError: another suffix, an ``out`` that exists, or no run to report on; nothing is written then.
@@ -75,7 +85,9 @@ def write_report(run_dir: str | Path, out: str | Path, overwrite: bool = False) 
     warnings = find_symptoms(record)
     with written_aside(out, overwrite) as aside:
         if out.suffix.lower() == ".png":
-            draw_poster(record, warnings).savefig(aside)
+            drawn = io.BytesIO()
+            draw_poster(record, warnings).savefig(drawn, format="png")
+            save_marked(Image.open(drawn), aside, mark)
         else:
             aside.write_text(report_page(record, warnings), encoding="utf-8")
     return ReportSummary(record.name, record.step, record.images, record.total_images, record.clock.seconds, warnings)

@@ -64,6 +64,7 @@ class EncoderMethod(Method):
         InputError: pictures of another side or of other regions than the model's.
     """
 
+    sheet_kind = "composite"
     config: EncoderTrainingConfig
 
     def __init__(
