@@ -1,6 +1,6 @@
 """Measures how close inversions come to held-out pictures, and what they cost: the tables of docs/own-photo.md.
 
-python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --last 200 --out faces.md
+python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --scheme photographs-11 --out faces.md
 python docs/measure_inversion.py --model portraits-64 --data-kind portraits --seed 90001 --last 200 --out portraits.md
 
 Two chains: mean code, one pass of the encoder, five passes, rows optimised from there, weights tuned; and mean code,
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--encoder", help="file of an encoder; default: that of the model")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--data-kind", default="folder")
+    parser.add_argument("--scheme", help="what the labels of the data mean, where they do not say it")
     parser.add_argument("--seed", type=int, default=0, help="of drawn portraits")
     parser.add_argument("--last", type=int, default=200, help="use the last N pictures")
     parser.add_argument("--every", type=int, default=1, help="of these, every N-th")
@@ -53,7 +54,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model = sg.load(args.model, device="cpu")
-    data = open_dataset(args.data_kind, args.data, model.size, seed=args.seed, length=None if args.data else args.last)
+    length = None if args.data else args.last
+    data = open_dataset(args.data_kind, args.data, model.size, args.scheme, seed=args.seed, length=length)
     chosen = range(len(data) - args.last, len(data), args.every)
     rows = measured(model, data, list(chosen), args.batch, args.encoder)
     with written_aside(args.out, overwrite=True) as aside:

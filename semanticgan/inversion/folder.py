@@ -103,9 +103,7 @@ def invert_into(
         out: the folder of the results.
         method: of :func:`semanticgan.inversion.inversion.invert_all`.
         overwrite: replace results of another photograph, model or method.
-        face: as of :func:`targets_of`.
-        landmarks: of a single photograph.
-        aligned: the photographs are aligned already.
+        face, landmarks, aligned: as of :func:`targets_of`; landmarks are those of a single photograph.
         marked: reconstructions say in their XMP which model made them.
         progress: bar over the photographs, report and cancel.
         **options: of ``invert_all``.
@@ -126,10 +124,7 @@ def invert_into(
     left = [path for path in photographs if path.name not in done]
     with to_progress(progress).steps("inverting", len(photographs), "photograph", len(photographs) - len(left)) as step:
         for batch in _in_batches(model, left, failed, face, landmarks, aligned):
-            start = time.perf_counter()
-            inversions = invert_all(model, [target for _, target in batch], method, **options)
-            seconds = (time.perf_counter() - start) / len(batch)
-            for (path, _), inversion in zip(batch, inversions, strict=True):
+            for path, inversion, seconds in _inverted(model, batch, method, options):
                 entries = done.setdefault(path.name, [])
                 name = path.stem if face != "all" else f"{path.stem}-{len(entries)}"
                 about = {**asked, "sha256": digests[path], "photograph": path.name, "seconds": seconds}
@@ -140,6 +135,16 @@ def invert_into(
         raise InputError(f"no photograph could be inverted. {name}: {reason}")
     faces = tuple(entry for path in photographs for entry in done.get(path.name, []))
     return FolderInversion(faces, failed, num_kept)
+
+
+def _inverted(
+    model: Model, batch: list[tuple[Path, Target]], method: str, options: dict[str, Any]
+) -> list[tuple[Path, Inversion, float]]:
+    """Each face's photograph, inversion, and seconds."""
+    start = time.perf_counter()
+    inversions = invert_all(model, [target for _, target in batch], method, **options)
+    seconds = (time.perf_counter() - start) / len(batch)
+    return [(path, inversion, seconds) for (path, _), inversion in zip(batch, inversions, strict=True)]
 
 
 def _in_batches(
