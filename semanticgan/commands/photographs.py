@@ -193,7 +193,7 @@ def _save(edited: Edited, model: Model, args: argparse.Namespace) -> None:
     if edited.photograph is None:
         edited.rendering.save(args.out, args.overwrite, arguments.mark_of(args, model, script=script))
         return
-    own = None if edited.photograph.kept is None else edited.photograph.kept.xmp or None
+    own = edited.photograph.xmp(keep_metadata=True) or None
     alone = edited.edit.paste == "aligned" or (args.render_with is not None and edited.edit.paste == "auto")
     mark = arguments.mark_of(args, model, "generated" if alone else "composite", script)
     xmp = merged(mark, own, args.keep_metadata)

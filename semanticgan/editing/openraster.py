@@ -102,8 +102,8 @@ def _stack(size: tuple[int, int], layers: Sequence[Layer]) -> bytes:
                 "composite-op": "svg:src-over",
             },
         )
-    content: bytes = ElementTree.tostring(image, encoding="UTF-8", xml_declaration=True)
-    return content
+    text: bytes = ElementTree.tostring(image, encoding="UTF-8", xml_declaration=True)
+    return text
 
 
 def _png(picture: Image.Image) -> bytes:
