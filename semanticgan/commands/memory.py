@@ -23,6 +23,7 @@ SMALLER: Mapping[str, str] = MappingProxyType(
         "evaluate": "smaller --batch, --num-generated, --num-real, --num-edits or --num-variations",
         "prepare-data": "smaller --size, --count or --workers",
         "train-parser": "smaller --batch, --size, --count or --held-out",
+        "label": "a smaller photograph",
         "label-regions": "a smaller --size",
         "train-classifier": "smaller --batch, --size, --count, --held-out or --workers",
         "train": "smaller batch, size, data.length or data.cache_gigabytes, or larger accumulate, each as KEY=VALUE",

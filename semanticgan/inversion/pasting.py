@@ -76,7 +76,8 @@ def paste(
     labels = _labels(before, after, regions)
     if way == "aligned":
         return _alone(photograph, after)
-    if not _strips(alignment.box(photograph.shape)):
+    left, top, right, bottom = alignment.box(photograph.shape)
+    if left >= right or top >= bottom:
         raise InputError("the crop lies outside the photograph. Give points of a face within it.")
     side = min(max(round(alignment.scale), _SMALLEST_SIDE), LARGEST_SIDE)
     crop = alignment.crop(photograph, side)
