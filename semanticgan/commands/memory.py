@@ -17,6 +17,8 @@ SMALLER: Mapping[str, str] = MappingProxyType(
     {
         "generate": "fewer --seeds at a time, or leave --sheet out",
         "edit-region": "smaller --variations or --interpolate, or leave --sheet out",
+        "invert": "fewer photographs at a time, or smaller ones",
+        "inspect": "a smaller file",
         "interpolate": "smaller --frames, fewer --seeds, or a name in .mp4",
         "components": "fewer names in --order, or a smaller --model",
         "locality": "fewer --seeds at a time",
