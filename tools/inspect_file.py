@@ -8,4 +8,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from semanticgan.commands import main
 
 if __name__ == "__main__":
-    sys.exit(main(["inspect", *sys.argv[1:]], program="python tools/inspect.py"))
+    sys.exit(main(["inspect", *sys.argv[1:]], program="python tools/inspect_file.py"))
