@@ -1,6 +1,6 @@
 """Measures how close inversions come to held-out pictures, and what they cost: the tables of docs/own-photo.md.
 
-python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --last 200 --out faces.md
+python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --scheme photographs-11 --out faces.md
 python docs/measure_inversion.py --model portraits-64 --data-kind portraits --seed 90001 --last 200 --out portraits.md
 
 Two chains: mean code, one pass of the encoder, five passes, rows optimised from there, weights tuned; and mean code,
@@ -21,6 +21,7 @@ from torch import Tensor
 
 import semanticgan as sg
 from semanticgan.data import PairDataset, open_dataset
+from semanticgan.editing.regions import swap_regions
 from semanticgan.errors import InputError
 from semanticgan.files import written_aside
 from semanticgan.inversion import tuning
@@ -31,12 +32,12 @@ from semanticgan.latents import LatentCode
 from semanticgan.metrics.reconstruction import measure_reconstruction
 from semanticgan.model import Model
 from semanticgan.perception.identity import Embedding, identity_distance
-from semanticgan.perception.masked import PictureDistance
 from semanticgan.perception.perceptual import open_distance
 from semanticgan.progress import Progress
 from semanticgan.rendering import Rendering
 
-COLUMNS = ("mse", "psnr", "ssim", "lite0", "identity", "miou", "seconds")
+LOCALITY = tuple(f"{region}_{where}" for region in ("hair", "eye", "mouth") for where in ("outside", "inside"))
+COLUMNS = ("mse", "psnr", "ssim", "lite0", "identity", "miou", "seconds", *LOCALITY)
 Found = tuple[LatentCode, Callable[[LatentCode], Rendering]]
 
 
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--encoder", help="file of an encoder; default: that of the model")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--data-kind", default="folder")
+    parser.add_argument("--scheme", help="what the labels of the data mean, where they do not say it")
     parser.add_argument("--seed", type=int, default=0, help="of drawn portraits")
     parser.add_argument("--last", type=int, default=200, help="use the last N pictures")
     parser.add_argument("--every", type=int, default=1, help="of these, every N-th")
@@ -53,7 +55,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model = sg.load(args.model, device="cpu")
-    data = open_dataset(args.data_kind, args.data, model.size, seed=args.seed, length=None if args.data else args.last)
+    length = None if args.data else args.last
+    data = open_dataset(args.data_kind, args.data, model.size, args.scheme, seed=args.seed, length=length)
     chosen = range(len(data) - args.last, len(data), args.every)
     rows = measured(model, data, list(chosen), args.batch, args.encoder)
     with written_aside(args.out, overwrite=True) as aside:
@@ -80,13 +83,13 @@ def measured(
         again = torch.cat([rendering.to_uint8() for rendering in images])
         found = torch.cat([rendering.labels() for rendering in images])
         values = measure_reconstruction(
-            pictures, again, distance=PictureDistance(judge), labels=(labels, found), regions=data.regions
+            pictures, again, distance=judge, labels=(labels, found), regions=data.regions
         ).to_dict()
         row = {"mse": values["mse"], "psnr": values["psnr"], "ssim": values["ssim"], "lite0": values["perceptual"]}
         row["miou"] = values["masks"]["mean_iou"]
         if identity is not None:
             row["identity"] = float(identity_distance(pictures, again, identity).mean())
-        rows[name] = {**row, "seconds": seconds}
+        rows[name] = {**row, **locality(model, code), "seconds": seconds}
         return code
 
     def codes(code: LatentCode) -> Found:
@@ -110,6 +113,17 @@ def measured(
     pivot = from_mean if own is None else rows_code
     add("then weights tuned", lambda: tuned(model, pivot, targets))
     return rows
+
+
+def locality(model: Model, code: LatentCode) -> dict[str, float]:
+    """Mean absolute change in levels outside and inside a region that is swapped, before anything is pasted."""
+    other = model.sample(seeds=range(10_000, 10_000 + len(code)))
+    found = {}
+    for region in ("hair", "eye", "mouth"):
+        change = swap_regions(model, code, other, [region]).change()
+        found[f"{region}_outside"] = float(change.outside.mean())
+        found[f"{region}_inside"] = float(change.inside.nanmean())
+    return found
 
 
 def tuned(model: Model, pivot: LatentCode, targets: Tensor) -> Found:
@@ -137,7 +151,15 @@ def _identity() -> Embedding | None:
 def table(rows: dict[str, dict[str, float]], num: int) -> str:
     """Markdown."""
     known = [name for name in COLUMNS if all(name in row for row in rows.values())]
-    digits = {"mse": 4, "psnr": 1, "ssim": 3, "lite0": 3, "identity": 3, "miou": 3, "seconds": 3}
+    digits = dict.fromkeys(LOCALITY, 1) | {
+        "mse": 4,
+        "psnr": 1,
+        "ssim": 3,
+        "lite0": 3,
+        "identity": 3,
+        "miou": 3,
+        "seconds": 3,
+    }
     lines = [f"| {num} pictures | " + " | ".join(known) + " |", "|---|" + "---|" * len(known)]
     lines += [
         f"| {name} | " + " | ".join(f"{row[column]:.{digits[column]}f}" for column in known) + " |"

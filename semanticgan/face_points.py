@@ -16,11 +16,23 @@ FacePoints = tuple[tuple[float, float], ...]
 
 NUM_POINTS = 5
 
-FFHQ: FacePoints = ((0.377, 0.469), (0.623, 0.469), (0.5, 0.613), (0.393, 0.725), (0.611, 0.725))
+_EYES = 0.25  # distance between the eyes
+_MOUTH = 1.05 * _EYES  # from the eyes to the mouth, of a face seen from the front
+_EYES_AT = 0.5 - 0.1 * _MOUTH
+_NOSE = 0.57  # share of the way from eyes to mouth; measured
+_HALF_MOUTH = 0.105  # measured
+
+FFHQ: FacePoints = (
+    (0.5 - _EYES / 2, _EYES_AT),
+    (0.5 + _EYES / 2, _EYES_AT),
+    (0.5, _EYES_AT + _NOSE * _MOUTH),
+    (0.5 - _HALF_MOUTH, _EYES_AT + _MOUTH),
+    (0.5 + _HALF_MOUTH, _EYES_AT + _MOUTH),
+)
 """Pictures aligned by FFHQ's rule, and those of CelebA-HQ (arXiv 1710.10196, Appendix C; arXiv 1812.04948, Appendix A).
 
-With the distance E of the eyes and the vector m from between the eyes to the middle of the mouth, the square has the
-side max(4 E, 3.6 |m|) and its centre lies 0.1 m below the eyes.
+With the vector e from eye to eye and m from between the eyes to the middle of the mouth, half the side is
+e - rot90(m), scaled to the length max(2 |e|, 1.8 |m|), and the centre lies 0.1 m below the eyes.
 """
 
 

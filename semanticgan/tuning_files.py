@@ -32,8 +32,11 @@ from semanticgan.formats.weights import read_weights, write_weights
 from semanticgan.networks.generator import Generator
 
 FORMAT = "semanticgan-tuning"
-KEPT = 0.99
-"""Share of the squares of a difference that its product of low rank keeps."""
+KEPT = 0.9
+"""Share of the squares of a difference that its product of low rank keeps.
+
+Measured on a tuning of the renderer of ``faces-64``: half the bytes, and 2 % of what the error gained is lost.
+"""
 
 _LEFT, _RIGHT = ".left", ".right"
 

@@ -36,6 +36,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "evaluate": "measure how good pictures are: FID, KID, precision, recall, path length",
         "prepare-data": "make a training set from pictures with masks",
         "train-parser": "train a small network that reads the regions of face pictures",
+        "label": "write the regions of a photograph: label map, masks, layers",
         "label-regions": "label a folder of aligned face pictures with it",
         "train-classifier": "train a small network that recognises attributes of portraits: glasses, hair, smile, age",
         "train": "train a model from a recipe",

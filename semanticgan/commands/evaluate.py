@@ -267,7 +267,7 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
         result["sheet"] = str(args.sheet)
     if args.plot:
         with written_aside(args.plot, args.overwrite) as aside:
-            draw_localities(locality_of(evaluation)).save(aside)
+            draw_localities(locality_of(evaluation)).savefig(aside)
         result["plot"] = str(args.plot)
     return result
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,13 +35,13 @@ def add_photograph_arguments(parser: argparse.ArgumentParser, method: str = "--i
     """
     group = parser.add_argument_group("photographs")
     group.add_argument(
-        "--face", type=face, default=0, metavar="N", help='which face, the largest is 0; or "all" (default: 0)'
+        "--face", type=face, metavar="N", help='which face by size, from 1 on; or "all" (default: the largest)'
     )
     group.add_argument(
         "--landmarks",
         metavar="POINTS",
         help='five points by hand, in pixels: "x,y x,y x,y x,y x,y" for the eye at the left, the eye at the right, the '
-        "tip of the nose, the left and the right corner of the mouth",
+        "tip of the nose, the left and the right corner of the mouth; or a file of them",
     )
     group.add_argument(
         "--aligned", action="store_true", help="the photograph is aligned already: use its middle square"
@@ -62,7 +61,7 @@ def add_photograph_arguments(parser: argparse.ArgumentParser, method: str = "--i
 
 def face(text: str) -> int | str:
     """``--face``: a number, or "all"."""
-    return text if text == "all" else arguments.at_least(0, 1000)(text)
+    return text if text == "all" else arguments.at_least(1, 1000)(text)
 
 
 def model_of(args: argparse.Namespace) -> str | None:
@@ -81,30 +80,14 @@ def model_of(args: argparse.Namespace) -> str | None:
 
 def photograph_options(args: argparse.Namespace) -> dict[str, Any]:
     """What :func:`add_photograph_arguments` read, as ``Edit`` takes it of its source."""
-    return {"face": args.face, "landmarks": landmarks_of(args.landmarks), "aligned": args.aligned}
+    from semanticgan.inversion.faces import read_landmarks
+
+    points = None if args.landmarks is None else read_landmarks(args.landmarks)
+    landmarks = None if points is None else tuple((float(x), float(y)) for x, y in points)
+    return {"face": args.face, "landmarks": landmarks, "aligned": args.aligned}
 
 
-def landmarks_of(text: str | None) -> tuple[tuple[float, float], ...] | None:
-    """Five points of ``--landmarks``.
-
-    Raises:
-        InputError: something else.
-    """
-    if text is None:
-        return None
-    numbers = re.split(r"[\s,;]+", text.strip())
-    try:
-        values = [arguments.finite(number) for number in numbers]
-    except argparse.ArgumentTypeError:
-        values = []
-    if len(values) != 10:
-        raise InputError(
-            f'--landmarks are five points "x,y x,y x,y x,y x,y" (eyes, nose, corners of the mouth), got {text[:60]!r}.'
-        )
-    return tuple(zip(values[::2], values[1::2], strict=True))
-
-
-def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: int | str) -> LatentCode:
+def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: int | str | None) -> LatentCode:
     """The code of a face in a photograph.
 
     Args:
@@ -117,13 +100,13 @@ def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: i
         InputError: no face, or all of them.
     """
     if number == "all":
-        raise InputError("--face all goes with one edited picture and with invert. Choose one face: --face 0.")
+        raise InputError("--face all goes with one edited picture and with invert. Choose one face: --face 1.")
     own = image == args.image
     found = model.invert(
         image,
         args.inversion,
         face=number,
-        landmarks=landmarks_of(args.landmarks) if own else None,
+        landmarks=args.landmarks if own else None,
         aligned=args.aligned,
         encoder=args.encoder,
         progress=Progress(bar=True),
@@ -136,17 +119,17 @@ def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
     """How an edited photograph is put together and kept: --from-face to --save-script."""
     parser.add_argument(
         "--from-face",
-        type=arguments.at_least(0, 1000),
-        default=0,
+        type=arguments.at_least(1, 1000),
         metavar="N",
-        help="which face of --from-image, the largest is 0",
+        help="which face of --from-image by size, from 1 on (default: the largest)",
     )
     parser.add_argument(
         "--paste",
         choices=WAYS,
         default="auto",
         help="how a photograph is put together: transfer adds what changed, replace puts the rendered region in, "
-        "aligned writes the rendered picture alone; auto is transfer after a change of texture, else replace",
+        "aligned writes the rendered picture alone; auto is transfer after a change of texture or in a photograph much "
+        "finer than the model, else replace",
     )
     parser.add_argument(
         "--render-with",
@@ -210,7 +193,7 @@ def _save(edited: Edited, model: Model, args: argparse.Namespace) -> None:
     if edited.photograph is None:
         edited.rendering.save(args.out, args.overwrite, arguments.mark_of(args, model, script=script))
         return
-    own = None if edited.photograph.kept is None else edited.photograph.kept.xmp or None
+    own = edited.photograph.xmp(keep_metadata=True) or None
     alone = edited.edit.paste == "aligned" or (args.render_with is not None and edited.edit.paste == "auto")
     mark = arguments.mark_of(args, model, "generated" if alone else "composite", script)
     xmp = merged(mark, own, args.keep_metadata)

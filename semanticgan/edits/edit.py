@@ -86,7 +86,7 @@ class Edit:
             operations: usually added by :meth:`swap` and :meth:`interpolate`.
             paste: how a photograph is pasted.
             model: digest of the model.
-            **more: of the source: ``face`` (a number from 0 on, the largest first, or "all"), ``landmarks`` (five
+            **more: of the source: ``face`` (a number from 1 on by size, or "all"), ``landmarks`` (five
                 points), ``aligned``, ``truncation``.
 
         Raises:

@@ -1,7 +1,7 @@
 """Edits as JSON files.
 
     {"format": "semanticgan-edit", "format_version": 1, "model": DIGEST, "paste": "auto",
-     "source": {"image": "me.jpg", "face": 0, "aligned": false, "sha256": ...,
+     "source": {"image": "me.jpg", "face": null, "aligned": false, "sha256": ...,
                 "found": [{"code": [R][D], "alignment": [2][3], "method": "encoder"}]},
      "operations": [{"regions": ["hair"], "what": "both", "include_base": false, "weight": 1.0, "source": {"seed": 8}}]}
 
@@ -130,8 +130,8 @@ def _source_from(read: _Reader, item: Any, where: str) -> Source:
     if "image" in values:
         read.keys(values, ("image", "face", "aligned", "sha256"), where, ("landmarks", "found"))
         face = values["face"]
-        if face != "all" and (isinstance(face, bool) or not isinstance(face, int) or face < 0):
-            read.refuse(f'"face" of {where}', 'a whole number from 0 on or "all"', face)
+        if face not in (None, "all") and (isinstance(face, bool) or not isinstance(face, int) or face < 1):
+            read.refuse(f'"face" of {where}', 'a whole number from 1 on, "all" or null', face)
         landmarks = values.get("landmarks")
         points = None if landmarks is None else tuple((x, y) for x, y in read.table(landmarks, where, 5, 2))
         return Source(

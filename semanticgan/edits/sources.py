@@ -47,7 +47,7 @@ class Source:
 
     Attributes:
         image: path of a photograph.
-        face: which face of it, the largest is 0; "all".
+        face: which face of it: None for the largest, N by size from 1 on, "all".
         landmarks: five points (x, y) by hand, in pixels.
         aligned: the photograph is aligned already.
         seed: of a sample.
@@ -58,7 +58,7 @@ class Source:
     """
 
     image: str | None = None
-    face: int | str = 0
+    face: int | str | None = None
     landmarks: tuple[tuple[float, float], ...] | None = None
     aligned: bool = False
     seed: int | None = None

@@ -19,13 +19,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semanticgan.errors import InputError
-from semanticgan.face_points import NUM_POINTS
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.resampling import Box, resampled
 
-_FINE = 1.5
-"""How many times finer than the photograph values may be and need no filter when they are put back. Above sqrt(2), so
-that a crop of this fineness holds all that the photograph does, whatever its rotation."""
+NUM_POINTS = 5
+
+_FINE = 4.0
+"""How many times finer than the photograph a crop is that is to be put back unchanged. From 2 on a rotated grid holds
+all that the photograph's does; at 4 the error on photographs is below 1/255, beside the border of the crop below 2."""
+
+_BORDER = 16  # pixels of the crop that are continued beyond it
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ class Alignment:
 
     @property
     def own_side(self) -> int:
-        """A side at which a crop keeps all that the photograph holds, so that :meth:`undo` gives it back."""
+        """A side at which a crop keeps all that the photograph holds: ``undo(..., antialias=False)`` gives it back."""
         return math.ceil(_FINE * self.scale)
 
     def crop(self, photograph: NDArray[np.float32] | Photograph, side: int) -> NDArray[np.float32]:
@@ -65,13 +68,16 @@ class Alignment:
         values = photograph
         return resampled(lambda box: values[box[1] : box[3], box[0] : box[2]], values.shape[:2], across, (side, side))
 
-    def undo(self, values: NDArray[np.float32], shape: tuple[int, int], box: Box | None = None) -> NDArray[np.float32]:
+    def undo(
+        self, values: NDArray[np.float32], shape: tuple[int, int], box: Box | None = None, *, antialias: bool = True
+    ) -> NDArray[np.float32]:
         """Values of the aligned picture where they lie in the photograph.
 
         Args:
             values: float32 [s, s, c].
             shape: (H, W) of the photograph.
             box: the part of the photograph that is wanted; all of it if not given. :meth:`box` is all that is not 0.
+            antialias: whether values finer than the photograph are reduced. Not needed for what a photograph held.
 
         Returns:
             float32 [H, W, c], or of the box; 0 where a pixel's centre is outside the crop.
@@ -83,15 +89,19 @@ class Alignment:
         x1, y1 = min(own[2], wanted[2]), min(own[3], wanted[3])
         if x0 >= x1 or y0 >= y1:
             return result
+        margin = _BORDER * max(1, math.ceil(values.shape[0] / self.scale))
+        # Continued by what is odd about the last pixel, so that the slope goes on beyond it.
+        continued = np.pad(values, ((margin, margin), (margin, margin), (0, 0)), mode="reflect", reflect_type="odd")
         back = self._inverse()
         back[:, 2] += back[:, :2] @ (x0, y0)
-        side = values.shape[0]
+        back = back * values.shape[0]
+        back[:, 2] += margin
         put = resampled(
-            lambda part: values[part[1] : part[3], part[0] : part[2]],
-            values.shape[:2],
-            back * side,
+            lambda part: continued[part[1] : part[3], part[0] : part[2]],
+            continued.shape[:2],
+            back,
             (y1 - y0, x1 - x0),
-            unfiltered=_FINE * 1.02,
+            antialias,
         )
         put *= self.inside(shape, (x0, y0, x1, y1))[:, :, None]
         result[y0 - wanted[1] : y1 - wanted[1], x0 - wanted[0] : x1 - wanted[0]] = put

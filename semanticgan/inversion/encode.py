@@ -51,8 +51,6 @@ def encode(encoder: LoadedEncoder, model: Model, pictures: Tensor, passes: int =
     """The codes of aligned pictures.
 
     Args:
-        encoder: of this model.
-        model: whose codes are wanted.
         pictures: [N, 3, S, S] in [-1, 1], aligned as the model's.
         passes: how often the encoder looks, 1 or more.
 

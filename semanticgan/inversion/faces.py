@@ -1,182 +1,264 @@
-"""The faces of a photograph: found on a copy of at most 1,280 pixels, then looked at again from near.
+"""The faces of a photograph: found, refined, or given by hand.
 
-Points given by hand take the detector's place.
+Faces are looked for in a copy of at most 1,280 pixels. Each is then turned upright and looked at again at 384 pixels,
+as it is and mirrored; the mean of the two is its five points. A picture without an upright face is tried on its sides
+and upside down.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
 
 from semanticgan.errors import DataWarning, InputError
-from semanticgan.face_points import NUM_POINTS
+from semanticgan.files import user_path
+from semanticgan.inversion.alignment import NUM_POINTS, Alignment, align
 from semanticgan.inversion.photograph import Photograph
-from semanticgan.perception.face_detector import Detections, FaceDetector
-from semanticgan.wrong_arguments import shown, whole_number
+from semanticgan.inversion.resampling import resampled
+from semanticgan.perception.face_detector import Detection, FaceDetector
 
 LARGEST_COPY = 1280
-"""Longer side of the copy in which faces are looked for."""
+SMALLEST_SIZE = 24
+"""Pixels of a face below which a warning says that it is small."""
 
-_SMALLEST_COPY = 320  # a smaller photograph is enlarged, for its face may have 20 pixels
-_NEAR = 320  # side of the copy around one face
-_AROUND = 2.2  # of the box, around one face
-_LEAST_OVERLAP = 0.3
-_COARSE = 64  # pixels of a face's box below which a result is coarse
-_PROFILE = 0.4  # of the distance between eyes and mouth
+_SMALLEST_COPY = 320
+_SURE = 0.9
+_UPRIGHT_SURE = 0.998  # of an upright face; one on its side passes for upright with less
+_SIDE = 384  # of the picture that a face is refined in
+_SMALLEST_REFINED = 90
+_AGREED = 0.25  # of the distance between the eyes: how far a refined point may lie from the first
+_PROFILE = 0.55  # distance between the eyes over that from eyes to mouth; 0.9 to 1.1 from the front
+_MIRRORED = [1, 0, 2, 4, 3]
+_UPRIGHT = ((0.36, 0.42), (0.64, 0.42), (0.5, 0.56), (0.39, 0.68), (0.61, 0.68))
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face in a photograph.
+    """A face of a photograph.
 
     Attributes:
-        points: float64 [5, 2], (x, y) in pixels: the eye at the face's left in an upright picture, the other eye, the
-            tip of the nose, the corners of the mouth.
-        box: x0, y0, x1, y1 in pixels.
-        score: how sure the detector is, 0 to 1; 1 for points by hand.
+        points: float64 [5, 2], (x, y) in pixels, a pixel's centre at i + 0.5: eye at the left, eye at the right, nose
+            tip, mouth corner at the left, at the right; left and right as seen with the face upright.
+        box: float64 [4]: x0, y0, x1, y1.
+        score: 0 to 1; 1 for points by hand.
     """
 
     points: NDArray[np.float64]
-    box: tuple[float, float, float, float]
-    score: float = 1.0
+    box: NDArray[np.float64]
+    score: float
 
     @property
-    def area(self) -> float:
-        """Of the box in pixels."""
-        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+    def size(self) -> float:
+        """Root of the box's area, in pixels."""
+        return float(np.sqrt(max(0.0, (self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))))
+
+    @property
+    def is_profile(self) -> bool:
+        """Whether it is seen from the side."""
+        eyes, mouth = self.points[:2].mean(0), self.points[3:].mean(0)
+        across, along = self.points[1] - self.points[0], mouth - eyes
+        down = np.array([-across[1], across[0]]) / max(float(np.hypot(*across)), 1e-9)
+        nose = self.points[2] - eyes
+        beside = abs(float(nose @ across)) / max(float(across @ across), 1e-9)
+        return bool(np.hypot(*across) < _PROFILE * abs(float(along @ down))) or beside > 0.5
 
 
-def find_faces(photograph: Photograph, face: int | str = 0, landmarks: Any = None) -> list[Face]:
-    """Faces of a photograph, the largest first.
+def find_faces(
+    photograph: Photograph,
+    *,
+    face: int | str | None = None,
+    landmarks: ArrayLike | str | Path | None = None,
+    detector: FaceDetector | None = None,
+    device: torch.device | str = "cpu",
+) -> list[Face]:
+    """The faces of a photograph that are wanted, the largest first.
 
     Args:
         photograph: where to look.
-        face: which of them, counted from 0; "all".
-        landmarks: five points (x, y) in pixels by hand; nothing is looked for then.
-
-    Returns:
-        One face, or all.
+        face: None for the largest, N for the Nth by size from 1 on, "all" for all.
+        landmarks: five points by hand instead, as :func:`read_landmarks` takes them; no detector is needed then.
+        detector: one that is open already.
+        device: where to compute.
 
     Raises:
-        InputError: no face, fewer faces than that, points that are none, or facenet-pytorch is not installed.
+        InputError: no face, fewer than ``face``, or the extra ``[align]`` is not installed.
     """
     if landmarks is not None:
-        return [_by_hand(landmarks)]
-    if face != "all":
-        face = whole_number("face", face, 0)
-    found = _found(photograph)
-    if not found:
-        raise InputError(
-            "no face is found in the photograph. Give five points by hand (--landmarks, landmarks=), or a photograph "
-            "that is aligned already (--aligned)."
-        )
-    if face == "all":
-        return found
-    if isinstance(face, int) and face >= len(found):
-        raise InputError(f"there is no face {face}: the photograph has {len(found)}. Give a number below {len(found)}.")
-    chosen = found[int(face)]
-    _warn(chosen, photograph)
-    return [chosen]
+        chosen = [face_of(read_landmarks(landmarks))]
+    else:
+        wanted = _wanted(face)
+        chosen = _chosen(detected(photograph, detector or FaceDetector(device)), wanted)
+    for found in chosen:
+        _warn_of(found)
+    return chosen
 
 
-def _by_hand(landmarks: Any) -> Face:
-    points = np.asarray(landmarks, np.float64) if landmarks is not None else np.zeros(0)
-    if points.shape != (NUM_POINTS, 2) or not np.isfinite(points).all():
-        raise InputError(
-            f"landmarks are five points (x, y): eyes, tip of the nose, corners of the mouth, got {shown(landmarks)}."
-        )
-    (x0, y0), (x1, y1) = points.min(0), points.max(0)
-    return Face(points, (float(x0), float(y0), float(x1), float(y1)))
-
-
-def _warn(face: Face, photograph: Photograph) -> None:
-    """Say what makes a result poor."""
-    side = math.sqrt(face.area)
-    if side < _COARSE:
-        warnings.warn(f"the face is about {side:.0f} pixels wide; an edit of it is coarse.", DataWarning, stacklevel=3)
-    eyes, mouth = face.points[:2].mean(0), face.points[3:].mean(0)
-    if np.linalg.norm(face.points[1] - face.points[0]) < _PROFILE * np.linalg.norm(mouth - eyes):
-        warnings.warn(
-            "the face is seen from the side; models of faces seen from the front invert it poorly.",
-            DataWarning,
-            stacklevel=3,
-        )
-    height, width = photograph.shape
-    outside = [x < 0 or y < 0 or x > width or y > height for x, y in face.points]
-    if any(outside) or face.box[0] < 0 or face.box[1] < 0 or face.box[2] > width or face.box[3] > height:
-        warnings.warn(
-            "the face is cut by the border of the photograph; what is beyond it is guessed.", DataWarning, stacklevel=3
-        )
-
-
-@functools.cache
-def _detector() -> FaceDetector:
-    return FaceDetector()
-
-
-def _found(photograph: Photograph) -> list[Face]:
-    """All faces, the largest first; where none is upright, the photograph is turned."""
-    height, width = photograph.shape
-    scale = LARGEST_COPY / max(height, width)
-    if scale > 1:
-        scale = max(1.0, _SMALLEST_COPY / max(height, width))
-    copy = photograph.reduced(scale)
-    for turns in range(4):
-        detections = _detector()(np.rot90(copy, turns))
-        if len(detections):
+def detected(photograph: Photograph, detector: FaceDetector) -> list[Face]:
+    """All faces of a photograph, the largest first. Where none is surely upright, it is turned until one is surest."""
+    copy, scale = _copy(photograph)
+    best: list[Detection] = []
+    for quarters in (0, 2, 1, 3):
+        turned = np.ascontiguousarray(np.rot90(copy, quarters))
+        sure = [face for face in detector.detect(turned) if face.score >= _SURE]
+        if sure and (not best or sure[0].score > best[0].score):
+            best = [_turned_back(face, quarters, copy.shape[:2]) for face in sure]
+        if quarters == 0 and best and best[0].score >= _UPRIGHT_SURE:
             break
-    faces = [_face(detections, index, turns, copy.shape[:2], scale) for index in range(len(detections))]
-    faces = [_from_near(photograph, face, turns) for face in faces]
-    return sorted(faces, key=lambda one: -one.area)
+    faces = [_refined(photograph, _scaled(face, scale), detector) for face in best]
+    return sorted(faces, key=lambda one: -one.size)
 
 
-def _face(detections: Detections, index: int, turns: int, shape: tuple[int, int], scale: float) -> Face:
-    """A face of the turned copy in pixels of the photograph."""
-    points = _turned_back(detections.points[index], turns, shape) / scale
-    corners = _turned_back(detections.boxes[index].reshape(2, 2), turns, shape) / scale
-    (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
-    return Face(points, (float(x0), float(y0), float(x1), float(y1)), float(detections.scores[index]))
+def read_landmarks(given: ArrayLike | str | Path) -> NDArray[np.float64]:
+    """Five points by hand, float64 [5, 2].
+
+    Args:
+        given: ten numbers as an array or as text, "x,y x,y x,y x,y x,y"; or the path of a file with such text. Order:
+            eye at the left, eye at the right, nose tip, mouth corner at the left, at the right.
+
+    Raises:
+        InputError: not ten numbers, or no such file.
+    """
+    text: str | None = None
+    if isinstance(given, Path) or (isinstance(given, str) and not _numbers(given)):
+        path = user_path(given, "landmarks")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"landmarks {str(given)!r} are neither five points nor a file that can be read. Give "
+                '"x,y x,y x,y x,y x,y": both eyes, nose tip, both corners of the mouth.'
+            ) from error
+    elif isinstance(given, str):
+        text = given
+    try:
+        values = np.array(_numbers(text) if text is not None else given, np.float64).reshape(-1)
+    except (ValueError, TypeError):
+        values = np.empty(0)
+    if values.shape != (2 * NUM_POINTS,) or not np.isfinite(values).all():
+        raise InputError(
+            f'landmarks are five points, got {len(values)} numbers. Give "x,y x,y x,y x,y x,y" in pixels: eye at the '
+            "left, eye at the right, nose tip, mouth corner at the left, at the right."
+        )
+    return values.reshape(NUM_POINTS, 2)
 
 
-def _turned_back(points: NDArray[np.float64], turns: int, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Where points of ``np.rot90(picture, turns)`` lie in the picture of ``shape`` (height, width)."""
-    height, width = shape
-    x, y = points[:, 0], points[:, 1]
-    turned = {0: (x, y), 1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turns]
-    return np.stack(turned, 1)
+def face_of(points: NDArray[np.float64], score: float = 1.0) -> Face:
+    """A face of five points; its box is the middle half of the picture that they would be aligned in."""
+    alignment = align(points, _UPRIGHT)
+    corners = alignment.matrix @ np.array([[0.22, 0.78, 0.22, 0.78], [0.2, 0.2, 0.84, 0.84], [1, 1, 1, 1]])
+    return Face(points, np.concatenate([corners.min(1), corners.max(1)]), score)
 
 
-def _from_near(photograph: Photograph, face: Face, turns: int) -> Face:
-    """The face looked for once more in a copy of its surroundings, where its points are found more exactly."""
+def _numbers(text: str) -> list[float]:
+    """The numbers of a text, separated by commas, semicolons or blanks; none if it holds anything else."""
+    try:
+        return [float(part) for part in text.replace(",", " ").replace(";", " ").split()]
+    except ValueError:
+        return []
+
+
+def _copy(photograph: Photograph) -> tuple[NDArray[np.uint8], float]:
+    """uint8 [h, w, 3], and how many pixels of the photograph one of its pixels is."""
     height, width = photograph.shape
-    centre = np.array([face.box[0] + face.box[2], face.box[1] + face.box[3]]) / 2
-    half = _AROUND * max(face.box[2] - face.box[0], face.box[3] - face.box[1]) / 2
-    (x0, y0), (x1, y1) = np.floor(centre - half), np.ceil(centre + half)
-    box = (max(int(x0), 0), max(int(y0), 0), min(int(x1), width), min(int(y1), height))
-    if box[2] - box[0] < 2 or box[3] - box[1] < 2:
+    longest = max(height, width)
+    scale = longest / min(max(longest, _SMALLEST_COPY), LARGEST_COPY)
+    out = (max(1, round(height / scale)), max(1, round(width / scale)))
+    matrix = np.array([[scale, 0, 0], [0, scale, 0]], np.float64)
+    small = resampled(photograph.rgb, (height, width), matrix, out)
+    return np.round(np.clip(small, 0, 1) * 255).astype(np.uint8), scale
+
+
+def _turned_back(face: Detection, quarters: int, shape: tuple[int, int]) -> Detection:
+    """A face that was found in ``np.rot90(picture, quarters)``, in the picture."""
+    height, width = shape
+
+    def back(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = points[:, 0], points[:, 1]
+        places = {0: (x, y), 1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[quarters]
+        return np.stack(places, -1)
+
+    corners = back(face.box.reshape(2, 2))
+    return Detection(back(face.points), np.concatenate([corners.min(0), corners.max(0)]), face.score)
+
+
+def _scaled(face: Detection, scale: float) -> Face:
+    return Face(face.points * scale, face.box * scale, face.score)
+
+
+def _refined(photograph: Photograph, face: Face, detector: FaceDetector) -> Face:
+    """A face with the points of a closer look, where that finds the same face."""
+    alignment = align(face.points, _UPRIGHT)
+    crop = np.round(np.clip(alignment.crop(photograph, _SIDE), 0, 1) * 255).astype(np.uint8)
+    first = _looked_at(crop, detector)
+    second = _looked_at(crop[:, ::-1], detector)
+    if second is not None:
+        second = np.stack([1 - second[:, 0], second[:, 1]], -1)[_MIRRORED]
+    looks = [look for look in (first, second) if look is not None]
+    if not looks:
         return face
-    scale = _NEAR / max(box[2] - box[0], box[3] - box[1])
-    copy = photograph.reduced(scale, box)
-    detections = _detector()(np.rot90(copy, turns))
-    near = [_face(detections, index, turns, copy.shape[:2], scale) for index in range(len(detections))]
-    near = [_moved(one, box[0], box[1]) for one in near]
-    same = [one for one in near if _overlap(one.box, face.box) > _LEAST_OVERLAP]
-    return max(same, key=lambda one: _overlap(one.box, face.box)) if same else face
+    shares = np.mean(looks, axis=0)
+    points = shares @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+    eyes = float(np.hypot(*(face.points[1] - face.points[0])))
+    if np.hypot(*(points - face.points).T).max() > _AGREED * max(eyes, 0.1 * face.size):
+        return face
+    return Face(points, face.box, face.score)
 
 
-def _moved(face: Face, x: int, y: int) -> Face:
-    x0, y0, x1, y1 = face.box
-    return Face(face.points + np.array([x, y]), (x0 + x, y0 + y, x1 + x, y1 + y), face.score)
+def _looked_at(crop: NDArray[np.uint8], detector: FaceDetector) -> NDArray[np.float64] | None:
+    """Points of the middle face as shares of the side; None where there is none."""
+    found = detector.detect(np.ascontiguousarray(crop), _SMALLEST_REFINED)
+    middle = [(np.abs(face.points.mean(0) / _SIDE - np.mean(_UPRIGHT, axis=0)).max(), face) for face in found]
+    near = min(middle, key=lambda pair: pair[0], default=None)
+    return None if near is None or near[0] > 0.1 else near[1].points / _SIDE
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    """Intersection over union."""
-    both = max(min(a[2], b[2]) - max(a[0], b[0]), 0.0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)
-    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return both / (areas - both)
+def _wanted(face: int | str | None) -> int | None:
+    """The number of a face, from 1 on; None for all."""
+    if face is None:
+        return 1
+    if face == "all":
+        return None
+    text = str(face)
+    if isinstance(face, bool) or not text.isdecimal() or int(text) < 1:
+        raise InputError(f"a face is a number from 1 on, by size, or all, got {face!r}. Give --face 1 for the largest.")
+    return int(text)
+
+
+def _chosen(faces: Sequence[Face], wanted: int | None) -> list[Face]:
+    if not faces:
+        raise InputError(
+            'no face is found in the photograph. Give its five points with --landmarks "x,y x,y x,y x,y x,y" (both '
+            "eyes, nose tip, both corners of the mouth), or another photograph."
+        )
+    if wanted is None:
+        return list(faces)
+    if wanted > len(faces):
+        raise InputError(
+            f"face {wanted} is asked for, the photograph has {len(faces)}. Give --face 1 to {len(faces)}, by size, or "
+            "--face all."
+        )
+    if len(faces) > 1:
+        _warn(f"the photograph has {len(faces)} faces; the one of rank {wanted} by size is used (--face N or all).")
+    return [faces[wanted - 1]]
+
+
+def _warn_of(face: Face) -> None:
+    if face.size < SMALLEST_SIZE:
+        _warn(f"the face has {face.size:.0f} pixels; below {SMALLEST_SIZE} an inversion shows little of it.")
+    if face.is_profile:
+        _warn("the face is seen from the side; models of faces from the front invert it badly.")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(DataWarning(text), stacklevel=4)
+
+
+def alignment_of(face: Face, target: ArrayLike) -> Alignment:
+    """The alignment of a face to a model's points: ``model.alignment``."""
+    return align(face.points, target)

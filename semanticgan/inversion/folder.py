@@ -85,7 +85,7 @@ def invert_into(
     method: str = "auto",
     *,
     overwrite: bool = False,
-    face: int | str = 0,
+    face: int | str | None = None,
     landmarks: Any = None,
     aligned: bool = False,
     marked: bool = True,
@@ -103,9 +103,7 @@ def invert_into(
         out: the folder of the results.
         method: of :func:`semanticgan.inversion.inversion.invert_all`.
         overwrite: replace results of another photograph, model or method.
-        face: which face of each photograph, or "all".
-        landmarks: of a single photograph.
-        aligned: the photographs are aligned already.
+        face, landmarks, aligned: as of :func:`targets_of`; landmarks are those of a single photograph.
         marked: reconstructions say in their XMP which model made them.
         progress: bar over the photographs, report and cancel.
         **options: of ``invert_all``.
@@ -126,10 +124,7 @@ def invert_into(
     left = [path for path in photographs if path.name not in done]
     with to_progress(progress).steps("inverting", len(photographs), "photograph", len(photographs) - len(left)) as step:
         for batch in _in_batches(model, left, failed, face, landmarks, aligned):
-            start = time.perf_counter()
-            inversions = invert_all(model, [target for _, target in batch], method, **options)
-            seconds = (time.perf_counter() - start) / len(batch)
-            for (path, _), inversion in zip(batch, inversions, strict=True):
+            for path, inversion, seconds in _inverted(model, batch, method, options):
                 entries = done.setdefault(path.name, [])
                 name = path.stem if face != "all" else f"{path.stem}-{len(entries)}"
                 about = {**asked, "sha256": digests[path], "photograph": path.name, "seconds": seconds}
@@ -142,14 +137,24 @@ def invert_into(
     return FolderInversion(faces, failed, num_kept)
 
 
+def _inverted(
+    model: Model, batch: list[tuple[Path, Target]], method: str, options: dict[str, Any]
+) -> list[tuple[Path, Inversion, float]]:
+    """Each face's photograph, inversion, and seconds."""
+    start = time.perf_counter()
+    inversions = invert_all(model, [target for _, target in batch], method, **options)
+    seconds = (time.perf_counter() - start) / len(batch)
+    return [(path, inversion, seconds) for (path, _), inversion in zip(batch, inversions, strict=True)]
+
+
 def _in_batches(
-    model: Model, photographs: Sequence[Path], failed: dict[str, str], face: int | str, landmarks: Any, aligned: bool
+    model: Model, photographs: Sequence[Path], failed: dict[str, str], *how: Any
 ) -> Iterator[list[tuple[Path, Target]]]:
     """Faces of whole photographs, about :data:`_BATCH` at a time."""
     batch: list[tuple[Path, Target]] = []
     for path in photographs:
         try:
-            batch += [(path, target) for target in targets_of(model, path, face, landmarks, aligned)]
+            batch += [(path, target) for target in targets_of(model, path, *how)]
         except InputError as error:
             failed[path.name] = str(error)
         if len(batch) >= _BATCH:

@@ -110,7 +110,7 @@ def invert(
     method: str = "auto",
     *,
     encoder: LoadedEncoder | str | Path | None = None,
-    face: int | str = 0,
+    face: int | str | None = None,
     landmarks: Any = None,
     aligned: bool = False,
     passes: int = PASSES,

@@ -134,7 +134,7 @@ def objective_of(
         InputError: pictures or labels that do not fit.
     """
     pictures = require_targets(model, pictures)
-    side, num_regions = model.size, model.config.num_regions
+    side = model.size
     if isinstance(labels, str):
         labels = read_labels(model, pictures)
     if labels is not None:
@@ -144,7 +144,7 @@ def objective_of(
                 f"labels are whole numbers [{len(pictures)}, {side}, {side}] here, got {labels.dtype} "
                 f"{list(labels.shape)}."
             )
-        labels = one_hot(resized_labels(labels, side), num_regions).to(pictures.device)
+        labels = one_hot(resized_labels(labels, side), len(model.regions)).to(pictures.device)
     distance = chosen_distance(model, distance)
     return Objective(pictures, labels, distance, distribution, model.generator.mean_latent, weights)
 

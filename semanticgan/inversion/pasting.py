@@ -14,13 +14,15 @@ Shape legend: S side of the aligned crop, H W of the photograph.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semanticgan.errors import InputError, unknown_name
+from semanticgan.errors import DataWarning, InputError, unknown_name
 from semanticgan.inversion.crop_changes import CropChange, Rendered, replace, transfer
+from semanticgan.inversion.words import WAYS
 from semanticgan.rows import WHAT
 
 if TYPE_CHECKING:
@@ -29,15 +31,13 @@ if TYPE_CHECKING:
     from semanticgan.inversion.resampling import Box
     from semanticgan.rendering import Rendering
 
-WAYS = ("auto", "transfer", "replace", "aligned")
-"""How an edit is put back."""
-
 LARGEST_SIDE = 1024
 """Largest side at which a change is computed; of a larger crop the detail above it stays or goes as a whole."""
 
 _LEAST_OPACITY = 1 / 512  # half a level of a change from black to white
 _STRIP = 2_000_000  # pixels of the photograph at a time
 _SMALLEST_SIDE = 16
+_FINEST = 3.0  # times finer than the model, up to which rendered regions are put in
 _MOVED = 0.005  # share of the labels that differ after a change of structure
 
 
@@ -61,7 +61,8 @@ def paste(
         after: the edited code's rendering, of one image.
         how: "transfer" adds the difference of the renderings inside the regions, so that the photograph keeps its
             detail; "replace" puts the rendered regions in; "aligned" is the edited rendering alone, at the model's
-            size; "auto" is "transfer" after a change of texture, else "replace".
+            size; "auto" is "transfer" after a change of texture or in a photograph much finer than the model, else
+            "replace".
         regions: labels of the edited regions, such as ``model.regions.indices(["hair"])``; None: wherever the
             renderings differ.
         what: what the edit changed, "structure", "texture" or "both"; None: read from the renderings' labels.
@@ -71,11 +72,12 @@ def paste(
         InputError: an unknown way or ``what``, renderings of several images or of different sizes, a label that they
             do not have, or a crop outside the photograph.
     """
-    way = chosen_way(how, before, after, what)
+    way = chosen_way(how, before, after, what, alignment.scale / before.image.shape[-1])
     labels = _labels(before, after, regions)
     if way == "aligned":
         return _alone(photograph, after)
-    if not _strips(alignment.box(photograph.shape)):
+    left, top, right, bottom = alignment.box(photograph.shape)
+    if left >= right or top >= bottom:
         raise InputError("the crop lies outside the photograph. Give points of a face within it.")
     side = min(max(round(alignment.scale), _SMALLEST_SIDE), LARGEST_SIDE)
     crop = alignment.crop(photograph, side)
@@ -86,11 +88,14 @@ def paste(
     return _laid_over(photograph, alignment, crop, change)
 
 
-def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None = None) -> str:
+def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None = None, finer: float = 1.0) -> str:
     """The way that "auto" stands for: "transfer" where only texture changed, else "replace".
+
+    Where the photograph is much finer than the model, a rendered region would be a blur in it: then "transfer" too.
 
     Args:
         how, before, after, what: as of :func:`paste`.
+        finer: side of the crop in pixels of the photograph over the model's.
 
     Raises:
         InputError: an unknown way or ``what``.
@@ -106,6 +111,14 @@ def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None =
             return "replace"
         moved = (before.labels() != after.labels()).float().mean()
         what = "both" if float(moved) > _MOVED else "texture"
+    if what != "texture" and finer > _FINEST:
+        warnings.warn(
+            f"the photograph is {finer:.0f} times finer than the model: colours are transferred, shapes stay. "
+            '"replace" (--paste replace) puts the rendered region in.',
+            DataWarning,
+            stacklevel=4,
+        )
+        return "transfer"
     return "transfer" if what == "texture" else "replace"
 
 

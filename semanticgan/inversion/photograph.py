@@ -1,31 +1,31 @@
 """A photograph as its file has it, and what of it may change.
 
-    own = own + (T(rgb) - T(rgb of own)),  where  T: sRGB -> the file's own colours
+    own = T(rgb) + f (own - T(rgb of own)),  where  T: sRGB -> the file's own colours
 
-so that a pixel whose sRGB did not change keeps its own bits, whatever its profile, and colours outside sRGB survive.
+f is 1 where a pixel's sRGB did not change and falls to 0 with the change. So an unchanged pixel keeps its own bits,
+whatever its profile, and so do colours outside sRGB, while a new colour is what was asked for.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
 
+from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.errors import InputError
+from semanticgan.inversion.colour import Colours, colours_of
+from semanticgan.inversion.photograph_reading import Beside, read_pixels
+from semanticgan.inversion.photograph_writing import Metadata, write_pixels
+from semanticgan.inversion.privacy import clean_exif, clean_xmp, exif_block, upright_exif
 from semanticgan.inversion.resampling import Box
-
-if TYPE_CHECKING:
-    from semanticgan.inversion.photograph_metadata import Kept
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+_FADED = 1 / 8  # change of sRGB from which on nothing of the old colour is left
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -36,13 +36,13 @@ class Photograph:
     Attributes:
         pixels: the file's own, [H, W, C] uint8 or uint16: grey (C = 1), RGB (3) or RGB and alpha (4), in the colours
             of its profile.
-        profile: its ICC profile; None is sRGB.
-        kept: what else of its file is written back; None of a picture that is not of a file.
+        beside: what its file says beside the pixels.
+        colours: those of its profile; None for sRGB.
     """
 
     pixels: Pixels
-    profile: bytes | None = None
-    kept: Kept | None = field(default=None, repr=False)
+    beside: Beside = field(default_factory=lambda: Beside(""))
+    colours: Colours | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -56,26 +56,7 @@ class Photograph:
         Args:
             box: x0, y0, x1, y1: only this part, [y1 - y0, x1 - x0, 3]. A picture of 48 megapixels takes 576 MB.
         """
-        return self._as_srgb(self._part(box))
-
-    def reduced(self, scale: float, box: Box | None = None) -> NDArray[np.uint8]:
-        """A copy of another size as sRGB, uint8 [h, w, 3]; the pixels are resized before anything is converted.
-
-        Args:
-            scale: of its sides; antialiased below 1, bicubic above.
-            box: as of :meth:`rgb`.
-        """
-        part = self._part(box)
-        size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
-        resized = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-        return _to_8_bits(self._as_srgb(resized.reshape(size[1], size[0], -1))).clip(0, 255).astype(np.uint8)
-
-    def _as_srgb(self, part: Pixels) -> NDArray[np.float32]:
-        own = part[:, :, :3].astype(np.float32) / np.float32(np.iinfo(part.dtype).max)
-        own = np.repeat(own, 3, axis=2) if own.shape[2] == 1 else own
-        if self.profile is None or part.shape[2] == 1:
-            return own
-        return own + (_transformed(own, self.profile, inwards=True) - _to_8_bits(own)) / np.float32(255)
+        return self._srgb(_values(self._part(box)))
 
     def with_rgb(self, rgb: NDArray[np.float32], where: NDArray[np.bool_], box: Box | None = None) -> Photograph:
         """The photograph with other colours; a pixel outside ``where`` keeps its bits, and so does alpha.
@@ -92,45 +73,62 @@ class Photograph:
         if rgb.shape != (*before.shape[:2], 3) or where.shape != before.shape[:2]:
             raise InputError(
                 f"colours {list(rgb.shape)} and a mask {list(where.shape)} do not fit a part of "
-                f"{before.shape[1]}x{before.shape[0]} pixels. Give [H, W, 3] and [H, W] of the part."
+                f"{before.shape[1]}x{before.shape[0]} pixels. Give [H, W, 3] and [H, W] of the photograph or the box."
             )
+        own = _values(before[where])
+        change = np.clip(rgb[where], 0, 1) - self._srgb(own)
+        if own.shape[-1] == 1:
+            own += change @ _LUMA[:, None]
+        elif self.colours is None:
+            own += change
+        else:
+            old = self._srgb(own)
+            outside = own - self.colours.of_srgb(old)
+            outside *= np.clip(1 - np.abs(change).max(-1, keepdims=True) / _FADED, 0, 1)
+            own = self.colours.of_srgb(old + change) + outside
         largest = np.iinfo(before.dtype).max
-        change = (np.clip(rgb, 0, 1) - self._as_srgb(before)) * largest
-        if self.profile is not None and before.shape[2] > 1:
-            ours = self._as_srgb(before)
-            outwards = (_transformed(colours, self.profile, inwards=False) for colours in (np.clip(rgb, 0, 1), ours))
-            change = np.subtract(*outwards) * (largest / 255)
-        change = change[where]
-        after, kept = before.copy(), before[where]
-        own = kept[:, :3].astype(np.float32)
-        own += change @ _LUMA[:, None] if own.shape[1] == 1 else change
-        kept[:, :3] = np.clip(np.round(own), 0, largest).astype(before.dtype)
-        after[where] = kept
+        kept = before[where]
+        kept[:, :3] = np.round(np.clip(own, 0, 1) * largest).astype(before.dtype)
         pixels = self.pixels.copy()
         x0, y0, x1, y1 = box or (0, 0, self.shape[1], self.shape[0])
-        pixels[y0:y1, x0:x1] = after
+        pixels[y0:y1, x0:x1][where] = kept
         return dataclasses.replace(self, pixels=pixels)
 
     def save(
-        self, path: str | Path, overwrite: bool = False, keep_metadata: bool = False, xmp: bytes | None = None
+        self,
+        path: str | Path,
+        overwrite: bool = False,
+        *,
+        keep_metadata: bool = False,
+        xmp: bytes | None = None,
     ) -> None:
-        """Write it in the format of the path's suffix.
-
-        A JPEG of a JPEG has the same quantisation tables and subsampling. Profile and metadata are written back, but
-        for the place, serial numbers, and the small picture that cameras add.
+        """Write it in the format of the path's suffix, upright, with its profile and what its file said.
 
         Args:
-            path: a name in .png, .jpg, .jpeg, .webp, .tif, .tiff or .avif; .png keeps the pixels as they are.
+            path: a name in .png, .tif, .webp (lossless), .jpg or .jpeg. A JPEG that comes from a JPEG keeps that
+                file's quantisation tables and chroma subsampling.
             overwrite: replace an existing file.
-            keep_metadata: keep place and serial numbers.
-            xmp: in place of the file's own XMP.
+            keep_metadata: keep location, serial numbers, the owner's name and the maker's notes, too.
+            xmp: a packet to write instead of :meth:`xmp`.
 
         Raises:
-            InputError: another suffix, an existing file, or transparency that the format cannot keep.
+            InputError: another suffix, an existing file without ``overwrite``, a folder that cannot be written.
         """
-        from semanticgan.inversion.photograph_files import write_photograph
+        tags = clean_exif(self.beside.exif)
+        exif = upright_exif(self.beside.exif) if keep_metadata else exif_block(tags)
+        packet = self.xmp(keep_metadata) if xmp is None else xmp
+        metadata = Metadata(self.beside.profile, exif, tags, packet, self.beside.jpeg)
+        write_pixels(path, self.pixels, metadata, overwrite)
 
-        write_photograph(self, path, overwrite, keep_metadata, xmp)
+    def xmp(self, keep_metadata: bool = False) -> bytes:
+        """Its XMP packet as it is written back: upright, and without what is private unless that is kept."""
+        return clean_xmp(self.beside.xmp, keep_metadata)
+
+    def _srgb(self, own: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[..., 1 or 3] own values -> [..., 3] sRGB. A grey picture's profile is kept and not looked at."""
+        if own.shape[-1] == 1:
+            return np.repeat(own, 3, axis=-1)
+        return own if self.colours is None else self.colours.to_srgb(own)
 
     def _part(self, box: Box | None) -> Pixels:
         if box is None:
@@ -142,28 +140,21 @@ class Photograph:
         return self.pixels[y0:y1, x0:x1]
 
 
-def read_photograph(path: str | Path) -> Photograph:
-    """Read a photograph of any format that Pillow decodes; HEIC with the extra [heic].
+def _values(pixels: Pixels) -> NDArray[np.float32]:
+    """Own values without alpha, float32 in [0, 1], a copy."""
+    return pixels[..., :3].astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def read_photograph(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photograph:
+    """Read a photograph: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM; AVIF where Pillow has it; HEIC with ``[heic]``.
+
+    Args:
+        path: its file, which is not changed.
+        max_megapixels: the largest picture that is read.
 
     Raises:
         MissingFileError: no such file.
-        InputError: it is damaged, too large, of a format that cannot be read here, or no picture.
+        InputError: it is damaged, too large, no picture, or its format needs a package that is missing.
     """
-    from semanticgan.inversion.photograph_files import read
-
-    return read(path)
-
-
-def _to_8_bits(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values in [0, 1] as whole levels of 0..255."""
-    return np.round(colours * 255).astype(np.float32)
-
-
-def _transformed(colours: NDArray[np.float32], profile: bytes, inwards: bool) -> NDArray[np.float32]:
-    """Colours [H, W, 3] in [0, 1] through a profile, to sRGB (inwards) or from it, as levels of 0..255."""
-    own, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-    source, target = (own, srgb) if inwards else (srgb, own)
-    picture = Image.fromarray(_to_8_bits(colours).astype(np.uint8))
-    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-    changed = ImageCms.profileToProfile(picture, source, target, intent, outputMode="RGB")
-    return np.asarray(changed, np.float32)
+    pixels, beside = read_pixels(path, max_megapixels)
+    return Photograph(pixels, beside, colours_of(beside.profile) if pixels.shape[2] >= 3 else None)

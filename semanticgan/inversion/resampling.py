@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ Read = Callable[[Box], NDArray[np.float32]]
 _POLE = math.sqrt(3) - 2
 _REACH = 12  # |z|^12 is 1e-7
 _MARGIN = _REACH + 4
+_KEPT = 1.05  # shrinking that needs no reduction
 _STRIPE = 2**20  # pixels at a time
 
 
@@ -42,7 +44,7 @@ def resampled(
     shape: tuple[int, int],
     matrix: NDArray[np.float64],
     out: tuple[int, int],
-    unfiltered: float = 1.05,
+    antialias: bool = True,
 ) -> NDArray[np.float32]:
     """A picture under a similarity.
 
@@ -51,14 +53,14 @@ def resampled(
         shape: (height, width) of the picture.
         matrix: float64 [2, 3], (x, y) of the result -> (x, y) of the picture, both in pixels.
         out: (height, width) of the result.
-        unfiltered: the largest shrinking that needs no reduction.
+        antialias: whether a picture that shrinks is reduced first.
 
     Returns:
         float32 [height, width, c].
     """
     x0, y0, x1, y1 = _corners(matrix, out)
     shrink = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    if shrink <= unfiltered:
+    if not antialias or shrink <= _KEPT:
         window = (math.floor(x0) - _MARGIN, math.floor(y0) - _MARGIN, math.ceil(x1) + _MARGIN, math.ceil(y1) + _MARGIN)
         return _evaluated(_window(read, shape, window), _shifted(matrix, window[:2], (1.0, 1.0)), out)
     step = max(1, math.floor(shrink / 2))  # means of step x step pixels, then a true filter over the last two or three
@@ -126,8 +128,8 @@ def _chw(values: NDArray[np.float32]) -> Tensor:
 def _evaluated(values: NDArray[np.float32], matrix: NDArray[np.float64], out: tuple[int, int]) -> NDArray[np.float32]:
     """The spline through ``values`` [h, w, c] at the pixels of the result."""
     taps = (math.sqrt(3) * _POLE ** np.abs(np.arange(-_REACH, _REACH + 1))).astype(np.float32)
-    filtered = cv2.sepFilter2D(values, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)
-    coefficients = _chw(filtered.reshape(values.shape))
+    filtered: Any = cv2.sepFilter2D(values, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)
+    coefficients = _chw(filtered.reshape(values.shape))  # OpenCV drops an axis of one channel
     (height, width), (rows, columns) = values.shape[:2], out
     result = np.empty((rows, columns, values.shape[2]), np.float32)
     x = np.arange(columns) + 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,14 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.inversion.alignment import Alignment, align
+from semanticgan.inversion.faces import Face, find_faces
 from semanticgan.inversion.photograph import Photograph, read_photograph
 from semanticgan.model import Model
+from semanticgan.perception.face_detector import FaceDetector
 from semanticgan.wrong_arguments import shown
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from semanticgan.inversion.faces import Face
 
     Source = str | Path | Photograph | Image.Image | np.ndarray | Tensor
 else:
@@ -47,7 +48,7 @@ class Target:
 
 
 def targets_of(
-    model: Model, source: Source, face: int | str = 0, landmarks: Any = None, aligned: bool = False
+    model: Model, source: Source, face: int | str | None = None, landmarks: Any = None, aligned: bool = False
 ) -> list[Target]:
     """The faces of a source, cut out as the model's training pictures lie.
 
@@ -55,7 +56,7 @@ def targets_of(
         model: whose alignment and side are wanted.
         source: the path of a photograph, a Photograph, a PIL image, uint8 [H, W, 3], or a tensor [N, 3, S, S] in
             [-1, 1] of pictures that are aligned already.
-        face: which face, the largest is 0; "all".
+        face: None for the largest, N for the Nth by size from 1 on, "all" for all.
         landmarks: five points (x, y) by hand, in place of the detector's.
         aligned: the photograph is aligned already: its middle square is the picture.
 
@@ -67,16 +68,20 @@ def targets_of(
     photograph = _photograph(source)
     if aligned:
         return [target_at(model, photograph, _middle_square(photograph))]
-    from semanticgan.inversion.faces import find_faces
-
     points = model.alignment
     if points is None:
         raise InputError(
             "the model's file does not say where faces lie in its pictures. Give pictures that are aligned as those "
             "it was trained on (--aligned, aligned=True)."
         )
-    faces = find_faces(photograph, face=face, landmarks=landmarks)
+    detector = _detector() if landmarks is None else None
+    faces = find_faces(photograph, face=face, landmarks=landmarks, detector=detector)
     return [target_at(model, photograph, align(found.points, points), found) for found in faces]
+
+
+@functools.cache
+def _detector() -> FaceDetector:
+    return FaceDetector()
 
 
 def target_at(model: Model, photograph: Photograph, alignment: Alignment, face: Face | None = None) -> Target:

@@ -43,7 +43,10 @@ PARTS = ("local", "fusion", "renderer")
 
 @dataclass(frozen=True)
 class TuningSettings:
-    """How a generator is tuned; the numbers are PTI's where it has them.
+    """How a generator is tuned; weights, radius and psi are PTI's.
+
+    PTI makes 350 steps at a rate of 3e-4. Measured on ``faces-64``: 40 steps at 3e-3 halve the squared error of an
+    optimised code, at 3e-4 a quarter of it is gained. Swaps change as much outside their region as before at either.
 
     Attributes:
         steps: at most.
@@ -59,11 +62,11 @@ class TuningSettings:
         seed: of the random codes.
     """
 
-    steps: int = 100
-    rate: float = 3e-4
+    steps: int = 60
+    rate: float = 3e-3
     pixel: float = 1.0
     perceptual: float = 1.0
-    enough: float = 0.1
+    enough: float = 0.15
     locality: float = 0.1
     radius: float = LOCALITY_RADIUS
     psi: float = 0.5

@@ -34,7 +34,6 @@ def open_networks(
 
     Args:
         names: of metrics that are known.
-        device: where to compute.
         extractor: opened where a metric needs one, and so is the classifier.
         extractor_weights, distance_weights: files of Inception and of LPIPS's trunk, if not in PyTorch's cache.
         distance: perceptual; None is LPIPS where a metric needs one, else none.

@@ -88,7 +88,6 @@ def measure_reconstruction(
     Args:
         pictures: uint8 [N, 3, S, S].
         reconstructed: uint8 [N, 3, S, S].
-        distance: perceptual, if wanted.
         labels: label maps uint8 [N, S, S] of both, if there are any.
         regions: what the labels mean; needed with them.
 

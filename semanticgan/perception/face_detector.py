@@ -1,8 +1,7 @@
-"""Faces and five points of each: MTCNN (Zhang et al. 2016, arXiv 1604.02878).
+"""Faces and their five points, found by MTCNN (arXiv 1604.02878) as facenet-pytorch has it, weights and all.
 
-The network is that of facenet-pytorch, whose wheel has the weights.
-
-Shape legend: F faces.
+Three networks look one after the other: at all places of a pyramid of pictures, at what the first found, and at what
+the second found; the third gives five points, too.
 """
 
 from __future__ import annotations
@@ -18,31 +17,28 @@ from torch import Tensor
 
 from semanticgan import extras
 
-LEAST_SIDE = 20
-"""Smallest face in pixels that the detector finds."""
+SMALLEST_FACE = 20
+"""Pixels of the smallest face that is looked for."""
 
 
 @dataclass(frozen=True, eq=False)
-class Detections:
-    """What the detector found, the surest face first.
+class Detection:
+    """A face that was found.
 
     Attributes:
-        points: float64 [F, 5, 2], (x, y) in pixels: the eye at the picture's left, the eye at its right, the tip of the
-            nose, the corners of the mouth at the left and the right.
-        boxes: float64 [F, 4], x0, y0, x1, y1.
-        scores: float64 [F], 0 to 1.
+        points: float64 [5, 2], (x, y) in pixels: eye at the left, eye at the right, nose tip, mouth corner at the left,
+            at the right.
+        box: float64 [4], x0, y0, x1, y1 in pixels.
+        score: 0 to 1.
     """
 
     points: NDArray[np.float64]
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.scores)
+    box: NDArray[np.float64]
+    score: float
 
 
 class FaceDetector:
-    """The detector on a device.
+    """MTCNN.
 
     Args:
         device: where to compute.
@@ -53,41 +49,66 @@ class FaceDetector:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         extras.require("faces")
-        package: Any = importlib.import_module("facenet_pytorch")
-        inner: Any = importlib.import_module("facenet_pytorch.models.utils.detect_face")
-        inner.batched_nms = batched_nms  # torchvision's is compiled, and is not there in every build
-        self._network = package.MTCNN(keep_all=True, min_face_size=LEAST_SIDE, device=torch.device(device)).eval()
+        from facenet_pytorch import MTCNN
 
-    @torch.no_grad()
-    def __call__(self, picture: NDArray[np.uint8]) -> Detections:
-        """Faces of a picture, uint8 [H, W, 3] RGB."""
-        boxes, scores, points = self._network.detect(np.ascontiguousarray(picture), landmarks=True)
+        _mend_suppression()
+        self._network = MTCNN(keep_all=True, device=torch.device(device))
+
+    def detect(self, picture: NDArray[np.uint8], smallest: int = SMALLEST_FACE) -> list[Detection]:
+        """The faces of a picture, the surest first.
+
+        Args:
+            picture: uint8 [H, W, 3] sRGB.
+            smallest: pixels of the smallest face that is looked for.
+        """
+        if min(picture.shape[:2]) < max(smallest, SMALLEST_FACE):
+            return []
+        self._network.min_face_size = max(smallest, SMALLEST_FACE)
+        try:
+            boxes, scores, points = self._network.detect(np.ascontiguousarray(picture), landmarks=True)
+        except RuntimeError as error:
+            if "non-empty" in str(error) or "expected a non-empty list" in str(error):
+                return []  # facenet-pytorch joins what no network found
+            raise
         if boxes is None:
-            return Detections(np.zeros((0, 5, 2)), np.zeros((0, 4)), np.zeros(0))
-        return Detections(*(np.asarray(values, np.float64) for values in (points, boxes, scores)))
+            return []
+        found = [
+            Detection(np.asarray(places, np.float64), np.asarray(box, np.float64), float(score))
+            for box, score, places in zip(boxes, scores, points, strict=True)
+        ]
+        return sorted(found, key=lambda face: -face.score)
 
 
-def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> Tensor:
-    """Greedy suppression of boxes that overlap a better one of their group by more than the threshold.
+def _mend_suppression() -> None:
+    """Give facenet-pytorch a non-maximum suppression where torchvision's operators do not load."""
+    module: Any = importlib.import_module("facenet_pytorch.models.utils.detect_face")
+    try:
+        module.batched_nms(torch.zeros(1, 4), torch.zeros(1), torch.zeros(1, dtype=torch.long), 0.5)
+    except (RuntimeError, NotImplementedError, AttributeError):
+        module.batched_nms = batched_suppression
+
+
+def batched_suppression(boxes: Tensor, scores: Tensor, groups: Tensor, largest_overlap: float) -> Tensor:
+    """Indices of the boxes that no better box of their group overlaps, the best first.
+
+    The overlap is intersection over union.
 
     Args:
-        boxes: [F, 4], x0, y0, x1, y1.
-        scores: [F].
-        groups: [F], such as the scale that a box was found at.
-        threshold: of intersection over union.
-
-    Returns:
-        Indices of what is kept, the best first.
+        boxes: [N, 4], x0, y0, x1, y1.
+        scores: [N].
+        groups: int64 [N]; boxes of other groups do not count.
+        largest_overlap: up to which both boxes stay.
     """
-    apart = groups.to(boxes) * (boxes.max() + 1) if boxes.numel() else groups.to(boxes)
-    moved = boxes + apart[:, None]  # boxes of different groups do not meet
-    area = (moved[:, 2] - moved[:, 0]) * (moved[:, 3] - moved[:, 1])
-    order, kept = scores.argsort(descending=True, stable=True), []
-    while order.numel():
-        best, rest = order[0], order[1:]
-        kept.append(best)
-        low = torch.maximum(moved[best, :2], moved[rest, :2])
-        high = torch.minimum(moved[best, 2:], moved[rest, 2:])
-        both = (high - low).clamp(min=0).prod(1)
-        order = rest[both / (area[best] + area[rest] - both) <= threshold]
-    return torch.stack(kept) if kept else order
+    order = np.argsort(-scores.cpu().numpy(), kind="stable")
+    corners, members = boxes.cpu().numpy()[order].astype(np.float64), groups.cpu().numpy()[order]
+    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    left = np.ones(len(order), bool)
+    for index in range(len(order)):
+        if not left[index]:
+            continue
+        later = np.flatnonzero(left[index + 1 :] & (members[index + 1 :] == members[index])) + index + 1
+        low = np.maximum(corners[index, :2], corners[later, :2])
+        sides = np.clip(np.minimum(corners[index, 2:], corners[later, 2:]) - low, 0, None)
+        shared = sides[:, 0] * sides[:, 1]
+        left[later[shared > largest_overlap * (areas[index] + areas[later] - shared)]] = False
+    return torch.from_numpy(order[left]).to(boxes.device)

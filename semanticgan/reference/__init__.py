@@ -79,17 +79,14 @@ def convert_checkpoint(
     content = load_pickle(source)
     training = {"source": source.name, "source_sha256": sha256_of(source)}
     if restyle.is_encoder(content):
-        found = restyle.of_content(content, source)
         about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
-        loaded = LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, *about)
-        save_encoder(out, loaded, precision, overwrite)
-        return found
+        return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
     checkpoint = semanticstylegan.of_content(content, source)
-    transparent = checkpoint.generator.config.transparent
+    sizes = checkpoint.generator.config
     save_model(
         out,
         checkpoint.generator,
-        regions or default_regions(checkpoint.generator.config.num_regions, transparent),
+        regions or default_regions(sizes.num_regions, sizes.transparent),
         training=training if checkpoint.iteration is None else {**training, "iteration": checkpoint.iteration},
         licence=licence,
         data_licence=data_licence,
@@ -100,3 +97,16 @@ def convert_checkpoint(
         overwrite=overwrite,
     )
     return checkpoint
+
+
+def _save_restyle(
+    found: ReferenceEncoder,
+    out: str | Path,
+    training: dict[str, str],
+    about: tuple[str, str, str],
+    precision: str,
+    overwrite: bool,
+) -> ReferenceEncoder:
+    loaded = LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, *about)
+    save_encoder(out, loaded, precision, overwrite)
+    return found

@@ -31,7 +31,6 @@ class FeatureJudge(nn.Module):
 
     Args:
         extractor: the frozen network.
-        size: S.
         channels: width of the heads.
 
     Raises:

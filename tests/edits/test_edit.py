@@ -175,7 +175,7 @@ HOSTILE: list[tuple[Any, str]] = [
     (script(source={"found": [{"code": [], "alignment": None, "method": ""}]}), "rows of finite"),
     (script(source={"found": [{"code": [[1e39]], "alignment": None, "method": ""}]}), "rows of finite"),
     (script(source={"found": [{"code": [[1]], "alignment": [[1, 2]], "method": ""}]}), "2 rows of 3"),
-    (script(source={"image": "a.jpg", "face": -1, "aligned": False, "sha256": ""}), '"face"'),
+    (script(source={"image": "a.jpg", "face": 0, "aligned": False, "sha256": ""}), '"face"'),
     (script(source={"image": "a.jpg", "face": True, "aligned": False, "sha256": ""}), '"face"'),
 ]
 

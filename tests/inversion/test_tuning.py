@@ -20,7 +20,7 @@ from semanticgan.progress import Progress
 from semanticgan.tuning_files import read_tuning, save_tuning
 from tests.conftest import TINY_REGIONS
 
-FAST = TuningSettings(steps=15, rate=3e-3)
+FAST = TuningSettings(steps=8, rate=6e-3)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_tuned_model_is_nearer_and_segments_as_before(model: Model, code: sg.L
 
 def test_locality_keeps_other_codes(model: Model, code: sg.LatentCode, pictures: Tensor) -> None:
     def change_elsewhere(locality: float) -> float:
-        settings = TuningSettings(steps=15, rate=3e-3, locality=locality, radius=3.0)
+        settings = replace(FAST, locality=locality, radius=3.0)
         other = model.sample(seeds=[20, 21, 22], truncation=0.5)
         after = tuned(model, tune(model, code, pictures, distance=None, settings=settings))
         return float((after.render(other).image - model.render(other).image).square().mean())
@@ -68,9 +68,9 @@ def test_locality_keeps_other_codes(model: Model, code: sg.LatentCode, pictures:
 
 
 def test_it_ends_when_the_distance_is_small_enough(model: Model, code: sg.LatentCode, pictures: Tensor) -> None:
-    far = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=5, enough=0.0))
-    near = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=5, enough=10.0))
-    assert far.figures["steps"] == 5 and near.figures["steps"] == 0
+    far = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=3, enough=0.0))
+    near = tune(model, code, pictures, distance="random", settings=TuningSettings(steps=3, enough=10.0))
+    assert far.figures["steps"] == 3 and near.figures["steps"] == 0
     assert not near.changes
 
 
