@@ -1,4 +1,7 @@
-"""Say what a file says of itself: `semanticgan inspect`, run from a checkout."""
+"""Say what a file says of itself: `semanticgan inspect`, run from a checkout.
+
+A file inspect.py here would hide the module of that name from every other tool.
+"""
 
 import sys
 from pathlib import Path

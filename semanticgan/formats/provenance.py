@@ -48,6 +48,7 @@ _KEY_IN_PNG = "XML:com.adobe.xmp"
 _TAG_IN_TIFF = 700
 _SEGMENT_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _READ = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "PPM")  # decoders that run no other program
+_PRIVATE = ("ownername", "imageuniqueid", "makernote")  # ends of names
 # Of the pixels as they lay in the file before, or of parts of it that are not written again.
 _OUTDATED = (
     ("http://ns.adobe.com/tiff/1.0/", "Orientation"),
@@ -91,7 +92,7 @@ def merged(mark: Mark | None, existing: bytes | None, keep_private: bool = False
     Args:
         mark: None adds none.
         existing: the photograph's own; one that cannot be used is left out with a :class:`DataWarning`.
-        keep_private: keep positions (GPS) and serial numbers.
+        keep_private: keep positions (GPS), serial numbers, owners' names, makers' notes and numbers of pictures.
 
     Returns:
         None without a mark and a usable packet.
@@ -251,8 +252,9 @@ def _left_out(what: str, reason: str) -> None:
 
 
 def _is_private(name: str) -> bool:
-    """Whether a property, of any vendor, is a position or a serial number."""
-    return name.lower().startswith("gps") or "serialnumber" in name.lower()
+    """Whether a property, of any vendor, is a position or tells whose device it was."""
+    lowered = name.lower()
+    return lowered.startswith("gps") or "serialnumber" in lowered or lowered.endswith(_PRIVATE)
 
 
 def _known() -> set[str]:

@@ -44,7 +44,7 @@ OWN = (
     b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <r:Description r:about="uuid:7" xmlns:e="http://ns.adobe.com/exif/1.0/" e:GPSLatitude="48,1N" e:FNumber="28/10"
- xmlns:aux="http://ns.adobe.com/exif/1.0/aux/" aux:SerialNumber="0815" xmlns:dji="http://www.dji.com/drone-dji/1.0/"
+ xmlns:aux="http://ns.adobe.com/exif/1.0/aux/" aux:SerialNumber="0815" aux:OwnerName="A. Owner" xmlns:dji="http://www.dji.com/drone-dji/1.0/"
  dji:GpsLongitude="+11.5" xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="6"
  xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:GPSname="urn:x#" GPSname:kept="yes"
  xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
@@ -99,7 +99,15 @@ def test_a_photographs_own_xmp_is_kept_without_places_and_serial_numbers() -> No
     assert [element.text for element in tree.iter(f"{RDF}li") if (element.text or "").strip()] == ["Ann & Béla"]
     assert tree.find(f".//{IPTC}City").text == "Ulm"  # type: ignore[union-attr]
     assert b"FNumber" in content and b'GPSname:kept="yes"' in content
-    for gone in (b"GPSLatitude", b"GPSAltitude", b"GpsLongitude", b"SerialNumber", b"Orientation", b"digitalCapture"):
+    for gone in (
+        b"GPSLatitude",
+        b"GPSAltitude",
+        b"GpsLongitude",
+        b"SerialNumber",
+        b"OwnerName",
+        b"Orientation",
+        b"digitalCapture",
+    ):
         assert gone not in content
     assert {element.get(f"{RDF}about") for element in tree.iter(f"{RDF}Description")} == {"uuid:7"}
     kept = MARK.xmp(OWN, keep_private=True)
