@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     elif args.interpolate:
         save_picture(draw_grid(pictures, names, title), args.out, args.overwrite, mark)
     else:
-        script = "" if args.composite else photographs.script_of(photographs.edit_of(args, model))
+        script = "" if args.composite else photographs.edit_of(args, model).shareable
         save_picture(pictures[0], args.out, args.overwrite, arguments.mark_of(args, model, script=script))
     if args.sheet:
         sheet = edit_sheet(edit, model.regions, args.composite, names if len(edit) > 1 else (), title)

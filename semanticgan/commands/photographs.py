@@ -14,7 +14,7 @@ from semanticgan.inversion.words import METHODS, WAYS
 from semanticgan.progress import Progress
 
 if TYPE_CHECKING:
-    from semanticgan.edits import Edit, Edited
+    from semanticgan.edits import Edit
     from semanticgan.latents import LatentCode
     from semanticgan.model import Model
 
@@ -158,7 +158,7 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
     edit = edit_of(args, model) if edit is None else edit
     other = None if args.render_with is None else load(args.render_with, device=args.device)
     edited = edit.apply(model, args.inversion, other, progress=Progress(bar=True), encoder=args.encoder)
-    _save(edited, model, args)
+    edited.save(args.out, args.overwrite, args.keep_metadata, args.mark)
     if args.save_script:
         edited.edit.save(args.save_script, args.overwrite)
     if args.save_latent:
@@ -183,29 +183,6 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         "change_outside": float(change.outside.mean()),
         "change_inside": float(inside.mean()) if len(inside) else None,
     }
-
-
-def _save(edited: Edited, model: Model, args: argparse.Namespace) -> None:
-    """Write the picture with its mark; a photograph's has the XMP of its file, too."""
-    from semanticgan.formats.provenance import merged
-
-    script = script_of(edited.edit)
-    if edited.photograph is None:
-        edited.rendering.save(args.out, args.overwrite, arguments.mark_of(args, model, script=script))
-        return
-    own = edited.photograph.xmp(keep_metadata=True) or None
-    alone = edited.edit.paste == "aligned" or (args.render_with is not None and edited.edit.paste == "auto")
-    mark = arguments.mark_of(args, model, "generated" if alone else "composite", script)
-    xmp = merged(mark, own, args.keep_metadata)
-    edited.save(args.out, args.overwrite, keep_metadata=args.keep_metadata, xmp=xmp)
-
-
-def script_of(edit: Edit) -> str:
-    """The JSON of an edit as a mark carries it."""
-    from semanticgan.edits.script import to_json
-    from semanticgan.formats.provenance import shareable
-
-    return shareable(to_json(edit))
 
 
 def edit_of(args: argparse.Namespace, model: Model) -> Edit:

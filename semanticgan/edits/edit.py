@@ -16,9 +16,11 @@ from typing import Any
 import torch
 
 from semanticgan.editing.compositing import feather, region_mask
+from semanticgan.editing.outputs import mark_of
 from semanticgan.editing.regions import EditResult
 from semanticgan.edits.sources import Resolved, Source, resolve
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.formats.provenance import merged, shareable
 from semanticgan.inversion.inversion import Inversion
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.words import METHODS, WAYS
@@ -181,7 +183,8 @@ class Edit:
         if resolved.inversions:
             return _of_photograph(done, resolved.inversions, codes, render_with)
         (before,), (after,) = resolved.codes, codes
-        return Edited(done, (after,), (model.render(before),), ((render_with or model).render(after),))
+        renderer = render_with or model
+        return Edited(done, (after,), (model.render(before),), (renderer.render(after),), renderer)
 
     def _require_model(self, model: Model) -> None:
         if self.model and model.metadata.digest and self.model != model.metadata.digest:
@@ -207,6 +210,13 @@ class Edit:
 
         save_edit(self, path, overwrite)
 
+    @property
+    def shareable(self) -> str:
+        """The JSON of the edit as a picture's mark carries it: without codes found in faces and folders of files."""
+        from semanticgan.edits.script import to_json
+
+        return shareable(to_json(self))
+
     @classmethod
     def load(cls, path: str | Path) -> Edit:
         """An edit that :meth:`save` wrote.
@@ -228,16 +238,20 @@ class Edited:
         codes: the edited codes.
         before: renderings before.
         after: renderings after.
+        renderer: the model that rendered it.
         photograph: the photograph with the edit; None where the source is no photograph.
         inversions: of the photograph's faces.
+        alone: whether the photograph is the rendering alone, with nothing of the photograph.
     """
 
     edit: Edit
     codes: tuple[LatentCode, ...]
     before: tuple[Rendering, ...]
     after: tuple[Rendering, ...]
+    renderer: Model
     photograph: Photograph | None = None
     inversions: tuple[Inversion, ...] = ()
+    alone: bool = False
 
     @property
     def code(self) -> LatentCode:
@@ -262,16 +276,25 @@ class Edited:
         names = tuple(model.regions.names[label] for label in labels)
         return EditResult(before, after, None, LatentCode.cat(self.codes), names, mask, feather(mask))
 
-    def save(self, path: str | Path, overwrite: bool = False, **how: Any) -> None:
-        """Write the edited photograph, or the rendering; ``**how`` as of :meth:`Photograph.save`.
+    def save(self, path: str | Path, overwrite: bool = False, keep_metadata: bool = False, marked: bool = True) -> None:
+        """Write the edited photograph, or the rendering.
+
+        Args:
+            path: its suffix is the format.
+            overwrite: replace an existing file.
+            keep_metadata: of a photograph, keep place, serial numbers and the owner's name.
+            marked: say in the XMP that a model made or changed it, which one, and how.
 
         Raises:
             InputError: another suffix, or an existing file without ``overwrite``.
         """
+        whole = self.photograph is None or self.alone
+        mark = mark_of(self.renderer, "generated" if whole else "composite", self.edit.shareable) if marked else None
         if self.photograph is None:
-            self.rendering.save(path, overwrite)
-        else:
-            self.photograph.save(path, overwrite, **how)
+            self.rendering.save(path, overwrite, mark)
+            return
+        xmp = merged(mark, self.photograph.xmp(keep_metadata=True) or None, keep_metadata)
+        self.photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
 
 
 def _joined(renderings: Sequence[Rendering]) -> Rendering:
@@ -303,4 +326,5 @@ def _of_photograph(
                 photograph=photograph,
             )
     before = tuple(inversion.rendering for inversion in inversions)
-    return Edited(edit, tuple(codes), before, tuple(after), photograph, tuple(inversions))
+    renderer = render_with or inversions[0].model
+    return Edited(edit, tuple(codes), before, tuple(after), renderer, photograph, tuple(inversions), how == "aligned")
