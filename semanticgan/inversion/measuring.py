@@ -29,13 +29,12 @@ def measure_points(
         float64 [n, 5, 2], shares of the side, of the n pictures with a face; and the number of pictures.
     """
     found, count = [], 0
-    for picture in pictures:
+    seen = pictures if progress is None else progress.over(pictures, "finding faces", None)
+    for picture in seen:
         count += 1
         faces = detected(Photograph(picture), detector)
         if faces:
             found.append(faces[0].points / picture.shape[0])
-        if progress is not None:
-            progress.report(count)
     return np.array(found).reshape(-1, 5, 2), count
 
 
@@ -56,8 +55,7 @@ def measured_alignment(
     points, count = measure_points(pictures, detector, progress)
     if 2 * len(points) <= count:
         raise InputError(
-            f"faces are found in {len(points)} of {count} pictures. Give pictures of one face each, or set alignment by "
-            "hand."
+            f"faces are found in {len(points)} of {count} pictures. Give aligned pictures of one face each."
         )
     median = np.median(points, axis=0).round(5)
     return FacePoints(

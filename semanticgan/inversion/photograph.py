@@ -1,8 +1,9 @@
 """A photograph as its file has it, and what of it may change.
 
-    own = own + (T(rgb) - T(rgb of own)),  where  T: sRGB -> the file's own colours
+    own = T(rgb) + f (own - T(rgb of own)),  where  T: sRGB -> the file's own colours
 
-so that a pixel whose sRGB did not change keeps its own bits, whatever its profile, and colours outside sRGB survive.
+f is 1 where a pixel's sRGB did not change and falls to 0 with the change. So an unchanged pixel keeps its own bits,
+whatever its profile, and so do colours outside sRGB, while a new colour is what was asked for.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from semanticgan.inversion.resampling import Box
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+_FADED = 1 / 8  # change of sRGB from which on nothing of the old colour is left
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -81,7 +83,9 @@ class Photograph:
             own += change
         else:
             old = self._srgb(own)
-            own += self.colours.of_srgb(old + change) - self.colours.of_srgb(old)
+            outside = own - self.colours.of_srgb(old)
+            outside *= np.clip(1 - np.abs(change).max(-1, keepdims=True) / _FADED, 0, 1)
+            own = self.colours.of_srgb(old + change) + outside
         largest = np.iinfo(before.dtype).max
         kept = before[where]
         kept[:, :3] = np.round(np.clip(own, 0, 1) * largest).astype(before.dtype)

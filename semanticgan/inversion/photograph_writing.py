@@ -149,7 +149,7 @@ def _tiff(pixels: NDArray[Any], metadata: Metadata) -> bytes:
     rows = max(1, _STRIP // (width * channels * stored.itemsize))
     strips = [zlib.compress(stored[row : row + rows].tobytes()) for row in range(0, height, rows)]
     counts = [len(strip) for strip in strips]
-    offsets = [8 + sum(counts[:index]) for index in range(len(counts))]
+    offsets = [sum(counts[:index]) for index in range(len(counts))]  # Pillow adds where the directory ends
     directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     for tag, value in metadata.tags.items():
         directory[tag] = dict(value) if tag == EXIF_POINTER else value
@@ -176,10 +176,7 @@ def _tiff(pixels: NDArray[Any], metadata: Metadata) -> bytes:
         fields[700] = metadata.xmp
     for tag, value in fields.items():
         directory[tag] = value
-    start = 8 + sum(counts)
-    start += start % 2
-    body = b"".join(strips)
-    return struct.pack("<4sI", b"II*\0", start) + body + b"\0" * (start - 8 - len(body)) + directory.tobytes(start)
+    return struct.pack("<4sI", b"II*\0", 8) + directory.tobytes(8) + b"".join(strips)
 
 
 def _warn(text: str) -> None:
