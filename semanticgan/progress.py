@@ -34,7 +34,6 @@ class Progress:
         """Yields ``step(count=1, note="")``, to be called after each step; ``note`` ends the bar.
 
         Args:
-            what: name of the work.
             total: steps in all, None where unknown.
             unit, first: name of one step, and steps done before.
             look: of the bar, as ``tqdm`` takes it.

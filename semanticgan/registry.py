@@ -20,6 +20,10 @@ from semanticgan.progress import Progress
 
 DEFAULT = "portraits-64"
 """The model that ``sg.load()`` opens."""
+PHOTOGRAPHS = "faces-64"
+"""The bundled model of photographs."""
+RELEASED_PHOTOGRAPHS = "celebamask-hq-512"
+"""The authors' model of photographs."""
 
 _MODEL_FILE = "model.safetensors"  # of a training's state, as semanticgan.runs.state writes it
 _TIMEOUT_S = 30.0
@@ -169,6 +173,16 @@ def _newest_model(folder: Path) -> Path | None:
     return None
 
 
+def _converted(name: str) -> Path:
+    """Where the converted file of a released model lies, once it is there."""
+    return cache_folder() / "models" / f"{name}.safetensors"
+
+
+def is_cached(name: str) -> bool:
+    """Whether a released model can be opened without a download."""
+    return _converted(name).is_file()
+
+
 def fetch(name: str) -> Path:
     """The converted file of a released model, made on the first call.
 
@@ -176,7 +190,7 @@ def fetch(name: str) -> Path:
     the same restricted unpickling.
     """
     release = RELEASES[name]
-    target = cache_folder() / "models" / f"{name}.safetensors"
+    target = _converted(name)
     if target.is_file():
         return target
     source = cache_folder() / "downloads" / release.file_name

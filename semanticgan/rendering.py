@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
+from semanticgan.formats.provenance import Mark, save_marked
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_GENERATED = Mark("generated")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,12 +87,13 @@ class Rendering:
 
         return [Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()) for picture in self.to_uint8()]
 
-    def save(self, path: str | Path, overwrite: bool = False) -> None:
+    def save(self, path: str | Path, overwrite: bool = False, mark: Mark | None = _GENERATED) -> None:
         """Write the picture; of several, one file each, numbered ``name-0.png``, ``name-1.png``, ...
 
         Args:
             path: a name in .png, .jpg, .jpeg or .webp; .png keeps the pixels as they are.
             overwrite: replace existing files.
+            mark: what the file says of its making, in XMP; None writes none.
 
         Raises:
             InputError: another suffix.
@@ -109,7 +112,7 @@ class Rendering:
             require_free(target, overwrite)
         for target, picture in zip(paths, pictures, strict=True):
             with written_aside(target, overwrite) as aside:
-                picture.save(aside)
+                save_marked(picture, aside, mark)
 
 
 torch.export.register_dataclass(Rendering)  # so that torch.export knows what a generator returns

@@ -29,7 +29,6 @@ def require_seed(seed: Any, name: str = "seed") -> int:
     """The seed as an int.
 
     Args:
-        seed: what was given.
         name: what it is called where it was given.
 
     Raises:

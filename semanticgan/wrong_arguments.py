@@ -18,8 +18,6 @@ def require_dense(name: str, tensor: Tensor, meta: bool = True) -> None:
     """Check that a tensor is an ordinary one.
 
     Args:
-        name: what it is.
-        tensor: what was given.
         meta: whether it may be on the device "meta", without numbers in memory.
 
     Raises:

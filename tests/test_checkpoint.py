@@ -63,6 +63,19 @@ def rewrite(
     save_file(content, path, raw)
 
 
+def test_networks_that_a_model_learnt_from_are_recorded(tmp_path: Path, tiny_generator: Generator) -> None:
+    path = save(tmp_path / "a.safetensors", tiny_generator, perception=["tutor-b", "lite0", "tutor-b"])
+    assert load_model(path).metadata.perception == read_metadata(path).perception == ("lite0", "tutor-b")
+    plain = save(tmp_path / "b.safetensors", tiny_generator)
+    assert read_metadata(plain).perception == ()
+    with safe_open(plain, framework="pt") as file:  # as files were before
+        assert "perception" not in file.metadata()
+    for wrong in ('{"lite0": 1}', "[1]", "lite0", '"lite0"'):
+        rewrite(path, metadata=lambda raw, wrong=wrong: raw.update(perception=wrong))  # type: ignore[misc]
+        with pytest.raises(WeightsError, match=r"a\.safetensors' cannot be used"):
+            read_metadata(path)
+
+
 def test_round_trip(tmp_path: Path, tiny_generator: Generator, discriminator: Discriminator) -> None:
     path = save(tmp_path / "a.safetensors", tiny_generator, discriminator=discriminator)
     loaded = load_model(path, with_discriminator=True)

@@ -75,6 +75,21 @@ def test_what_is_broken_is_told_from_what_is_missing(
         extras.require(feature)
 
 
+def test_a_package_that_prints_leaves_stdout_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Talking(_Broken):
+        def exec_module(self, module: ModuleType) -> None:
+            print("not at all well")
+
+    _forget(monkeypatch, ["wandb"])
+    monkeypatch.setattr(sys, "meta_path", [Talking(["wandb"], Exception()), *sys.meta_path])
+    extras.require("wandb")
+    monkeypatch.delitem(sys.modules, "wandb")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "not at all well\n")
+
+
 def test_what_a_package_itself_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     _forget(monkeypatch, ["wandb"])
     error = ModuleNotFoundError("No module named 'click'", name="click")

@@ -15,7 +15,7 @@ PACKAGE = Path(semanticgan.__file__).parent
 # uses each other as little.
 ROOMS = (
     ("errors",),
-    ("files", "torchvision_import", "terminal", "seeds", "regions"),
+    ("files", "torchvision_import", "terminal", "seeds", "regions", "face_points"),
     ("formats", "extras", "places", "progress", "distributed"),
     ("notebook", "wrong_arguments"),
     ("rows", "devices"),
@@ -26,7 +26,7 @@ ROOMS = (
     ("data",),
     ("networks",),
     ("checkpoint",),
-    ("encoder_files",),
+    ("encoder_files", "tuning_files"),
     ("reference",),
     ("registry",),
     ("model",),

@@ -96,7 +96,6 @@ def run_benchmark(
         generator: its configuration decides the work.
         batch: images at a time.
         precisions: "float32", "bfloat16" or both.
-        device: where to compute.
         repeats: repetitions of each measurement; the shortest counts.
         training: also time training steps of the paper's configuration for this size.
         prepare_process: called at the start of the fresh processes in which memory is measured on a CPU.

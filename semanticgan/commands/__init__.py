@@ -28,13 +28,15 @@ from semanticgan.terminal import guarded_streams, json_line, say
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "generate": "pictures from seeds",
-        "edit-region": "swap, vary or interpolate regions of a picture",
+        "edit-region": "swap, vary or interpolate regions of a photograph or a generated picture",
+        "invert": "find the latent codes of photographs",
         "interpolate": "a video that moves a region, or everything, through several codes",
         "components": "a sheet that adds the regions one at a time, with their pseudo-depths",
         "locality": "measure how much an edit changes outside its region",
         "evaluate": "measure how good pictures are: FID, KID, precision, recall, path length",
         "prepare-data": "make a training set from pictures with masks",
         "train-parser": "train a small network that reads the regions of face pictures",
+        "label": "write the regions of a photograph: label map, masks, layers",
         "label-regions": "label a folder of aligned face pictures with it",
         "train-classifier": "train a small network that recognises attributes of portraits: glasses, hair, smile, age",
         "train": "train a model from a recipe",
@@ -42,6 +44,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "export": "write a run's model as one file to share",
         "blend": "join two related models: renderer blocks from a resolution up, or regions, of the second",
         "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
+        "inspect": "say what a picture or a file of weights says of itself",
         "benchmark": "measure speed and memory on this machine",
     }
 )

@@ -15,6 +15,7 @@ from semanticgan.seeds import MAX_SEED
 from semanticgan.wrong_arguments import LARGEST_FLOAT32
 
 if TYPE_CHECKING:
+    from semanticgan.formats.provenance import Mark
     from semanticgan.latents import LatentCode
     from semanticgan.model import Model
 
@@ -86,6 +87,16 @@ def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing output files")
 
 
+def add_mark_argument(parser: argparse.ArgumentParser) -> None:
+    """``--no-mark``, read by :func:`mark_of`."""
+    parser.add_argument(
+        "--no-mark",
+        dest="mark",
+        action="store_false",
+        help="do not write into the pictures' metadata (XMP) that a model made them, and which one",
+    )
+
+
 def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, things: str, data_licence: str = "") -> None:
     """What the verbs that train a small network share: --held-out to --seed, device, terms and --overwrite.
 
@@ -138,10 +149,18 @@ def add_truncation_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(args: argparse.Namespace) -> Model:
-    """The model named by ``--model`` on ``--device``."""
+    """The model named by ``--model`` on ``--device``; with a photograph and no name, that of photographs."""
+    from semanticgan.commands import photographs
     from semanticgan.model import load
 
-    return load(args.model, device=args.device)
+    return load(args.model or photographs.model_of(args), device=args.device)
+
+
+def mark_of(args: argparse.Namespace, model: Model, kind: str = "generated", script: str = "") -> Mark | None:
+    """The mark of pictures made by ``model``; None after ``--no-mark``."""
+    from semanticgan.editing import outputs
+
+    return outputs.mark_of(model, kind, script) if args.mark else None
 
 
 def region_names(model: Model, given: list[str]) -> list[str]:

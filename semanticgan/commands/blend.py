@@ -84,8 +84,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         data_licence=metadata.data_licence,
         description=args.description or metadata.description,
         precision=args.precision or metadata.precision,
-        overwrite=args.overwrite,
+        perception=metadata.perception,
         alignment=metadata.alignment,
+        overwrite=args.overwrite,
     )
     return {
         "out": str(args.out),

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from semanticgan.commands import arguments
+from semanticgan.commands import arguments, photographs
 
 EXAMPLES = (
     "--seed 3 --out components.png",
@@ -16,12 +16,16 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
-    arguments.add_seed_argument(parser)
+    source = parser.add_mutually_exclusive_group()
+    arguments.add_seed_argument(source)
+    photographs.add_image_argument(source)
+    photographs.add_photograph_arguments(parser)
     parser.add_argument(
         "--order", metavar="NAMES", help="regions to add, in this order (default: all, in the model's order)"
     )
     arguments.add_truncation_argument(parser)
     parser.add_argument("--out", type=arguments.path, default=Path("components.png"), help="PNG to write")
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -39,8 +43,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     visible = torch.zeros(len(order), len(model.regions))
     for step, label in enumerate(model.regions.indices(order)):
         visible[step:, label] = 1
-    code = model.sample(seed=args.seed, truncation=args.truncation)
+    if args.image:
+        code = photographs.code_of_image(args, model, args.image, args.face)
+    else:
+        code = model.sample(seed=args.seed, truncation=args.truncation)
+    name = args.image.name if args.image else f"seed {args.seed}"
     steps = model.render(LatentCode.cat([code] * len(order)), visible=visible.to(model.device))
-    sheet = component_sheet(steps, order, model.regions, title=f"seed {args.seed}, region by region")
-    save_picture(sheet, args.out, args.overwrite)
-    return {"out": str(args.out), "seed": args.seed, "regions": order}
+    sheet = component_sheet(steps, order, model.regions, title=f"{name}, region by region")
+    save_picture(sheet, args.out, args.overwrite, arguments.mark_of(args, model))
+    return {"out": str(args.out), "source": name, "seed": None if args.image else args.seed, "regions": order}

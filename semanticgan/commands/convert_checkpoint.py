@@ -2,6 +2,9 @@
 
 The authors' .pt files are pickles. They are read without running any code in them: only tensors and training
 arguments are accepted. Channel widths are read from the tensors, so smaller and larger models convert too.
+
+The networks of face-api (identity, age, expression, landmarks) come as an npm package, which is no pickle and needs no
+--trust: npm pack @vladmandic/face-api@1.7.15
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from semanticgan.regions import SCHEMES
 EXAMPLES = (
     "CelebAMask-HQ-512x512.pt celebamask-hq-512.safetensors --trust",
     "checkpoint/200000.pt faces.safetensors --trust --precision float16 --without-discriminator",
+    "vladmandic-face-api-1.7.15.tgz face-api.safetensors",
 )
 
 
@@ -24,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         type=arguments.path,
         metavar="FILE.pt",
-        help="checkpoint: released, written by the authors' train.py, or a ReStyle encoder over pSp",
+        help="checkpoint: released, of the authors' train.py, or a ReStyle encoder over pSp; or face-api's .tgz",
     )
     parser.add_argument("out", type=arguments.path, metavar="OUT.safetensors", help="file of weights to write")
-    parser.add_argument("--trust", action="store_true", help="confirm that you trust the origin of the file; required")
+    parser.add_argument("--trust", action="store_true", help="confirm that you trust the origin of a .pt file")
     parser.add_argument(
         "--regions", metavar="SCHEME", help=f"region scheme: {', '.join(SCHEMES)} (default: by their number)"
     )
@@ -38,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from semanticgan.reference import DATA_LICENCE, LICENCE, ReferenceEncoder, convert_checkpoint
+    from semanticgan.reference import FaceApi, ReferenceEncoder, convert_checkpoint
 
     if args.regions is not None and args.regions not in SCHEMES:
         raise unknown_name("region scheme", args.regions, SCHEMES)
@@ -49,11 +53,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         regions=None if args.regions is None else SCHEMES[args.regions],
         include_discriminator=not args.without_discriminator,
         precision=args.precision,
-        licence=args.licence or LICENCE,
-        data_licence=args.data_licence or DATA_LICENCE,
+        licence=args.licence,
+        data_licence=args.data_licence,
         description=args.description,
         overwrite=args.overwrite,
     )
+    if isinstance(checkpoint, FaceApi):
+        return {"out": str(args.out), "kind": "face-api", "num_parameters": checkpoint.num_parameters}
     if isinstance(checkpoint, ReferenceEncoder):
         network = checkpoint.encoder
         return {

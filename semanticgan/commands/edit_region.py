@@ -1,7 +1,8 @@
-"""Edit regions of a generated picture: swap them from another seed or latent code, vary them, or interpolate.
+"""Edit regions of a photograph or a generated picture: swap them from a seed, latent code or photograph, or vary them.
 
-Without --variations or --interpolate, --out is the edited picture. With --variations N it is a sheet of the source and
-N versions of it; with --interpolate STEPS a sheet of the way from the source to --from-seed or --from-latent.
+Without --variations or --interpolate, --out is the edited picture; of a photograph, at the photograph's own size. With
+--variations N it is a sheet of the source and N versions of it; with --interpolate STEPS a sheet of the way from the
+source to --from-seed, --from-latent or --from-image.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands import arguments
+from semanticgan.commands import arguments, photographs
 from semanticgan.errors import InputError
 from semanticgan.seeds import following
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "--seed 1 --region hair --from-seed 17 --sheet --out edited.png",
-    "--seed 3 --region eyes,mouth --what texture --variations 15 --composite --out variations.png",
+    "--image me.jpg --region hair --from-seed 8 --out me2.jpg",
 )
 
 
@@ -33,10 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--latent", type=arguments.path, metavar="FILE", help="latent code of the picture, instead of --seed"
     )
-    arguments.add_region_arguments(parser, required=True)
+    photographs.add_image_argument(source)
+    source.add_argument(
+        "--script", type=arguments.path, metavar="FILE", help="repeat the edit of a file that --save-script wrote"
+    )
+    arguments.add_region_arguments(parser, required=False)
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument("--from-seed", type=arguments.seed, metavar="SEED", help="where the regions come from")
     origin.add_argument("--from-latent", type=arguments.path, metavar="FILE", help="where the regions come from")
+    origin.add_argument("--from-image", type=arguments.path, metavar="PHOTO", help="where the regions come from")
+    photographs.add_photograph_arguments(parser)
+    photographs.add_edit_arguments(parser)
     many = parser.add_mutually_exclusive_group()
     many.add_argument(
         "--variations",
@@ -50,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_truncation_argument(parser)
     arguments.add_composite_argument(parser)
-    parser.add_argument("--out", type=arguments.path, default=Path("edited.png"), help="PNG to write")
+    parser.add_argument("--out", type=arguments.path, default=Path("edited.png"), help="picture to write")
     parser.add_argument(
         "--sheet", action="store_true", help="also write OUT-sheet.png: source, reference, region, result, difference"
     )
@@ -60,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-latent", type=arguments.path, metavar="FILE", help="also write the edited code, .safetensors or .npy"
     )
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -69,22 +78,26 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     _require_sensible(args)
     outputs = _outputs(args)
+    if _is_scripted(args):
+        return photographs.run_edit(args, outputs)
     model = arguments.load_model(args)
     edit, names = _edit(args, model)
 
     codes = ["structure", "texture"] if args.what == "both" else [args.what]
     title = f"{', '.join(edit.regions)}: {', '.join(codes + ['base'] * args.include_base)}"
+    mark = arguments.mark_of(args, model)
     pictures = [to_image(picture) for picture in edit.pictures(args.composite)]
     if args.variations:
         source = to_image(edit.source_pictures()[0])
-        save_picture(draw_grid([source, *pictures], ["source", *names], title), args.out, args.overwrite)
+        save_picture(draw_grid([source, *pictures], ["source", *names], title), args.out, args.overwrite, mark)
     elif args.interpolate:
-        save_picture(draw_grid(pictures, names, title), args.out, args.overwrite)
+        save_picture(draw_grid(pictures, names, title), args.out, args.overwrite, mark)
     else:
-        save_picture(pictures[0], args.out, args.overwrite)
+        script = "" if args.composite else photographs.edit_of(args, model).shareable
+        save_picture(pictures[0], args.out, args.overwrite, arguments.mark_of(args, model, script=script))
     if args.sheet:
         sheet = edit_sheet(edit, model.regions, args.composite, names if len(edit) > 1 else (), title)
-        save_picture(sheet, outputs["sheet"], args.overwrite)
+        save_picture(sheet, outputs["sheet"], args.overwrite, mark)
     if args.labels:
         save_picture(label_picture(edit.result.labels()[0], model.regions), outputs["labels"], args.overwrite)
     if args.save_latent:
@@ -97,7 +110,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     seen = change.inside[~absent]
     return {
         **{name: str(path) for name, path in outputs.items()},
-        "source": str(args.latent) if args.latent else f"seed {args.seed}",
+        "source": str(args.image or args.latent or f"seed {args.seed}"),
         "regions": list(edit.regions),
         "what": args.what,
         "images": names if len(edit) > 1 else names[0],
@@ -107,15 +120,35 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _is_scripted(args: argparse.Namespace) -> bool:
+    """Whether the edit is one of :mod:`semanticgan.edits`: one picture, pasted, rendered by another model, or kept."""
+    if args.variations or args.interpolate:
+        return False
+    return bool(args.image or args.from_image or args.script or args.render_with or args.save_script)
+
+
 def _require_sensible(args: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
-    if args.from_seed is None and args.from_latent is None and not args.variations:
+    origin = args.from_seed is not None or args.from_latent or args.from_image
+    if args.script:
+        if args.region or origin or args.variations or args.interpolate:
+            raise InputError("--script has its own regions and sources. Leave out --region, --from-... and the like.")
+        return
+    if not args.region and not args.render_with:
+        raise InputError("no region is chosen. Add --region, such as --region hair.")
+    if not origin and not args.variations and not args.render_with:
         raise InputError("no source for the region. Add --from-seed SEED, --from-latent FILE or --variations N.")
-    if args.variations and args.from_latent:
+    if args.variations and (args.from_latent or args.from_image):
         raise InputError("--variations takes its regions from seeds, not from --from-latent. Leave one of them out.")
     if args.labels and (args.variations or args.interpolate):
         raise InputError(
             "--labels goes with one edited picture. Leave out --variations and --interpolate, or --labels."
+        )
+    if args.render_with and (args.variations or args.interpolate):
+        raise InputError("--render-with goes with one edited picture. Leave out --variations and --interpolate.")
+    if args.composite and _is_scripted(args):
+        raise InputError(
+            "--composite is for generated pictures; a photograph keeps every pixel outside the regions. Leave it out."
         )
 
 
@@ -125,7 +158,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     from semanticgan.files import require_file, require_free
     from semanticgan.latent_files import require_suffix as require_code_suffix
 
-    outputs = {"out": require_suffix(args.out)}
+    outputs = {"out": args.out if _is_scripted(args) else require_suffix(args.out)}
     if args.sheet:
         outputs["sheet"] = args.out.with_name(f"{args.out.stem}-sheet.png")
     if args.labels:
@@ -133,8 +166,12 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     if args.save_latent:
         require_code_suffix(args.save_latent)
         outputs["latent"] = args.save_latent
+    if args.save_script:
+        outputs["script"] = args.save_script
     for given in filter(None, (args.latent, args.from_latent)):
         require_file(given, "latent code")
+    for given in filter(None, (args.image, args.from_image)):
+        require_file(given, "photograph")
     for path in outputs.values():
         require_free(path, args.overwrite)
     return outputs
@@ -146,17 +183,23 @@ def _edit(args: argparse.Namespace, model: Model) -> tuple[EditResult, list[str]
 
     regions = arguments.region_names(model, args.region)
     how = {"regions": regions, "what": args.what, "include_base": args.include_base}
-    source = _code(model, args.seed, args.latent, args.truncation)
+    if args.image:
+        source = photographs.code_of_image(args, model, args.image, args.face)
+    else:
+        source = _code(model, args.seed, args.latent, args.truncation)
     if args.variations:
         first = following(args.seed, 1) if args.from_seed is None else args.from_seed
         seeds = [following(first, number) for number in range(args.variations)]
         edit = editing.vary_regions(model, source, seeds=seeds, truncation=args.truncation, **how)
         return edit, [f"seed {seed}" for seed in seeds]
-    reference = _code(model, args.from_seed, args.from_latent, args.truncation)
+    if args.from_image:
+        reference = photographs.code_of_image(args, model, args.from_image, args.from_face)
+    else:
+        reference = _code(model, args.from_seed, args.from_latent, args.truncation)
     if args.interpolate:
         edit = editing.interpolate_regions(model, [source, reference], args.interpolate, **how)
         return edit, [f"{step / (args.interpolate - 1):.2f}" for step in range(args.interpolate)]
-    origin = str(args.from_latent) if args.from_latent else f"seed {args.from_seed}"
+    origin = str(args.from_image or args.from_latent or f"seed {args.from_seed}")
     return editing.swap_regions(model, source, reference, **how), [origin]
 
 

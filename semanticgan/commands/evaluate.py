@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=("fid", "kid", "pr"),
         metavar="LIST",
         help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, ownership, diversity, reconstruction, "
-        "comma-separated (default: fid,kid,pr)",
+        "identity, comma-separated (default: fid,kid,pr)",
     )
     _add_data_arguments(parser.add_argument_group("data"))
     _add_picture_arguments(parser)
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", type=arguments.path, metavar="FILE", help="also write a chart of what edits change, by region"
     )
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -104,7 +105,8 @@ def _add_picture_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--extractor",
         default="inception",
-        help="feature extractor: inception, attributes, random or discriminator:RUN_OR_MODEL (default: %(default)s)",
+        help="feature extractor: inception, lite0, attributes, random or discriminator:RUN_OR_MODEL "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--extractor-weights",
@@ -114,7 +116,7 @@ def _add_picture_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--distance",
-        help="lpips-vgg, lpips-alex, attributes, random or discriminator:RUN_OR_MODEL; perceptual "
+        help="lpips-vgg, lpips-alex, lite0, attributes, random or discriminator:RUN_OR_MODEL; perceptual "
         "distance (default: lpips-vgg for path lengths, none for other metrics)",
     )
     parser.add_argument(
@@ -144,6 +146,11 @@ def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
         "--classifier",
         metavar="NAME_OR_PATH",
         help="attribute classifier, a file written by train-classifier (default: the bundled one)",
+    )
+    parser.add_argument(
+        "--identity",
+        metavar="NAME",
+        help="what tells people apart: face-api, facenet, or NAME:FILE with its weights (default: face-api)",
     )
     parser.add_argument(
         "--num-edits",
@@ -193,9 +200,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return _run(args, load(args.model, device=device), processes)
 
 
-_NETWORKS = ("extractor", "extractor_weights", "distance", "distance_weights", "parser", "classifier")
+_NETWORKS = ("extractor", "extractor_weights", "distance", "distance_weights", "parser", "classifier", "identity")
 _NUMBERS = ("num_generated", "seeds_from", "truncation", "num_real", "num_edits", "num_variations", "num_paths")
-_OTHERS = ("paths", "reconstructions", "cache", "extractor", "distance", "parser", "classifier")
+_OTHERS = ("paths", "reconstructions", "cache", "extractor", "distance", "parser", "classifier", "identity")
 _ATTRIBUTES = {
     **dict.fromkeys(("data", "data_kind", "scheme", "split", "data_seed"), "dataset"),
     "region": "regions",
@@ -231,6 +238,7 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[str, Any]:
     from semanticgan.files import written_aside
+    from semanticgan.formats.provenance import save_marked
     from semanticgan.metrics.evaluate import evaluate, to_dict
     from semanticgan.metrics.locality import locality_of
     from semanticgan.metrics.locality_plot import draw_localities
@@ -253,12 +261,13 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
             aside.write_text(content, encoding="utf-8")
         result["out"] = str(args.out)
     if args.sheet:
+        mark = arguments.mark_of(args, model, "generated" if evaluation.dataset is None else "composite")
         with written_aside(args.sheet, args.overwrite) as aside:
-            draw_pictures(evaluation, name, data).save(aside)
+            save_marked(draw_pictures(evaluation, name, data), aside, mark)
         result["sheet"] = str(args.sheet)
     if args.plot:
         with written_aside(args.plot, args.overwrite) as aside:
-            draw_localities(locality_of(evaluation)).save(aside)
+            draw_localities(locality_of(evaluation)).savefig(aside)
         result["plot"] = str(args.plot)
     return result
 
@@ -287,7 +296,7 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
         workers=args.workers,
         processes=processes,
         progress=True,
-        **open_networks(args.metrics, model.device, **networks),
+        **open_networks(args.metrics, model.device, learnt_from=model.metadata.perception, **networks),
     )
     require_measurable(evaluation, args.metrics)
     if processes.is_first:

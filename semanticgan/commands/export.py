@@ -72,8 +72,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         description=args.description or metadata.description,
         discriminator=start.discriminator if args.with_discriminator else None,
         precision=args.precision,
-        overwrite=args.overwrite,
+        perception=metadata.perception,
         alignment=metadata.alignment,
+        overwrite=args.overwrite,
     )
     return {
         "out": str(args.out),

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"
     )
     parser.add_argument("--sheet", action="store_true", help="also write all pictures as one sheet, sheet.png")
+    arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     model = arguments.load_model(args)
     if args.sheet:
         require_grid(len(seeds), model.size)
+    mark = arguments.mark_of(args, model)
     shown = []
     with Progress(bar=True).steps("generating", len(seeds), "image") as step:
         for start in range(0, len(seeds), _BATCH):
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             code = model.sample(seeds=list(batch), truncation=args.truncation)
             rendering = model.render(code)
             for i, (seed, picture) in enumerate(zip(batch, rendering.to_pil(), strict=True)):
-                save_picture(picture, pictures[seed], args.overwrite)
+                save_picture(picture, pictures[seed], args.overwrite, mark)
                 if args.labels:
                     labels = label_picture(rendering.labels()[i], model.regions)
                     save_picture(labels, _labels_beside(pictures[seed]), args.overwrite)
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             step(len(batch))
     if args.sheet:
         title = f"truncation {args.truncation:g}"
-        save_picture(draw_grid(shown, [f"seed {seed}" for seed in seeds], title), sheet, args.overwrite)
+        save_picture(draw_grid(shown, [f"seed {seed}" for seed in seeds], title), sheet, args.overwrite, mark)
     return {
         "out": str(args.out),
         "seeds": list(seeds),

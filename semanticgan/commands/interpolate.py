@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands import arguments
+from semanticgan.commands import arguments, photographs
 from semanticgan.errors import InputError
 from semanticgan.progress import Progress
 from semanticgan.seeds import following
@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="seeds to pass through, in order; what does not move is that of the first (default: --seed and the next)",
     )
+    photographs.add_image_argument(parser, "photograph of any size to begin with, before --seeds")
+    photographs.add_photograph_arguments(parser)
     arguments.add_region_arguments(parser, required=False, default=" (default: the whole picture)")
     parser.add_argument("--method", choices=("linear", "cubic"), default="cubic", help="default: %(default)s")
     parser.add_argument("--frames", type=arguments.at_least(1, 10_000), default=48, help="frames between two seeds")
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.files import require_free
 
     seeds: tuple[int, ...] = args.seeds or (args.seed, following(args.seed, 1))
-    if len(seeds) < 2:
+    if len(seeds) < 2 and not args.image:
         raise InputError(f"one seed, {seeds[0]}, is not enough. Give two or more, such as --seeds {seeds[0]},8.")
     if args.region is None and (args.composite or args.what != "both" or args.include_base):
         raise InputError(
@@ -62,7 +64,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     model = arguments.load_model(args)
     regions = None if args.region is None else arguments.region_names(model, args.region)
     codes = [model.sample(seed=seed, truncation=args.truncation) for seed in seeds]
-    num_frames = args.frames * (len(seeds) - 1) + 1
+    if args.image:
+        codes.insert(0, photographs.code_of_image(args, model, args.image, args.face))
+    num_frames = args.frames * (len(codes) - 1) + 1
     positions = [frame / args.frames for frame in range(num_frames)]
     enlarge = -(-_SIDE_TO_WATCH // model.size)
     frames = _frames(model, codes, positions, regions, args)
@@ -70,6 +74,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     save_video(frames, args.out, args.fps, enlarge, args.overwrite)
     return {
         "out": str(args.out),
+        "image": None if args.image is None else str(args.image),
         "seeds": list(seeds),
         "regions": regions,
         "what": args.what,

@@ -134,7 +134,6 @@ def to_network(
 
     Args:
         batch: uint8; labels below ``num_regions``.
-        num_regions: K.
         device: where the results are.
         dtype: their type.
         soft_edges: average the segmentation over each pixel and its neighbours, weighted 1, 2, 1 along either side.

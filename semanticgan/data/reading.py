@@ -49,7 +49,6 @@ def read_all(
         dataset: with a length.
         workers: processes that read; 0 reads in this one.
         progress: told of every item.
-        what: name of the work.
         first: index to begin at, the ones before being done.
 
     Raises:

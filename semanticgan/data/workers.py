@@ -49,7 +49,6 @@ def worker_options(workers: int, start_method: str | None = None) -> dict[str, A
     """Arguments of a ``DataLoader`` with this number of workers; 0 reads in this process.
 
     Args:
-        workers: processes.
         start_method: "fork", "forkserver" or "spawn"; None for Python's own choice.
     """
     if not workers:

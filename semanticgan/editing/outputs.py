@@ -11,6 +11,8 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.files import user_path, written_aside
+from semanticgan.formats.provenance import Mark, save_marked
+from semanticgan.model import Model
 from semanticgan.regions import RegionScheme
 
 
@@ -38,12 +40,23 @@ def require_suffix(path: str | Path, allowed: Sequence[str] = (".png",)) -> Path
     return path
 
 
-def save_picture(picture: Image.Image, path: str | Path, overwrite: bool = False) -> None:
+def mark_of(model: Model, kind: str = "generated", script: str = "") -> Mark:
+    """The mark of a picture that this model made; ``script`` is the JSON of its edit."""
+    return Mark(kind, model.metadata.description, model.metadata.digest, script)
+
+
+def save_picture(picture: Image.Image, path: str | Path, overwrite: bool = False, mark: Mark | None = None) -> None:
     """Write a picture as PNG.
+
+    Args:
+        picture: any.
+        path: a name in .png.
+        overwrite: replace an existing file.
+        mark: what the file says of its making; None for label maps and other data.
 
     Raises:
         InputError: another suffix, an existing file without ``overwrite``, a folder that cannot be written.
     """
     path = require_suffix(path)
     with written_aside(path, overwrite) as aside:
-        picture.save(aside)
+        save_marked(picture, aside, mark)

@@ -78,7 +78,6 @@ def edit(
     """Render a code before and after an edit of some regions.
 
     Args:
-        model: the model of both codes.
         source: the code before, of one image or as many as ``edited``.
         edited: the code after.
         regions: names or aliases of the edited regions.

@@ -42,7 +42,6 @@ def draw_sheet(
         rows: square pictures; rows may differ in length.
         columns: what stands above each column, if anything.
         row_names: what stands before each row, if anything.
-        title: one line above.
         caption: one line below.
         names: what stands below each picture, as ``rows``, if anything.
 
@@ -163,8 +162,6 @@ def component_sheet(steps: Rendering, added: Sequence[str], regions: RegionSchem
     Args:
         steps: one image a step; step i shows the first i + 1 of the regions.
         added: name of the region that each step adds.
-        regions: the model's regions.
-        title: one line above.
 
     Returns:
         Rows: the picture so far, its label map, the pseudo-depth of the added region, and the coarse mask that it has

@@ -45,10 +45,7 @@ def save_video(
 
     Args:
         frames: uint8 [3, S, S] each, taken one at a time.
-        path: the file.
-        frames_per_second: how fast.
         enlarge: repeat each pixel this often in both directions, smoothed.
-        overwrite: replace an existing file.
 
     Returns:
         The number of frames.

@@ -105,7 +105,6 @@ def open_tensors(path: Path, what: str) -> TensorFile:
     """Check the header of a ``.safetensors`` file; no tensor is read.
 
     Args:
-        path: the file.
         what: what it is, with its name; begins the messages.
 
     Raises:

@@ -51,7 +51,6 @@ def write_weights(
         tensors: by name, stored in ``precision`` whatever they are.
         texts: the rest of the metadata; a ``description`` is made one line.
         precision: "float32" or "float16".
-        overwrite: replace an existing file.
 
     Raises:
         InputError: another suffix, an unknown precision, weights that are not finite, an existing file.
@@ -84,7 +83,6 @@ def read_weights(
     """Metadata and float32 tensors of a file that :func:`write_weights` wrote, every tensor verified.
 
     Args:
-        path: the file.
         file_format: the kind of file that is wanted.
         required: names that its metadata must have beside those that every file has.
 

@@ -10,6 +10,8 @@ Shape legend: N pictures, S side, R rows, D style width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,15 +20,13 @@ from semanticgan.encoder_files import LoadedEncoder
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model
-from semanticgan.networks.encoder import Encoder
-from semanticgan.networks.generator import Generator
 
 PASSES = 5
 """How often an encoder looks, as the paper's does."""
 
 
 def pooled_to(images: Tensor, side: int) -> Tensor:
-    """[N, 3, S, S] -> [N, 3, side, side]: averages where S is larger, bilinear where it is smaller."""
+    """[N, C, S, S] -> [N, C, side, side]: averages where S is larger, bilinear where it is smaller."""
     if images.shape[-1] == side:
         return images
     if images.shape[-1] > side:
@@ -34,18 +34,16 @@ def pooled_to(images: Tensor, side: int) -> Tensor:
     return F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
 
 
-def one_pass(encoder: Encoder, generator: Generator, picture: Tensor, code: Tensor, seen: Tensor) -> Tensor:
+def one_pass(encoder: Callable[[Tensor], Tensor], picture: Tensor, code: Tensor, seen: Tensor) -> Tensor:
     """w + E(picture, x).
 
     Args:
         encoder: E.
-        generator: whose codes they are.
         picture: [N, 3, s, s] in [-1, 1], s the encoder's side.
         code: w [N, R, D].
         seen: x [N, 3, S, S] = G(w).
     """
-    change: Tensor = encoder(torch.cat([picture, pooled_to(seen, picture.shape[-1])], dim=1))
-    return code + change
+    return code + encoder(torch.cat([picture, pooled_to(seen, picture.shape[-1])], dim=1))
 
 
 @torch.no_grad()
@@ -53,8 +51,6 @@ def encode(encoder: LoadedEncoder, model: Model, pictures: Tensor, passes: int =
     """The codes of aligned pictures.
 
     Args:
-        encoder: of this model.
-        model: whose codes are wanted.
         pictures: [N, 3, S, S] in [-1, 1], aligned as the model's.
         passes: how often the encoder looks, 1 or more.
 
@@ -68,7 +64,7 @@ def encode(encoder: LoadedEncoder, model: Model, pictures: Tensor, passes: int =
     code = encoder.mean.to(picture).expand(len(picture), -1, -1)
     seen = generator(code[:1], noise="fixed").image.expand(len(picture), -1, -1, -1)
     for index in range(passes):
-        code = one_pass(network, generator, picture, code, seen)
+        code = one_pass(network, picture, code, seen)
         if index + 1 < passes:
             seen = generator(code, noise="fixed").image
     return LatentCode(code, model.rows)

@@ -7,57 +7,38 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from semanticgan.checkpoint import FacePoints
 from semanticgan.errors import InputError
+from semanticgan.face_points import FacePoints
 from semanticgan.inversion.faces import detected
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.perception.face_detector import FaceDetector
-from semanticgan.progress import Progress
-
-
-def measure_points(
-    pictures: Iterable[NDArray[np.uint8]], detector: FaceDetector, progress: Progress | None = None
-) -> tuple[NDArray[np.float64], int]:
-    """The points of the largest face of each picture.
-
-    Args:
-        pictures: uint8 [S, S, 3] sRGB, squares as a model is trained on.
-        detector: one that is open.
-        progress: told of each picture.
-
-    Returns:
-        float64 [n, 5, 2], shares of the side, of the n pictures with a face; and the number of pictures.
-    """
-    found, count = [], 0
-    seen = pictures if progress is None else progress.over(pictures, "finding faces", None)
-    for picture in seen:
-        count += 1
-        faces = detected(Photograph(picture), detector)
-        if faces:
-            found.append(faces[0].points / picture.shape[0])
-    return np.array(found).reshape(-1, 5, 2), count
+from semanticgan.progress import Progress, to_progress
 
 
 def measured_alignment(
-    pictures: Iterable[NDArray[np.uint8]], detector: FaceDetector, what: str, progress: Progress | None = None
+    pictures: Iterable[NDArray[np.uint8]], detector: FaceDetector, progress: Progress | bool = False
 ) -> FacePoints:
-    """Where faces lie, for the metadata of a model.
+    """Where faces lie, as ``data.alignment`` of a recipe and the metadata of a model have it.
 
     Args:
-        pictures: as of :func:`measure_points`; some hundred will do.
+        pictures: uint8 [S, S, 3] sRGB, squares as a model is trained on; some hundred will do.
         detector: one that is open.
-        what: what the pictures are, for ``found``.
-        progress: told of each picture.
+        progress: bar, report and cancel.
 
     Raises:
         InputError: no face in half of the pictures or more.
     """
-    points, count = measure_points(pictures, detector, progress)
-    if 2 * len(points) <= count:
+    found: list[NDArray[np.float64]] = []
+    count = 0
+    for picture in to_progress(progress).over(pictures, "finding faces", None):
+        count += 1
+        faces = detected(Photograph(picture), detector)
+        if faces:
+            found.append(faces[0].points / picture.shape[0])
+    if 2 * len(found) <= count:
         raise InputError(
-            f"faces are found in {len(points)} of {count} pictures. Give aligned pictures of one face each."
+            f"faces are found in {len(found)} of {count} pictures. Give pictures of one face each, or data.alignment "
+            "by hand."
         )
-    median = np.median(points, axis=0).round(5)
-    return FacePoints(
-        tuple((float(x), float(y)) for x, y in median), f"median of MTCNN's points in {len(points)} of {count} {what}"
-    )
+    median = np.median(np.array(found), axis=0).round(4)
+    return tuple((float(x), float(y)) for x, y in median)

@@ -22,6 +22,7 @@ from PIL import Image, TiffImagePlugin
 
 from semanticgan.errors import DataWarning, InputError
 from semanticgan.files import user_path, written_aside
+from semanticgan.formats.provenance import save_with_xmp
 from semanticgan.inversion.photograph_reading import JpegCoding
 from semanticgan.inversion.privacy import EXIF_POINTER
 
@@ -95,23 +96,15 @@ def _by_pillow(path: Path, suffix: str, pixels: NDArray[Any], metadata: Metadata
     if metadata.profile:
         options["icc_profile"] = metadata.profile
     if suffix == ".png":
-        if metadata.xmp:
-            from PIL.PngImagePlugin import PngInfo
-
-            text = PngInfo()
-            text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
-            options["pnginfo"] = text
-        image.save(path, "PNG", **options)
-        return
-    if metadata.xmp:
-        options["xmp"] = metadata.xmp
-    if suffix == ".webp":
-        image.save(path, "WEBP", lossless=True, exact=True, **options)
+        save_with_xmp(image, path, metadata.xmp, format="PNG", **options)
+    elif suffix == ".webp":
+        save_with_xmp(image, path, metadata.xmp, format="WEBP", lossless=True, exact=True, **options)
     elif metadata.jpeg is not None:
         subsampling = metadata.jpeg.subsampling if metadata.jpeg.subsampling >= 0 else 0
-        image.save(path, "JPEG", qtables=_tables(metadata.jpeg, image.mode), subsampling=subsampling, **options)
+        options |= {"qtables": _tables(metadata.jpeg, image.mode), "subsampling": subsampling}
+        save_with_xmp(image, path, metadata.xmp, format="JPEG", **options)
     else:
-        image.save(path, "JPEG", quality=_QUALITY, subsampling=0, **options)
+        save_with_xmp(image, path, metadata.xmp, format="JPEG", quality=_QUALITY, subsampling=0, **options)
 
 
 def _tables(coding: JpegCoding, mode: str) -> list[list[int]]:

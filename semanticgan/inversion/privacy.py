@@ -7,15 +7,14 @@ Sources: EXIF 2.32, section 4.6; XMP specification, part 2.
 
 from __future__ import annotations
 
-import io
 import struct
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
 
 from semanticgan.data.orientation import UPRIGHT, find_orientation
+from semanticgan.formats.provenance import merged
 
 EXIF_POINTER = 0x8769
 
@@ -24,14 +23,6 @@ _KEPT = (0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B,
 # MakerNote, UserComment, related sound, interoperability, ImageUniqueID, CameraOwnerName, BodySerialNumber,
 # LensSerialNumber; width and height, which turning exchanges.
 _PRIVATE = (0x927C, 0x9286, 0xA004, 0xA005, 0xA420, 0xA430, 0xA431, 0xA435, 0xA002, 0xA003)
-_PRIVATE_XMP = (
-    "serialnumber",
-    "ownername",
-    "imageuniqueid",
-    "thumbnails",
-    "hasextendedxmp",
-    "makernote",
-)
 
 
 def clean_exif(block: bytes | None) -> dict[int, Any]:
@@ -82,34 +73,4 @@ def clean_xmp(packet: bytes | None, keep_all: bool = False) -> bytes:
         packet: as it was read.
         keep_all: only the orientation is changed.
     """
-    if not packet:
-        return b""
-    packet = packet.strip(b"\0 \r\n\t")
-    try:
-        for _, (prefix, uri) in ElementTree.iterparse(io.BytesIO(packet), ("start-ns",)):
-            if prefix and not prefix.startswith("ns"):
-                ElementTree.register_namespace(prefix, uri)
-        root = ElementTree.fromstring(packet)
-    except (ElementTree.ParseError, ValueError):
-        return b""
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if not keep_all and _is_private(child.tag):
-                parent.remove(child)
-            elif _local(child.tag) == "orientation":
-                child.text = str(UPRIGHT)
-        for name in list(parent.attrib):
-            if not keep_all and _is_private(name):
-                del parent.attrib[name]
-            elif _local(name) == "orientation":
-                parent.attrib[name] = str(UPRIGHT)
-    return ElementTree.tostring(root, encoding="utf-8")
-
-
-def _local(name: Any) -> str:
-    return str(name).rpartition("}")[2].lower()
-
-
-def _is_private(name: Any) -> bool:
-    local = _local(name)
-    return local.startswith("gps") or local.endswith(_PRIVATE_XMP)
+    return merged(None, packet or None, keep_all) or b""

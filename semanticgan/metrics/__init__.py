@@ -11,7 +11,7 @@ import pkgutil
 
 # In this order in help; others come after them.
 _FIRST = ["fid", "kid", "inception_score", "precision_recall", "path_length", "miou", "attributes"]
-_FIRST += ["locality", "ownership", "diversity", "reconstruction"]
+_FIRST += ["locality", "ownership", "diversity", "reconstruction", "identity"]
 
 
 def _import_files() -> None:

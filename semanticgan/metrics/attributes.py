@@ -115,7 +115,6 @@ def count_attributes(pictures: Iterable[Tensor], classifier: AttributeClassifier
 
     Args:
         pictures: uint8 batches [n, 3, H, H], RGB.
-        classifier: reads them.
 
     Raises:
         InputError: pictures of another type, or not square.
@@ -165,16 +164,13 @@ def measure_attributes(
     """Read how often each attribute occurs in sampled pictures, as 8-bit files, and in those of a dataset.
 
     Args:
-        model: what samples.
         classifier: reads pictures of any side at its own.
         seeds: one a picture.
         dataset: what to compare with; None for no comparison.
         indices: which of its pictures; None for all.
-        truncation: psi.
         batch_size: pictures at a time; bounds the memory, not the result.
         workers: processes that read the dataset.
         processes: who takes part; each gets the whole result.
-        progress: show bars on stderr.
 
     Raises:
         InputError: no seed, no picture to compare with, or a picture that cannot be used.

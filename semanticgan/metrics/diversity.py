@@ -110,14 +110,11 @@ def measure_diversity(
     from s = 2^32 on that of a hashed seed.
 
     Args:
-        model: whose pictures.
-        region: name or alias.
         seeds: one a picture.
         what: "structure", "texture" or "both".
         num_variations: of each picture, 2 to 1,000.
         distance: perceptual, or the mean absolute difference in levels of 0..255.
         truncation: psi of pictures and variations.
-        progress: show a bar on stderr.
 
     Raises:
         InputError: no seed, an unknown region or ``what``, or a number of variations out of range.

@@ -30,6 +30,8 @@ def evaluate(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Measured
             _ = evaluation.generated, evaluation.real if "dataset" in metric.needs else None
         start = time.perf_counter()
         measured = metric.measure(evaluation)
+        if "extractor" in metric.needs and evaluation.extractor and name in evaluation.extractor.scores:
+            measured = measured.called(name, evaluation.extractor.scores[name])
         found[name] = replace(measured, seconds=time.perf_counter() - start)
     return found
 
@@ -103,9 +105,10 @@ def to_dict(evaluation: Evaluation, found: Mapping[str, Measured]) -> dict[str, 
     """Everything as JSON-able values, seconds to a tenth."""
     results = {}
     for name, measured in found.items():
-        known = {key: value for key, value in vars(measured).items() if key not in ("table", "details")}
+        known = {key: value for key, value in vars(measured).items() if key not in ("table", "details", "name")}
         details = {"details": dict(measured.details)} if measured.details else {}
-        results[name] = {**known, "values": dict(measured.values), "seconds": round(measured.seconds, 1), **details}
+        known |= {"values": dict(measured.values), "seconds": round(measured.seconds, 1)}
+        results[measured.name or name] = {**known, **details}
     return {
         "num_generated": evaluation.num_generated,
         "seeds_from": evaluation.seeds_from,

@@ -20,6 +20,7 @@ from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_fea
 from semanticgan.model import Model
 from semanticgan.perception.classifier import AttributeClassifier
 from semanticgan.perception.extractors import Extractor
+from semanticgan.perception.identity import IdentityJudge
 from semanticgan.perception.parser import FaceParser, require_regions
 from semanticgan.perception.perceptual import Distance
 from semanticgan.perception.pictures import as_float
@@ -54,6 +55,7 @@ class Evaluation:
         distance: perceptual distance of two pictures, or None.
         parser: what reads the regions of a picture, or None.
         classifier: what tells attributes, or None.
+        identity: what tells people apart, or None.
         num_edits: pictures in which each region is edited; ``num_generated`` where that is less.
         num_variations: of each region in each picture, whose diversity is measured.
         regions: names or aliases of the regions that are measured one by one; all if empty.
@@ -77,6 +79,7 @@ class Evaluation:
     distance: Distance | None = None
     parser: FaceParser | None = None
     classifier: AttributeClassifier | None = None
+    identity: IdentityJudge | None = None
     num_edits: int = 100
     num_variations: int = 8
     regions: Sequence[str] = ()

@@ -81,8 +81,6 @@ def measure_edit(
         labels_before: uint8 [N, S, S].
         labels_after: uint8 [N, S, S].
         region: label of the edited region.
-        num_regions: K.
-        distance: perceptual, if wanted.
 
     Raises:
         InputError: shapes or types that do not fit.
@@ -200,15 +198,11 @@ def measure_locality(
     """Swap each region's structure and texture in sampled pictures, and measure what else changes.
 
     Args:
-        model: whose edits.
         seeds: one a picture.
         regions: those to edit; None for all.
         whats: "structure", "texture" or both.
-        distance: perceptual, if wanted.
         offset: the other code is that of seed + offset.
-        truncation: psi.
         batch_size: pictures at a time; bounds the memory, not the result.
-        progress: show a bar on stderr.
 
     Raises:
         InputError: no seed, an unknown region, or something else than structure and texture.

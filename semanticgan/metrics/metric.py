@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ class Measured:
         seconds: how long it took, without what it shares with other metrics.
         table: what is behind the numbers, region by region; None where nothing is.
         details: all that was found, JSON-able.
+        name: what the score is called where it must not bear the metric's own name; else empty.
     """
 
     values: Mapping[str, float | None]
@@ -49,6 +50,14 @@ class Measured:
     seconds: float = 0.0
     table: Table | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    def called(self, metric: str, name: str) -> Measured:
+        """The same found by a metric under another name, which no value bears any more."""
+        values = {
+            name if key == metric else key.removeprefix(f"{metric}_"): value for key, value in self.values.items()
+        }
+        return replace(self, values=values, name=name)
 
 
 @dataclass(frozen=True)

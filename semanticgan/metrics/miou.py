@@ -56,13 +56,10 @@ def measure_segmentation(
     """Compare the label maps of sampled pictures with a parser's reading of these pictures as 8-bit files.
 
     Args:
-        model: what samples.
         parser: of the same regions.
         seeds: one a picture.
-        truncation: psi.
         batch_size: pictures at a time; bounds the memory, not the result.
         processes: who takes part; each gets the whole result.
-        progress: show a bar on stderr.
 
     Raises:
         InputError: no seed, or a parser of other regions.

@@ -63,14 +63,10 @@ def measure_ownership(
     """Draw sampled pictures that show a region again without it.
 
     Args:
-        model: what samples.
         parser: of the same regions.
-        region: name or alias.
         seeds: one a picture.
-        truncation: psi.
         batch_size: pictures at a time; bounds the memory. Pictures are the same up to
             :data:`semanticgan.model.ROUNDING`, which moves ``change_outside`` by less than 0.01 levels.
-        progress: show a bar on stderr.
 
     Raises:
         InputError: no seed, an unknown region, or a parser of other regions.

@@ -32,7 +32,6 @@ def in_batches(
         items: such as seeds.
         batch_size: at least 1.
         progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
-        unit: of the bar.
 
     Raises:
         InputError: a batch size below 1.
@@ -60,7 +59,6 @@ def generated_pictures(
     """The model's pictures of these seeds, in their order, with the noise stored with its weights.
 
     Args:
-        model: whose pictures.
         seeds: one a picture.
         truncation: psi of :meth:`Model.sample`; results are comparable with others at 1 only.
         batch_size: pictures at a time.

@@ -121,9 +121,7 @@ def extract_features(
 
     Args:
         pictures: batches uint8 [n, 3, S, S] of this process's share.
-        extractor: what computes them.
         total: how many pictures all processes have together.
-        processes: who takes part.
     """
     parts = [extractor(batch) for batch in pictures]
     values = torch.cat([part.values.cpu() for part in parts]) if parts else torch.zeros(0, extractor.width)

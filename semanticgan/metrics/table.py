@@ -61,9 +61,10 @@ def why_not_comparable(metric: Metric, measured: Measured, truncation: float) ->
 def _rows(metric: str, measured: Measured, evaluation: Evaluation) -> list[tuple[str, float | None, str, str]]:
     reason = why_not_comparable(METRICS[metric], measured, evaluation.truncation)
     comparable = f"no: {reason}" if reason else "yes"
+    called = measured.name or metric
     return [
         (
-            name if name == metric else f"{metric}: {name}",
+            name if name == called else f"{called}: {name}",
             value,
             f"{measured.seconds:.1f}" if not index else "",
             comparable,

@@ -159,11 +159,7 @@ class Prediction:
 
 
 class ClassifierNetwork(nn.Module):
-    """Picture [N, 3, S, S] in [-1, 1] -> what it shows.
-
-    Args:
-        config: its numbers.
-    """
+    """Picture [N, 3, S, S] in [-1, 1] -> what it shows."""
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()

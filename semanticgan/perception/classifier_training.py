@@ -67,11 +67,7 @@ def train_classifier(
     Args:
         dataset: drawn portraits; all are drawn once and kept in memory.
         training: how; None for the defaults.
-        device: where to compute.
         workers: processes that draw; 0 draws in this one.
-        licence: terms of the weights.
-        data_licence: terms of the data.
-        progress: show bars on stderr.
 
     Returns:
         The classifier on that device, its ``training`` complete with the scores on the portraits held out.

@@ -1,7 +1,7 @@
 """Extractors: networks that turn a picture into the features whose distribution is compared.
 
-Only Inception's numbers can be compared with the literature. The others need no download; they are stand-ins, whose
-numbers compare models with each other, and every result says so.
+Only Inception's numbers can be compared with the literature. The others compare models with each other: Lite0, whose
+weights a package brings, and stand-ins that need no download. Every result says so.
 
 Shape legend: N pictures, S their side, F width of the features, C classes, c channels, h w sides of a map.
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +21,19 @@ from torch.nn import functional
 
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.networks.discriminator import Discriminator
+from semanticgan.perception import lite0
 from semanticgan.perception.classifier import DEFAULT, load_classifier
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.perception.pictures import read_alone, require_pictures
 from semanticgan.perception.weights import INCEPTION
 from semanticgan.runs.weights import read_weights
 
-EXTRACTORS = ("inception", "attributes", "random", "discriminator:PATH")
+EXTRACTORS = ("inception", "lite0", "attributes", "random", "discriminator:PATH")
 """What :func:`open_extractor` takes; PATH is a run, one of its step-* folders, or a model with a discriminator.
 "attributes:PATH" is another classifier than that of the package."""
 
 _BATCH = 32
+_LITE0_BATCH = 8  # of 224 pixels
 
 STAND_INS = "Stand-ins that need no download: the extractors attributes, random and discriminator:RUN_OR_MODEL."
 
@@ -56,12 +59,14 @@ class Extractor(ABC):
         stand_in: whether its numbers cannot be compared with the literature.
         width: F.
         digest: 16 hexadecimal digits over its weights.
+        scores: metric -> what its score is called with these features, where it must not bear the metric's own name.
     """
 
     name: str
     stand_in: bool
     width: int
     digest: str
+    scores: Mapping[str, str] = MappingProxyType({})
 
     @property
     def label(self) -> str:
@@ -210,6 +215,32 @@ class AttributesExtractor(MapExtractor):
         return super().maps(self._classifier.resized(images))
 
 
+class Lite0Extractor(Extractor):
+    """EfficientNet-Lite0's 1,280 features of pictures enlarged to 224 pixels.
+
+    Its scores are Lite0 distances, never FID or KID: they have other units, and fine noise counts far above what the
+    eye sees of it.
+
+    Args:
+        device: where to compute.
+
+    Raises:
+        InputError: timm or the package of the weights is not installed.
+    """
+
+    name = lite0.NAME
+    stand_in = True
+    width = lite0.WIDTH
+    scores = MappingProxyType({"fid": "Lite0 Frechet distance", "kid": "Lite0 kernel distance"})
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self._lite0 = lite0.open_lite0(device)
+        self.digest = lite0.SHA256[:16]
+
+    def extract(self, pictures: Tensor) -> Features:
+        return Features(read_alone(pictures, self._lite0.pooled, _LITE0_BATCH, self._lite0.device))
+
+
 class _RandomConv(nn.Module):
     """A 3x3 convolution of step 2, whose weights keep the second moment (He et al. 2015), then a leaky ReLU."""
 
@@ -229,7 +260,7 @@ def open_extractor(name: str, weights: str | Path | None = None, device: torch.d
     """The extractor of that name, one of :data:`EXTRACTORS`.
 
     Args:
-        name: "inception", "random", "attributes", "attributes:PATH" or "discriminator:PATH".
+        name: "inception", "lite0", "random", "attributes", "attributes:PATH" or "discriminator:PATH".
         weights: Inception's file, if not in PyTorch's cache.
         device: where to compute.
 
@@ -241,6 +272,8 @@ def open_extractor(name: str, weights: str | Path | None = None, device: torch.d
         raise InputError(f"a file of weights was given for the extractor {name!r}. Only inception reads one.")
     if name == "inception":
         return InceptionExtractor(weights, device)
+    if name == lite0.NAME:
+        return Lite0Extractor(device)
     if name == "random":
         return RandomExtractor(device)
     if name == "attributes" or (kind == "attributes" and path):

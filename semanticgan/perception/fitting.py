@@ -121,8 +121,6 @@ def fit(
         network: on the device where to compute.
         batches: images [N, 3, S, S] in [-1, 1] on that device and what they show, one for each step, varied already.
         loss: of what the network puts out and of what the images show; a scalar.
-        fitting: how.
-        progress: show a bar on stderr.
 
     Returns:
         How long it took, in seconds.

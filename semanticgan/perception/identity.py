@@ -1,7 +1,8 @@
-"""Whether two pictures show the same face: the cosine distance of what an embedding model makes of them.
+"""Whether two pictures show the same face: the distance of what an embedding model makes of them.
 
-Any function from pictures to vectors will do. That of facenet-pytorch (Inception-ResNet-v1 trained on VGGFace2) is
-used where the package and its weights are installed; nothing is downloaded.
+Any function from pictures to vectors will do. Two are known by name: face-api's, whose Euclidean distance is below 0.6
+for one person, and that of facenet-pytorch (Inception-ResNet-v1 trained on VGGFace2), of which the cosine distance is
+taken. Both need files of weights; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ import torch
 from torch import Tensor
 
 from semanticgan import extras
-from semanticgan.errors import InputError, MissingFileError, WeightsError
+from semanticgan.errors import InputError, MissingFileError, WeightsError, unknown_name
 from semanticgan.files import user_path
+from semanticgan.perception.face_api import SAME_PERSON, open_identity
 from semanticgan.perception.pictures import as_float, require_pictures, resized
 
 Embedding = Callable[[Tensor], Tensor]
@@ -42,14 +45,57 @@ def identity_distance(first: Tensor, second: Tensor, embedding: Embedding) -> Te
     Raises:
         InputError: other types, numbers that do not fit, or an embedding without a direction.
     """
-    for pictures in (first, second):
-        require_pictures(pictures, "an embedding")
-    if len(first) != len(second) or not len(first):
-        raise InputError(
-            f"{len(first)} faces cannot be compared with {len(second)}. Give the same number, one or more."
-        )
+    _require_pairs(first, second)
     cosines = (_embedded(first, embedding) * _embedded(second, embedding)).sum(1)
     return 1 - cosines.clamp(-1, 1)
+
+
+def euclidean_distance(first: Tensor, second: Tensor, embedding: Embedding) -> Tensor:
+    """The length of the difference of the vectors of two faces, as face-api compares them.
+
+    Args, errors: as of :func:`identity_distance`.
+
+    Returns:
+        float64 [N] on the CPU, 0 for equal vectors.
+    """
+    _require_pairs(first, second)
+    return (_vectors(first, embedding) - _vectors(second, embedding)).norm(dim=1)
+
+
+@dataclass(frozen=True)
+class IdentityJudge:
+    """What tells people apart.
+
+    Attributes:
+        name: what it is.
+        distance: two sets of N pictures, uint8 [N, 3, S, S] each -> float64 [N].
+        same_below: distance below which two pictures are of one person; None where none is known.
+    """
+
+    name: str
+    distance: Callable[[Tensor, Tensor], Tensor]
+    same_below: float | None = None
+
+
+IDENTITIES = ("face-api", "face-api:FILE", "facenet", "facenet:FILE")
+"""What :func:`open_identity_judge` takes; FILE is that of the weights, if not in its usual place."""
+
+
+def open_identity_judge(name: str = "face-api", device: torch.device | str = "cpu") -> IdentityJudge:
+    """The judge of that name, one of :data:`IDENTITIES`.
+
+    Raises:
+        InputError: an unknown name, or weights that are missing or others.
+    """
+    kind, colon, path = name.partition(":")
+    weights = path if colon else None
+    if kind == "face-api":
+        embedding = open_identity(device, weights)
+        return IdentityJudge(kind, lambda a, b: euclidean_distance(a, b, embedding), SAME_PERSON)
+    if kind == "facenet":
+        facenet = facenet_embedding(weights, device)
+        return IdentityJudge(kind, lambda a, b: identity_distance(a, b, facenet))
+    raise unknown_name("identity", name, IDENTITIES)
 
 
 def facenet_embedding(weights: str | Path | None = None, device: torch.device | str = "cpu") -> Embedding:
@@ -97,10 +143,24 @@ def _facenet_file() -> Path:
     return Path(home).expanduser() / "checkpoints" / FACENET_FILE
 
 
+def _require_pairs(first: Tensor, second: Tensor) -> None:
+    for pictures in (first, second):
+        require_pictures(pictures, "an embedding")
+    if len(first) != len(second) or not len(first):
+        raise InputError(
+            f"{len(first)} faces cannot be compared with {len(second)}. Give the same number, one or more."
+        )
+
+
+def _vectors(pictures: Tensor, embedding: Embedding) -> Tensor:
+    """float64 [N, E] on the CPU, each picture seen alone."""
+    with torch.no_grad():
+        return torch.cat([embedding(as_float(picture[None])).flatten(1) for picture in pictures]).double().cpu()
+
+
 def _embedded(pictures: Tensor, embedding: Embedding) -> Tensor:
     """Vectors of length 1, float64 [N, E] on the CPU."""
-    with torch.no_grad():
-        vectors = torch.cat([embedding(as_float(picture[None])).flatten(1) for picture in pictures]).double().cpu()
+    vectors = _vectors(pictures, embedding)
     lengths = vectors.norm(dim=1, keepdim=True)
     if not bool((lengths > 0).all() & lengths.isfinite().all()):
         raise InputError("the embedding of a face has no direction: it is 0 or not finite. Use another model.")

@@ -81,7 +81,6 @@ def overlap(first: np.ndarray | torch.Tensor, second: np.ndarray | torch.Tensor,
     Args:
         first: whole numbers [N, S, S] below ``num_regions``.
         second: as many, of the same side.
-        num_regions: K.
 
     Returns:
         An overlap for each picture, [N, K].

@@ -71,11 +71,7 @@ class ParserConfig:
 
 
 class ParserNetwork(nn.Module):
-    """Picture [N, 3, S, S] in [-1, 1] -> logits [N, K, S, S].
-
-    Args:
-        config: its numbers.
-    """
+    """Picture [N, 3, S, S] in [-1, 1] -> logits [N, K, S, S]."""
 
     def __init__(self, config: ParserConfig) -> None:
         super().__init__()
@@ -175,8 +171,6 @@ def require_regions(parser: FaceParser, regions: RegionScheme, whose: str, inste
     """Check that a parser tells these regions, in their order.
 
     Args:
-        parser: what reads.
-        regions: what is needed.
         whose: whose they are, such as "the model has".
         instead: what to do, a sentence that ends the message.
 

@@ -60,10 +60,6 @@ def train_parser(
     Args:
         dataset: pairs; small ones are kept in memory.
         training: how; None for the defaults.
-        device: where to compute.
-        licence: terms of the weights.
-        data_licence: terms of the data.
-        progress: show a bar on stderr.
 
     Returns:
         The parser on that device, its ``training`` complete with the scores on the pairs held out.

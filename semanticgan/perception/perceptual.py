@@ -1,4 +1,10 @@
-"""Perceptual distance of two pictures: LPIPS (Zhang et al. 2018, arXiv 1801.03924), or a stand-in.
+"""Perceptual distance of two pictures: LPIPS (Zhang et al. 2018, arXiv 1801.03924), Lite0, or a stand-in.
+
+Of maps F of one picture and G of the other, layer by layer l, pixel by pixel p, channel by channel c:
+
+    d = sum over l of  mean over p of  sum over c of  w_lc (F_lpc / |F_lp| - G_lpc / |G_lp|)^2
+
+LPIPS has learnt w. Lite0 has w = 1/5 for each of its five maps, so that d lies in 0..2; stand-ins have w = 1.
 
 Shape legend: N pictures, S their side, c channels, h w sides of a map.
 """
@@ -15,12 +21,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from semanticgan.errors import InputError, unknown_name
+from semanticgan.perception import lite0
 from semanticgan.perception.extractors import MapExtractor, open_extractor
 from semanticgan.perception.weights import ALEX, VGG
 from semanticgan.torchvision_import import import_torchvision
 
-DISTANCES = ("lpips-vgg", "lpips-alex", "random", "attributes", "discriminator:PATH")
-"""What :func:`open_distance` takes, and attributes:PATH; the last three are stand-ins."""
+DISTANCES = ("lpips-vgg", "lpips-alex", "lite0", "lite0:SIDE", "random", "attributes", "discriminator:PATH")
+"""What :func:`open_distance` takes, and attributes:PATH. Those of LPIPS compare with the literature, no others do."""
 
 _TRUNKS = {"vgg": VGG, "alex": ALEX}
 _SMALLEST_SIDE = 32  # below it the deepest maps vanish
@@ -123,8 +130,28 @@ class MapDistance(Distance):
         return [(_unit(one) - _unit(other)).square().sum(1, keepdim=True) for one, other in both]
 
 
+class Lite0Distance(Distance):
+    """The form of LPIPS on EfficientNet-Lite0, every channel weighted alike: the Lite0 distance, 0..2.
+
+    Args:
+        network: the network; its ``side`` says to which side smaller pictures are enlarged.
+    """
+
+    name = lite0.NAME
+    stand_in = True
+
+    def __init__(self, network: lite0.Lite0) -> None:
+        self._network = network
+
+    def layers(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        both = list(zip(self._network.maps(a), self._network.maps(b), strict=True))
+        return [(_unit(one) - _unit(other)).square().sum(1, keepdim=True) / len(both) for one, other in both]
+
+
 def open_distance(name: str, weights: str | Path | None = None, device: torch.device | str = "cpu") -> Distance:
     """The perceptual distance of that name, one of :data:`DISTANCES`.
+
+    "lite0:128" enlarges smaller pictures to 128 pixels, "lite0:0" none, "lite0" to 224: less is faster.
 
     Raises:
         InputError: an unknown name, or weights that are missing, others, or not wanted.
@@ -132,6 +159,9 @@ def open_distance(name: str, weights: str | Path | None = None, device: torch.de
     kind, _, net = name.partition("-")
     if kind == "lpips" and net in _TRUNKS:
         return Lpips(net, weights, device)
+    kind, _, side = name.partition(":")
+    if kind == lite0.NAME and weights is None and (side.isdecimal() or name == kind):
+        return Lite0Distance(lite0.open_lite0(device, int(side[:5] or lite0.SIDE)))
     if weights is not None:
         raise InputError(f"a file of weights was given for the distance {name!r}. Only LPIPS reads one.")
     if name in ("random", "attributes") or name.startswith(("attributes:", "discriminator:")):

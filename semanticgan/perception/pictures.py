@@ -18,7 +18,6 @@ def require_pictures(pictures: Tensor, reader: str, least: int = 0) -> None:
     """Check that these are square uint8 pictures [N, 3, H, H].
 
     Args:
-        pictures: what was given.
         reader: begins the messages, such as "a parser".
         least: smallest N, 0 or 1.
 
@@ -57,7 +56,6 @@ def read_alone(rows: Tensor, read: Callable[[Tensor], Tensor], batch: int, devic
         rows: [N, ...]; uint8 pictures are read as floats in [-1, 1].
         read: takes exactly ``batch`` rows on ``device`` and returns as many.
         batch: rows at a time; the last rows are followed by zeros.
-        device: where to compute.
 
     Returns:
         [N, ...], where ``read`` put it.

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
+from semanticgan.face_points import FFHQ
 from semanticgan.files import require_file, require_free, sha256_of
-from semanticgan.reference import restyle, semanticstylegan
-from semanticgan.reference.ffhq import FFHQ_POINTS
+from semanticgan.reference import face_api, restyle, semanticstylegan
+from semanticgan.reference.face_api import FaceApi as FaceApi
 from semanticgan.reference.opening import load_pickle, require_trust
 from semanticgan.reference.restyle import ReferenceEncoder as ReferenceEncoder
 from semanticgan.reference.semanticstylegan import (
@@ -46,23 +47,22 @@ def convert_checkpoint(
     regions: RegionScheme | None = None,
     include_discriminator: bool = True,
     precision: str = "float32",
-    licence: str = LICENCE,
-    data_licence: str = DATA_LICENCE,
+    licence: str | None = None,
+    data_licence: str | None = None,
     description: str | None = None,
     overwrite: bool = False,
-) -> ReferenceCheckpoint | ReferenceEncoder:
-    """Turn an authors' ``.pt`` into a safe file of weights.
+) -> ReferenceCheckpoint | ReferenceEncoder | FaceApi:
+    """Turn an authors' ``.pt``, or the npm package of face-api, into a safe file of weights.
 
     Args:
-        source: the ``.pt`` file, zip or legacy format: of SemanticStyleGAN, or a ReStyle encoder over pSp.
+        source: the ``.pt`` file, zip or legacy format: of SemanticStyleGAN, or a ReStyle encoder over pSp; or the
+            package's ``.tgz``, which is no pickle and needs no ``trust``.
         out: the ``.safetensors`` file to write.
-        trust: the user's word that the file comes from where it claims to; without it nothing is opened. Nothing in the
-            file is run either way.
+        trust: the user's word on the origin of a ``.pt``, without which it is not opened. Nothing in it is ever run.
         regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
         include_discriminator: keep the discriminator of a training checkpoint, which adaptation starts from.
         precision: as :func:`semanticgan.checkpoint.save_model`.
-        licence: terms of the weights.
-        data_licence: terms of the training data.
+        licence, data_licence: terms of the weights and of the training data; by default those that the authors state.
         description: one line on the model.
         overwrite: replace an existing ``out``.
 
@@ -70,30 +70,43 @@ def convert_checkpoint(
         InputError: ``trust`` is false, or the file is missing, unsafe, damaged or of another model.
     """
     source = require_file(source, "checkpoint")
+    if face_api.is_package(source):
+        texts = {"description": description, "licence": licence, "data_licence": data_licence}
+        return face_api.convert(source, out, texts, precision, overwrite)
     require_trust(source, trust)
     require_free(out, overwrite)
+    licence, data_licence = licence or LICENCE, data_licence or DATA_LICENCE
     content = load_pickle(source)
     training = {"source": source.name, "source_sha256": sha256_of(source)}
     if restyle.is_encoder(content):
-        found = restyle.of_content(content, source)
         about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
-        save_encoder(
-            out, LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, *about), precision, overwrite
-        )
-        return found
+        return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
     checkpoint = semanticstylegan.of_content(content, source)
-    transparent = checkpoint.generator.config.transparent
+    sizes = checkpoint.generator.config
     save_model(
         out,
         checkpoint.generator,
-        regions or default_regions(checkpoint.generator.config.num_regions, transparent),
+        regions or default_regions(sizes.num_regions, sizes.transparent),
         training=training if checkpoint.iteration is None else {**training, "iteration": checkpoint.iteration},
         licence=licence,
         data_licence=data_licence,
         description=description or f"SemanticStyleGAN converted from {source.name}",
         discriminator=checkpoint.discriminator if include_discriminator else None,
         precision=precision,
+        alignment=FFHQ,
         overwrite=overwrite,
-        alignment=FFHQ_POINTS,
     )
     return checkpoint
+
+
+def _save_restyle(
+    found: ReferenceEncoder,
+    out: str | Path,
+    training: dict[str, str],
+    about: tuple[str, str, str],
+    precision: str,
+    overwrite: bool,
+) -> ReferenceEncoder:
+    loaded = LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, *about)
+    save_encoder(out, loaded, precision, overwrite)
+    return found

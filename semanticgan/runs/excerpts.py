@@ -58,7 +58,6 @@ def read_sheet(step: int, path: Path, side: int | None) -> Sheet | None:
 
     Args:
         step: steps done when it was written.
-        path: the PNG.
         side: of one cell in pixels; where unknown or not fitting, the sheet counts as one cell.
     """
     try:

@@ -49,7 +49,6 @@ class RunLog:
     """Appends one line of statistics at a time, and hands it to the sinks.
 
     Args:
-        run_dir: the run's folder.
         start_step: steps done; what was written beyond it before a kill is dropped.
         start_images: pictures seen until then, by which sinks count.
         sinks: names out of :data:`SINKS`; None is TensorBoard where it is installed.

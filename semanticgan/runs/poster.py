@@ -2,108 +2,103 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from semanticgan.runs.charts import GRID, HEIGHT, INK, PALE_INK, PAPER, SERIES, WIDTH, Chart, draw_chart
+from semanticgan.runs.charts import PALE, SERIES, Chart, draw_chart
 from semanticgan.runs.excerpts import Sheet, chosen_sheets
 from semanticgan.runs.facts import facts, progress, progress_line
 from semanticgan.runs.panels import panels
 from semanticgan.runs.record import RunRecord
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+_WIDTH, _ROW = 14.0, 2.6  # inches: of the picture, and of a row of charts
 _COLUMNS = 3
-_MARGIN, _GAP = 32, 16
-_INNER = _COLUMNS * WIDTH + (_COLUMNS - 1) * _GAP
-_WARNING_INK = (170, 92, 0)
+_LEFT, _RIGHT = 0.03, 0.97  # edges, as shares of the width
 _NUM_STRIP = 12
-_LARGEST_CELL = 160  # of the strip
+_WARNING_INK = "#aa5c00"
 
 
-def draw_poster(record: RunRecord, warnings: tuple[str, ...]) -> Image.Image:
-    """RGB on white paper, about 1400 pixels wide."""
-    blocks = [_header(record), *([_warning_lines(warnings)] if warnings else [])]
+def draw_poster(record: RunRecord, warnings: tuple[str, ...]) -> Figure:
+    """On white paper, 1400 pixels wide."""
+    from matplotlib.figure import Figure
+
+    lines = [line for warning in warnings for line in textwrap.wrap(f"Warning: {warning}", 150)]
+    charts = [chart for panel in panels(record) for chart in panel.charts]
     sheets = chosen_sheets(record, _NUM_STRIP)
-    if len(sheets) > 1:
-        blocks += [_strip(record, sheets)]
-    blocks += [_charts([chart for panel in panels(record) for chart in panel.charts])]
-    if sheets:
-        blocks += [_newest(record, sheets[-1])]
-    height = 2 * _MARGIN + sum(block.height for block in blocks) + _GAP * (len(blocks) - 1)
-    poster = Image.new("RGB", (_INNER + 2 * _MARGIN, height), PAPER)
-    y = _MARGIN
-    for block in blocks:
-        poster.paste(block, (_MARGIN, y))
-        y += block.height + _GAP
-    return poster
+    newest = sheets[-1].top() if sheets else None
+    heights = {
+        "header": 1.5,
+        "warnings": 0.25 * len(lines),
+        "strip": min(2.0, _WIDTH / len(sheets) + 0.3) if len(sheets) > 1 else 0.0,
+        "charts": _ROW * math.ceil(len(charts) / _COLUMNS),
+        "newest": 0.6 + (_RIGHT - _LEFT) * _WIDTH * newest.height / newest.width if newest else 0.0,
+    }
+    heights = {name: height for name, height in heights.items() if height}
+    figure = Figure(figsize=(_WIDTH, sum(heights.values())), dpi=100)
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=list(heights.values()))
+    blocks = dict(zip(heights, parts[:, 0], strict=True))
+    _draw_header(blocks["header"], record)
+    if lines:
+        blocks["warnings"].text(_LEFT, 0.5, "\n".join(lines), color=_WARNING_INK, va="center", parse_math=False)
+    if "strip" in blocks:
+        _draw_strip(blocks["strip"], record, sheets)
+    _draw_charts(blocks["charts"], charts)
+    if newest:
+        title = f"Newest sheet, {record.images_at(sheets[-1].step):,} images: picture, segmentation, coarse mask"
+        bottom = 0.2 / heights["newest"]
+        place = (_LEFT, bottom, _RIGHT - _LEFT, 1 - 3 * bottom)
+        _show(blocks["newest"].add_axes(place), newest, "")
+        blocks["newest"].text(_LEFT, 1 - 1.5 * bottom, title, color=PALE)
+    return figure
 
 
-def _header(record: RunRecord) -> Image.Image:
-    block = Image.new("RGB", (_INNER, 128), PAPER)
-    draw = ImageDraw.Draw(block)
-    draw.text((0, 26), record.name, INK, ImageFont.load_default(30), anchor="ls")
-    draw.text((0, 52), str(record.config.get("description") or ""), PALE_INK, ImageFont.load_default(16), anchor="ls")
-    draw.text((_INNER, 26), progress_line(record), INK, ImageFont.load_default(16), anchor="rs")
-    share = progress(record)
-    if share is not None:
-        draw.rounded_rectangle((0, 64, _INNER - 1, 71), 4, GRID)
-        draw.rounded_rectangle((0, 64, max(8, round(share * (_INNER - 1))), 71), 4, SERIES[0])
+def _draw_header(block: SubFigure, record: RunRecord) -> None:
+    block.text(_LEFT, 0.75, record.name, fontsize=22, parse_math=False)
+    block.text(_LEFT, 0.58, str(record.config.get("description") or ""), color=PALE, parse_math=False)
+    block.text(_RIGHT, 0.75, progress_line(record), ha="right")
+    bar = block.add_axes((_LEFT, 0.44, _RIGHT - _LEFT, 0.06))
+    bar.barh(0, progress(record) or 0.0, color=SERIES[0])
+    bar.set(xlim=(0, 1), facecolor="#e4e7ed", xticks=[], yticks=[])
+    bar.spines[:].set_visible(False)
     shown = facts(record)
-    pitch = _INNER // max(len(shown), 1)
+    pitch = (_RIGHT - _LEFT) / max(len(shown), 1)
     for index, fact in enumerate(shown):
-        draw.text((index * pitch, 96), fact.name, PALE_INK, ImageFont.load_default(13), anchor="ls")
-        value = _shortened(fact.value, pitch - 12, ImageFont.load_default(16))
-        draw.text((index * pitch, 116), value, INK, ImageFont.load_default(16), anchor="ls")
-    return block
+        value = textwrap.shorten(fact.value, int(120 * pitch), placeholder="...")
+        block.text(_LEFT + index * pitch, 0.27, fact.name, color=PALE, fontsize=9)
+        block.text(_LEFT + index * pitch, 0.1, value, fontsize=11, parse_math=False)
 
 
-def _warning_lines(warnings: tuple[str, ...]) -> Image.Image:
-    font = ImageFont.load_default(16)
-    lines = [line for warning in warnings for line in textwrap.wrap(f"Warning: {warning}", 175)]
-    block = Image.new("RGB", (_INNER, 22 * len(lines) + 8), PAPER)
-    draw = ImageDraw.Draw(block)
-    for index, line in enumerate(lines):
-        draw.text((0, 18 + 22 * index), line, _WARNING_INK, font, anchor="ls")
-    return block
-
-
-def _strip(record: RunRecord, sheets: list[Sheet]) -> Image.Image:
+def _draw_strip(block: SubFigure, record: RunRecord, sheets: list[Sheet]) -> None:
     """The first sample from sheet to sheet."""
-    side = min(_LARGEST_CELL, (_INNER + 4) // len(sheets) - 4)
-    block = Image.new("RGB", (_INNER, side + 24), PAPER)
-    draw = ImageDraw.Draw(block)
+    pitch = min((_RIGHT - _LEFT) / len(sheets), 0.12)
     for index, sheet in enumerate(sheets):
-        x = index * (side + 4)
-        block.paste(sheet.cell(0, 0).resize((side, side), Image.Resampling.BICUBIC), (x, 0))
-        text = f"{record.images_at(sheet.step):,}" + ("" if index else " images")
-        draw.text((x + side // 2, side + 17), text, PALE_INK, ImageFont.load_default(14), anchor="ms")
-    return block
+        axes = block.add_axes((_LEFT + index * pitch, 0.15, 0.97 * pitch, 0.85))
+        _show(axes, sheet.cell(0, 0), f"{record.images_at(sheet.step):,}" + ("" if index else " images"))
 
 
-def _charts(charts: list[Chart]) -> Image.Image:
-    drawn = [draw_chart(chart) for chart in charts]
-    pitch = HEIGHT + 28 + 8
-    block = Image.new("RGB", (_INNER, -(-len(drawn) // _COLUMNS) * pitch), PAPER)
-    for index, chart in enumerate(drawn):
-        row, column = divmod(index, _COLUMNS)
-        block.paste(chart, (column * (WIDTH + _GAP), row * pitch))
-    return block
+def _draw_charts(block: SubFigure, charts: list[Chart]) -> None:
+    num_rows = math.ceil(len(charts) / _COLUMNS)
+    edge = 0.35 / (_ROW * num_rows)
+    block.subplots_adjust(_LEFT + 0.03, edge, _RIGHT, 1 - edge, wspace=0.18, hspace=0.45)
+    for place, chart in enumerate(charts, start=1):
+        axes = block.add_subplot(num_rows, _COLUMNS, place)
+        draw_chart(chart, axes)
+        low, high = chart.limits
+        dashed = [f"dashed: {mark.text}" for mark in chart.marks if low <= mark.value <= high]
+        axes.set_title(chart.title, loc="left", fontsize=11, fontweight="bold", parse_math=False)
+        told = [*dashed, *filter(None, [chart.caption]), "images"]
+        axes.set_xlabel(", ".join(told), loc="right", fontsize=9, color=PALE)
 
 
-def _newest(record: RunRecord, sheet: Sheet) -> Image.Image:
-    rows = sheet.top()
-    height = round(rows.height * _INNER / rows.width)
-    block = Image.new("RGB", (_INNER, height + 26), PAPER)
-    title = f"Newest sheet, {record.images_at(sheet.step):,} images: picture, segmentation, coarse mask"
-    ImageDraw.Draw(block).text((0, 16), title, PALE_INK, ImageFont.load_default(15), anchor="ls")
-    block.paste(rows.resize((_INNER, height), Image.Resampling.BICUBIC), (0, 26))
-    return block
-
-
-def _shortened(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of a text as fits, with dots for the rest."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}...") > width:
-        text = text[:-1]
-    return f"{text.rstrip()}..."
+def _show(axes: Axes, picture: Image.Image, name: str) -> None:
+    axes.imshow(picture)
+    axes.set_xlabel(name, color=PALE, labelpad=3)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)

@@ -44,8 +44,6 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], save_model: Call
     A valid state of that step is left as it is, a damaged one replaced.
 
     Args:
-        run_dir: the run's folder.
-        step: steps done.
         state: tensors, numbers, strings, and lists and dictionaries of them.
         save_model: writes the averaged generator to the path it is given.
         keep: states to keep, at least 1.

@@ -22,6 +22,9 @@ from semanticgan.errors import InputError
 from semanticgan.model import Model
 from semanticgan.networks.generator import Generator
 
+_SHARED = ("mapping.", "local.")
+_RELATED = 0.5  # adapted models have 0.9 and more, models trained apart about 0
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -166,6 +169,30 @@ def _blend_renderer(
             tensor.copy_(_mixed(tensor, other[name], weights[label_size]))
 
 
+def require_related(first: Model, second: Model) -> None:
+    """Check that codes of one model mean the same to another: one was adapted or grown from the other.
+
+    Raises:
+        InputError: they have other rows, or their mapping and local generators have little in common.
+    """
+    if first.rows.names != second.rows.names:
+        raise InputError(
+            f"the model {second.metadata.description!r} has {second.rows}; the codes have {first.rows}. Give a model "
+            "that was adapted from the codes' model."
+        )
+    states = [
+        {name: value for name, value in model.generator.state_dict().items() if name.startswith(_SHARED)}
+        for model in (first, second)
+    ]
+    alike = all(name in states[1] and states[1][name].shape == value.shape for name, value in states[0].items())
+    similarity = _similarity(*states) if alike else 0.0
+    if similarity < _RELATED:
+        raise InputError(
+            f"the model {second.metadata.description!r} is not related to the codes' model (similarity of weights "
+            f"{similarity:.2f}, at least {_RELATED} is needed). Give one adapted from it (docs/new-domains.md)."
+        )
+
+
 def _similarity(own: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     """Cosine over all weights of convolutions and linear layers, each tensor counting alike; in float64."""
     cosines = []
@@ -194,7 +221,8 @@ def _metadata(
         licence=_both(ours.licence, theirs.licence),
         data_licence=_both(ours.data_licence, theirs.data_licence),
         precision="float16" if ours.precision == theirs.precision == "float16" else "float32",
-        alignment=ours.alignment or theirs.alignment,
+        perception=tuple(sorted({*ours.perception, *theirs.perception})),
+        alignment=ours.alignment,
     )
 
 

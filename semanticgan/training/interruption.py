@@ -39,7 +39,6 @@ def advice_when_memory_ends(
     """Turn what torch says of too little memory into what can be done, in a step or while metrics are measured.
 
     Args:
-        config: of the training.
         num_processes: that share a batch.
         shrink: the smallest batch of a phase is the batch divided by this.
         measuring: whether metrics are measured within the block.

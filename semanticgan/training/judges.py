@@ -31,7 +31,6 @@ class FeatureJudge(nn.Module):
 
     Args:
         extractor: the frozen network.
-        size: S.
         channels: width of the heads.
 
     Raises:
@@ -76,7 +75,7 @@ def open_feature_judge(section: FeaturesSection, size: int, device: torch.device
     extractor = open_extractor(section.extractor, device=device)
     if not isinstance(extractor, MapExtractor):
         raise InputError(
-            f"features.extractor is {section.extractor!r}, through which no gradients flow. Give random, attributes, "
-            "attributes:PATH or discriminator:PATH."
+            f"features.extractor is {section.extractor!r}, whose maps a discriminator does not read. Give random, "
+            "attributes, attributes:PATH or discriminator:PATH."
         )
     return FeatureJudge(extractor, size, section.channels)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from semanticgan.distributed import PATIENCE_IN_STEPS, Processes, device_of_process, joined
 from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.files import written_aside
+from semanticgan.formats.provenance import Mark, save_marked
 from semanticgan.model import choose_device
 from semanticgan.runs.contents import CONFIG_FILE, SHEETS_FOLDER
 from semanticgan.runs.hold import held
@@ -242,7 +243,7 @@ def _write_sheet(run: _Run) -> None:
     if sheet is not None:
         path = run.run_dir / SHEETS_FOLDER / f"step-{run.trainer.steps_done:07d}.png"
         with written_aside(path, overwrite=True) as aside:
-            Image.fromarray(sheet).save(aside)
+            save_marked(Image.fromarray(sheet), aside, Mark(run.trainer.method.sheet_kind))
 
 
 def _finite_values(run: _Run) -> dict[str, float]:

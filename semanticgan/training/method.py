@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -102,6 +102,7 @@ class Method(ABC):
     """What is trained.
 
     Attributes:
+        sheet_kind: of the mark of :meth:`preview`'s sheet; "composite" where it shows real pictures, too.
         config: of the training.
         device: where it trains.
         networks: by name, at full size; saved and resumed by name, averages too.
@@ -110,6 +111,7 @@ class Method(ABC):
         schedule: the stages, by the number of images seen at which each begins.
     """
 
+    sheet_kind: ClassVar[str] = "generated"
     config: CommonConfig
     device: torch.device
     networks: dict[str, nn.Module]

@@ -75,8 +75,9 @@ class Scoring:
 
         found = evaluate(dataclasses.replace(self._evaluation), self._names)  # a new one: the model has moved on
         return {
-            PREFIX + (name if name == metric else f"{metric}/{name}".replace(" ", "_")): float(value)
+            PREFIX + (name if name == called else f"{called}/{name}").replace(" ", "_"): float(value)
             for metric, measured in found.items()
+            for called in (measured.name or metric,)
             for name, value in measured.values.items()
             if value is not None and math.isfinite(value)
         }

@@ -40,6 +40,11 @@ class DataSection:
         False, "blur the real segmentations by one pixel, so that their edges are as soft as those in the pictures."
     )
     flip: bool = key(True, "mirror each picture with probability 0.5.")
+    alignment: list[float] = key(
+        [],
+        "where faces lie in the pictures, as shares of the side: x and y of the eye at the left, the eye at the right, "
+        "the tip of the nose, the left and the right corner of the mouth; empty is that of the start.",
+    )
     missing: str = key("error", "what to do with a CelebAMask-HQ picture without masks: error or skip.")
     max_megapixels: float = key(
         MAX_MEGAPIXELS, "largest picture, mask or label map that is read, in millions of pixels."

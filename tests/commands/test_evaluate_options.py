@@ -17,7 +17,7 @@ from semanticgan.metrics.metric import METRICS
 from tests.conftest import Run
 
 SPEED_AND_FILES = {
-    *("model", "device", "metrics", "workers", "batch", "out", "sheet", "plot", "overwrite"),
+    *("model", "device", "metrics", "workers", "batch", "out", "sheet", "plot", "overwrite", "mark"),
     *("extractor_weights", "distance_weights"),  # refused where nothing reads them
     "max_megapixels",  # a limit; it changes no result
 }

@@ -11,11 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import semanticgan as sg
 from semanticgan.commands import VERBS, build_parser
+from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import DataWarning, InputError, MissingFileError
+from semanticgan.extras import problem
+from semanticgan.perception.face_detector import FaceDetector
 from semanticgan.registry import bundled, resolve
 from semanticgan.training.config import load_config, recipe_text, recipes
 from semanticgan.training.loop import train
@@ -61,7 +66,6 @@ CHEAP = [
     ("generate", 0),
     ("generate", 1),
     ("edit-region", 0),
-    ("edit-region", 1),
     ("components", 0),
     ("components", 1),
     ("interpolate", 0),
@@ -73,6 +77,27 @@ CHEAP = [
 @pytest.mark.parametrize(("verb", "index"), CHEAP)
 def test_cheap_examples_run_in_an_empty_folder(verb: str, index: int, command: Command) -> None:
     assert command(verb, *examples(verb)[index]).code == 0
+
+
+@pytest.mark.slow
+def test_examples_with_a_photograph(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of edit-region, invert, label and inspect, with a drawn portrait as the photograph."""
+    if problem("faces"):
+        pytest.skip(str(problem("faces")))
+    drawn = PortraitDataset(160, length=1, seed=5)[0].image
+    for name in ("me.jpg", "photographs/me.jpg"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(np.asarray(drawn).transpose(1, 2, 0))).save(name)
+    assert command("edit-region", *examples("edit-region")[1]).code == 0
+    assert Image.open("me2.jpg").size == (160, 160)
+    assert command("invert", *examples("invert")[0]).code == 0
+    assert command("label", *examples("label")[0]).code == 0
+    assert command("inspect", "me2.jpg").result["mark"]["kind"] == "composite"
+    monkeypatch.setattr("semanticgan.extras._why_not", lambda module: "is not installed")
+    monkeypatch.setattr("semanticgan.inversion.target._detector", FaceDetector)
+    refused = command("edit-region", *examples("edit-region")[1], "--overwrite")
+    complaint = refused.err.splitlines()[-1]  # after the note on the model's terms
+    assert refused.code == 2 and 'pip install "semanticgan[align]"' in complaint and "--landmarks" in complaint
 
 
 @pytest.mark.parametrize("path", ["configs/portraits-64.yaml", "portraits-64.yml", "/none/portraits-64.yaml"])

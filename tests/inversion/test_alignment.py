@@ -69,7 +69,9 @@ def test_crop_is_antialiased() -> None:
     picture = waves(256, 256, 40.0)
     for side in (32, 64, 100):
         plane = Image.fromarray(picture[:, :, 1]).resize((side, side), Image.Resampling.BICUBIC)
-        assert np.abs(turned(0, 256, 0, 0).crop(picture, side)[:, :, 1] - np.asarray(plane)).max() < 0.04
+        assert (
+            np.abs(turned(0, 256, 0, 0).crop(picture, side)[:, :, 1] - np.asarray(plane)).max() < 0.04
+        )  # another filter
 
 
 def test_crop_is_reflected_at_the_border() -> None:

@@ -18,7 +18,7 @@ from semanticgan.distributed import Processes
 from semanticgan.errors import InputError
 from semanticgan.metrics.attributes import measure_attributes
 from semanticgan.metrics.diversity import measure_diversity
-from semanticgan.metrics.evaluate import evaluate
+from semanticgan.metrics.evaluate import evaluate, to_dict
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.inception_score import inception_score
@@ -31,7 +31,8 @@ from semanticgan.metrics.statistics import dataset_features, extract_features
 from semanticgan.metrics.table import to_markdown, why_not_comparable
 from semanticgan.model import Model, load
 from semanticgan.perception.classifier import load_classifier
-from semanticgan.perception.extractors import Features, RandomExtractor
+from semanticgan.perception.extractors import Features, Lite0Extractor, RandomExtractor
+from semanticgan.perception.identity import IdentityJudge
 from semanticgan.perception.masked import mean_absolute_difference
 from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.perception.perceptual import Distance, open_distance
@@ -273,6 +274,38 @@ def test_the_table_has_a_row_a_number(model: Model, portraits: PortraitDataset) 
         "| pr: recall | - | 6 / 60,000 | inception |  | no: published ones rest on VGG-16 |",
         "| is: inception_score | 2.5 | 0 / 60,000 | inception | 0.0 | yes |",
     ]
+
+
+class _Lite0Names(RandomExtractor):
+    """Random features whose scores bear the names of Lite0's."""
+
+    name, scores = "lite0", Lite0Extractor.scores
+
+
+def test_lite0_scores_are_never_called_fid_or_kid(model: Model, portraits: PortraitDataset) -> None:
+    found = evaluate(evaluation(model, portraits, extractor=_Lite0Names()), ["fid", "kid", "pr"])
+    plain = evaluate(evaluation(model, portraits), ["fid", "kid"])
+    assert found["fid"].values == {"Lite0 Frechet distance": plain["fid"].values["fid"]}
+    assert list(found["kid"].values) == ["Lite0 kernel distance", "deviation", "subset_size"]
+    asked = evaluation(model, portraits)
+    results, table = to_dict(asked, found), to_markdown(asked, found, "tiny", "portraits")
+    assert list(results["results"]) == ["Lite0 Frechet distance", "Lite0 kernel distance", "pr"]
+    assert "| Lite0 Frechet distance | " in table and "| Lite0 kernel distance: subset_size | 6 |" in table
+    for text in (json.dumps(results), table):
+        assert "fid" not in text.lower() and "kid" not in text.lower() and "lite0 (stand-in)" in text
+
+
+def test_identity_of_reconstructions(model: Model, portraits: PortraitDataset) -> None:
+    brightness = IdentityJudge("brightness", lambda a, b: (a.double() - b).mean((1, 2, 3)).abs(), same_below=5.0)
+    others = PortraitDataset(32, length=5, seed=1)
+    asked = evaluation(model, portraits, reconstructions=others, identity=brightness, batch_size=2)
+    found = evaluate(asked, ["identity"])["identity"]
+    means = [portraits[index].image.double().mean() - others[index].image.double().mean() for index in range(5)]
+    assert found.values["identity"] == pytest.approx(float(torch.stack(means).abs().mean()))
+    assert found.values["same person"] == sum(abs(mean) < 5 for mean in means) / 5
+    assert (found.by, found.num_real, found.stand_in) == ("brightness", 5, True)
+    with pytest.raises(InputError, match="'identity' needs --identity"):
+        evaluate(evaluation(model, portraits, reconstructions=others), ["identity"])
 
 
 def test_the_command_prints_json_and_writes_a_table_and_a_sheet(command: Command, tiny_model_file: Path) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 from torch import Tensor
 
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
 from semanticgan.metrics.locality import Locality, locality_score, measure_edit, measure_locality
-from semanticgan.metrics.locality_plot import draw_locality
+from semanticgan.metrics.locality_plot import draw_localities
 from semanticgan.perception.masked import mean_absolute_difference
 from semanticgan.rendering import Rendering
 from tests.editing.conftest import StripedModel
@@ -159,23 +161,18 @@ def test_wrong_arguments() -> None:
 
 def test_plot_is_darkest_where_most_changes() -> None:
     result = measured(StripedModel())
-    picture = np.asarray(draw_locality(result, "texture").convert("L")).astype(int)
+    figure = draw_localities(result)
+    axes = figure.axes[1]  # of texture
     matrix = result.matrix("texture")
     darkest = int(np.diagonal(matrix).argmax())
-    corners = np.array([[_cell(picture, result, row, column) for column in range(4)] for row in range(4)])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = np.asarray(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L")).astype(int)
+    corners = np.empty((4, 4), dtype=int)
+    for row, column in np.ndindex(4, 4):  # near a cell's upper left corner, where no number and no frame is
+        x, y = axes.transData.transform((column - 0.4, row - 0.35))
+        corners[row, column] = picture[picture.shape[0] - 1 - round(y), round(x)]
     assert corners[darkest, darkest] == corners.min() < 130
-    assert (corners[~np.eye(4, dtype=bool)] == 255).all()
-
-
-def _cell(picture: np.ndarray, result: Locality, row: int, column: int) -> int:
-    """Grey level of a cell near its upper left corner, where no number is."""
-    from semanticgan.metrics import locality_plot as plot
-
-    left = next(x for x in range(picture.shape[1]) if picture[plot._TOP + 1 + 4, x] < 255 and _is_cell(picture, x))
-    return int(picture[plot._TOP + row * plot._CELL_HEIGHT + 6, left + column * plot._CELL_WIDTH + 6])
-
-
-def _is_cell(picture: np.ndarray, x: int) -> bool:
-    from semanticgan.metrics import locality_plot as plot
-
-    return bool((picture[plot._TOP + 1 : plot._TOP + plot._CELL_HEIGHT - 2, x] < 255).all())
+    assert (corners[~np.eye(4, dtype=bool)] > 245).all()
+    told = {text.get_text() for text in axes.texts}
+    assert {f"{result.of('texture')[0].score:.3f}", "score", f"{matrix[darkest, darkest]:.1f}"} <= told

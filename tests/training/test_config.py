@@ -9,7 +9,9 @@ import pytest
 from semanticgan.errors import InputError
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.regions import CELEBAMASK_13, SCHEMES
+from semanticgan.rows import Rows
 from semanticgan.training.config import TrainingConfig, load_config, recipes
+from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
 
 RECIPES = ("celebamask-hq-256", "celebamask-hq-512", "lfw-32", "lfw-64", "portraits-64", "tiny")
 
@@ -23,9 +25,13 @@ def test_recipe_makes_networks(name: str) -> None:
     config = load_config(name)
     assert config.name == name
     regions = SCHEMES[config.data.scheme] if config.data.scheme else CELEBAMASK_13
-    generator = config.generator_config(regions)
-    assert generator.size == config.discriminator_config(regions).size == config.size
-    assert generator.num_regions == len(regions)
+    if isinstance(config, EncoderTrainingConfig):
+        encoder = config.encoder_config(Rows.of_regions(regions, 2), 128)
+        assert (encoder.size, encoder.num_rows) == (config.size, 2 + 2 * len(regions))
+    else:
+        generator = config.generator_config(regions)
+        assert generator.size == config.discriminator_config(regions).size == config.size
+        assert generator.num_regions == len(regions)
     assert config.licence != "not stated" and config.data_licence != "not stated"
 
 

@@ -128,7 +128,7 @@ def test_an_extractor_without_gradients_is_refused(
     tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("semanticgan.perception.extractors.open_extractor", lambda *_, **__: object())
-    with pytest.raises(InputError, match=r"through which no gradients flow\. Give random"):
+    with pytest.raises(InputError, match=r"whose maps a discriminator does not read\. Give random"):
         trainer_of(tiny_config(tmp_path, "features.extractor=inception"), CELEBAMASK_13, CPU)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,12 @@ def launch(program: list[str], num_processes: int) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def steps(out: Path, num_processes: int, *overrides: str) -> dict[str, Any]:
-    launch(["-m", "tests.training.shared_steps", str(out), "batch=8", *overrides], num_processes)
-    result: dict[str, Any] = torch.load(out, weights_only=True)
+@functools.cache  # several tests compare with the same run
+def steps(num_processes: int, *overrides: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "steps.pt"
+        launch(["-m", "tests.training.shared_steps", str(out), "batch=8", *overrides], num_processes)
+        result: dict[str, Any] = torch.load(out, weights_only=True)
     return result
 
 
@@ -74,26 +79,23 @@ def assert_same_training(found: dict[str, Any], expected: dict[str, Any], tolera
 
 
 @pytest.mark.parametrize("overrides", [(), ADAPTIVE, GUIDED], ids=["plain", "adaptive", "guided"])
-def test_two_processes_train_as_one(tmp_path: Path, overrides: tuple[str, ...]) -> None:
-    """20 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
-    one = steps(tmp_path / "one.pt", 1, *overrides)
-    two = steps(tmp_path / "two.pt", 2, *overrides)
+def test_two_processes_train_as_one(overrides: tuple[str, ...]) -> None:
+    """13 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
+    one, two = steps(1, *overrides), steps(2, *overrides)
     assert "r1/segmentation" in one["logged"][4] and "path_length/penalty" in one["logged"][2]
     assert_same_training(two, one, 1e-9)
 
 
 @pytest.mark.parametrize("overrides", [(), GUIDED], ids=["plain", "guided"])
-def test_parts_train_as_the_whole(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+def test_parts_train_as_the_whole(overrides: tuple[str, ...]) -> None:
     """A batch in two parts; only path length differs, by its mean over each part in place of the batch."""
-    whole = steps(tmp_path / "whole.pt", 1, "loss.path_length_every=0", *overrides)
-    parts = steps(tmp_path / "parts.pt", 1, "loss.path_length_every=0", "accumulate=2", *overrides)
+    whole = steps(1, "loss.path_length_every=0", *overrides)
+    parts = steps(1, "loss.path_length_every=0", "accumulate=2", *overrides)
     assert_same_training(parts, whole, 1e-9)
 
 
-def test_recomputed_activations_change_nothing(tmp_path: Path) -> None:
-    kept = steps(tmp_path / "kept.pt", 1)
-    recomputed = steps(tmp_path / "recomputed.pt", 1, "recompute=true")
-    assert_same_training(recomputed, kept, 1e-9)
+def test_recomputed_activations_change_nothing() -> None:
+    assert_same_training(steps(1, "recompute=true"), steps(1), 1e-9)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the names of threads")

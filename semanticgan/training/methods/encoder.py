@@ -6,6 +6,9 @@ Every pass t of a step (arXiv 2104.02699, Section 3; w_0 is the mean, x_0 = G(w_
     loss_t = pixel |x - y|^2 + perceptual d(x, y) + identity (1 - <r(x), r(y)>) + w_norm |w - mean|
              + segmentation (1 - dice(s(w), labels of y)) + code |w - w*|^2 / var(w)
 
+While it trains, the encoder puts out the change in units in which w has the covariance I: delta = u A with A^T A the
+covariance of w. So a step of one size is as likely in every direction. A is folded into the heads of the exported file.
+
 y are real pictures with their labels. With ``loss.code`` as many pictures of the generator itself join, whose codes w*
 are known; they have this loss alone. Labels are what others cannot compare with: s(w) is the generator's own
 segmentation of what it draws.
@@ -16,7 +19,7 @@ Shape legend: N pictures, K regions, S side, R rows, D style width.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +32,22 @@ from semanticgan.distributed import Processes
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.errors import InputError
 from semanticgan.inversion.encode import one_pass, pooled_to
+from semanticgan.inversion.objective import segmentation_loss
+from semanticgan.inversion.regularisers import w_norm
 from semanticgan.model import Model, load
 from semanticgan.networks.encoder import Encoder
+from semanticgan.perception.judges import network_name
 from semanticgan.perception.perceptual import Distance, open_distance
 from semanticgan.seeds import derived
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
-from semanticgan.training.objectives.agreement import dice
 from semanticgan.training.opening import open_pairs
 from semanticgan.training.optimisers import adam
+from semanticgan.training.ranger import Ranger
 
 _SHEET_PICTURES = 8
+_FIRST_SCALE = 0.1  # of the heads' first weights, so that the first codes are near the mean
 
 
 class EncoderMethod(Method):
@@ -57,6 +64,7 @@ class EncoderMethod(Method):
         InputError: pictures of another side or of other regions than the model's.
     """
 
+    sheet_kind = "composite"
     config: EncoderTrainingConfig
 
     def __init__(
@@ -79,14 +87,18 @@ class EncoderMethod(Method):
         with torch.random.fork_rng(devices=[]):  # networks draw their first weights from the global stream
             torch.manual_seed(derived(config.seed, 0, stream_of("weights")))
             encoder = Encoder(config.encoder_config(model.rows, model.config.style_dim)).to(device)
+        encoder.heads.weight.data *= _FIRST_SCALE
         self.mean = self.generator.mean_latent.expand(len(model.rows), -1).clone()  # [R, D]
-        self.variance = _variance_of_w(model)
+        covariance = _covariance_of_w(model)
+        self.variance = covariance.diagonal().mean()
+        values, axes = torch.linalg.eigh(covariance.double())
+        self.axes = (values.clamp_min(0).sqrt()[:, None] * axes.T).float()  # A [D, D]
         self.first = self.generator(self.mean[None], noise="fixed").image  # [1, 3, S, S]
         self.distance = _open_distance(config, device)
         self.identity = _open_identity(config, device)
         self.average = copy.deepcopy(encoder).eval().requires_grad_(False)
         self.networks = {"encoder": encoder, "average": self.average}
-        self.optimisers = {"encoder": adam({encoder: 1.0}, config.optimiser, device)}
+        self.optimisers = {"encoder": _optimiser(encoder, config, device)}
 
     def stage(self, images: int) -> Stage:
         share = images / self.config.schedule.total_images
@@ -115,20 +127,19 @@ class EncoderMethod(Method):
         picture, labels = batch
         known = self._own_pictures(draws) if self.config.loss.code else None
         num_real, config = len(picture), self.config
-        target = picture if known is None else torch.cat([picture, known[0]])
-        seen = self.first.expand(len(target), -1, -1, -1)
-        code = self.mean.expand(len(target), -1, -1)
+        at_encoder = picture if known is None else torch.cat([picture, pooled_to(known[0], config.size)])
+        seen = self.first.expand(len(at_encoder), -1, -1, -1)
+        code = self.mean.expand(len(at_encoder), -1, -1)
         noise = draws.noise(self.generator.renderer.noise_sides)
-        at_encoder = pooled_to(target, config.size)
         loss, values = picture.new_zeros(()), {}
         for index in range(config.passes):
-            code = one_pass(self._network, self.generator, at_encoder, code.detach(), seen)
+            code = one_pass(self._scaled(self._network), at_encoder, code.detach(), seen)
             rendering = self.generator(code[:num_real], noise=noise)
-            terms = self._picture_terms(rendering.image, picture)
-            terms["w_norm"] = (config.loss.w_norm, (code - self.mean).flatten(1).norm(dim=1).mean())
+            terms = self._picture_terms(pooled_to(rendering.image, config.size), picture)
+            terms["w_norm"] = (config.loss.w_norm, w_norm(code, self.mean))
             if config.loss.segmentation:
-                overlap = dice(rendering.segmentation.float() / 2 + 0.5, labels / 2 + 0.5)
-                terms["segmentation"] = (config.loss.segmentation, 1.0 - overlap)
+                lost = segmentation_loss(pooled_to(rendering.segmentation, config.size), labels / 2 + 0.5).mean()
+                terms["segmentation"] = (config.loss.segmentation, lost)
             if known is not None:
                 error = (code[num_real:] - known[1]).square().mean() / self.variance
                 terms["code"] = (config.loss.code, error)
@@ -147,6 +158,18 @@ class EncoderMethod(Method):
         network = self.networks["encoder"]
         assert isinstance(network, Encoder)
         return network
+
+    def _scaled(self, network: Encoder) -> Callable[[Tensor], Tensor]:
+        """The encoder with delta = u A."""
+        return lambda pair: network(pair) @ self.axes
+
+    def folded(self) -> Encoder:
+        """The average with A in its heads, which puts out delta itself."""
+        encoder = copy.deepcopy(self.average)
+        heads = encoder.heads
+        heads.weight.copy_(torch.einsum("rue,ud->rde", heads.weight, self.axes))
+        heads.bias.copy_(heads.bias @ self.axes)
+        return encoder
 
     def _picture_terms(self, image: Tensor, picture: Tensor) -> dict[str, tuple[float, Tensor]]:
         weights = self.config.loss
@@ -185,33 +208,41 @@ class EncoderMethod(Method):
         rows, code = [picture], self.mean.expand(len(picture), -1, -1)
         seen = self.first.expand(len(picture), -1, -1, -1)
         for _ in range(self.config.passes):
-            code = one_pass(self.average, self.generator, pooled_to(picture, self.config.size), code, seen)
+            code = one_pass(self._scaled(self.average), picture, code, seen)
             seen = self.generator(code, noise="fixed").image
-            rows.append(seen)
+            rows.append(pooled_to(seen, self.config.size))
         sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)  # [3, rows S, N S]
         return ((sheet.clamp(-1, 1) + 1.0) * 127.5).round().byte().movedim(0, 2).cpu().numpy()
 
     def export(self, path: Path, images: int) -> None:
         config = self.config
-        judges = [config.loss.distance if config.loss.perceptual else None, "face-api" if self.identity else None]
+        judges = [] if self.distance is None else [network_name("distance", str(config.loss.distance))]
+        judges += [] if self.identity is None else [network_name("identity", "face-api")]
         training = {
             "recipe": config.name,
             "images": images,
             "seed": config.seed,
             "batch": config.batch,
             "passes": config.passes,
-            "perception": [name for name in judges if name],
+            "perception": judges,
         }
         model = {"name": config.model, "digest": self.model.metadata.digest}
         about = (config.licence, config.data_licence, config.description)
-        save_encoder(path, LoadedEncoder(self.average, self.mean, self.model.rows, model, training, *about))
+        save_encoder(path, LoadedEncoder(self.folded(), self.mean, self.model.rows, model, training, *about))
 
 
-def _variance_of_w(model: Model, count: int = 4096) -> Tensor:
-    """The mean variance of the numbers of w, of mapped codes of a fixed stream."""
+@torch.no_grad()
+def _covariance_of_w(model: Model, count: int = 10_000) -> Tensor:
+    """[D, D], of mapped codes of a fixed stream."""
     z = torch.randn(count, model.config.style_dim, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        return model.generator.map(z.to(model.device)).var(0).mean()
+    return torch.cov(model.generator.map(z.to(model.device)).T)
+
+
+def _optimiser(encoder: Encoder, config: EncoderTrainingConfig, device: torch.device) -> torch.optim.Optimizer:
+    values = config.optimiser
+    if not config.ranger:
+        return adam({encoder: 1.0}, values, device)
+    return Ranger(encoder.parameters(), values.learning_rate, (values.beta1, values.beta2), values.epsilon)
 
 
 def _open_distance(config: EncoderTrainingConfig, device: torch.device) -> Distance | None:

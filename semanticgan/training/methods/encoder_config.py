@@ -31,6 +31,7 @@ class EncoderTrainingConfig(CommonConfig):
     method: str = "encoder"
     model: str = key("faces-64", "model whose codes the encoder finds: a name, a file or a run.", path="PATH")
     passes: int = key(5, "how often the encoder looks at a picture in a step.", ge=1, le=16)
+    ranger: bool = key(False, "optimise with Ranger, as ReStyle does, in place of Adam.")
     decay_from: float = key(1.0, "share of the training after which the learning rate falls linearly to 0.", ge=0, le=1)
     encoder: EncoderSizes = field(default_factory=EncoderSizes)
     loss: EncoderLossSection = field(default_factory=EncoderLossSection)

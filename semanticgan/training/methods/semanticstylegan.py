@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
 from semanticgan.data import CachedPairs, PairDataset, batches, to_network
 from semanticgan.distributed import ALONE, Processes
+from semanticgan.face_points import face_points
 from semanticgan.model import Model
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
@@ -32,6 +33,7 @@ from semanticgan.training.augmentation import AdaptiveProbability, augment
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.judges import Judgement, Judges, open_feature_judge
+from semanticgan.training.learnt import learnt_from
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
 from semanticgan.training.objectives import GeneratorStep, Pair, known_objectives
 from semanticgan.training.objectives.adversarial import Adversarial
@@ -70,6 +72,7 @@ class SemanticStyleGAN(Method):
         config.require_teacher()
         self.config, self.regions, self.device, self.processes = config, regions, device, processes
         self.labelled, self.dataset, self.first = labelled, dataset, first
+        self.perception = learnt_from(config, first)
         self.data_key = "" if dataset is None else dataset.key()
         self.schedule = {0: Stage("all", config.batch, config.size)}
         with torch.random.fork_rng(devices=[]):  # networks draw their first weights from the global stream
@@ -236,26 +239,23 @@ class SemanticStyleGAN(Method):
             self.average,
             self.regions,
             training={"recipe": config.name, "images": images, "seed": config.seed, "batch": config.batch},
-            licence=config.licence,
-            data_licence=config.data_licence,
-            description=config.description,
-            alignment=None if self.first is None else self.first.model.alignment,
+            **self._about(),
         )
+
+    def _about(self) -> dict[str, Any]:
+        """What a model's file says beside the figures of its training."""
+        about = {name: getattr(self.config, name) for name in ("licence", "data_licence", "description")}
+        own = face_points(self.config.data.alignment)
+        inherited = None if self.first is None else self.first.model.alignment
+        return {**about, "perception": self.perception, "alignment": own or inherited}
 
     def measured(self) -> tuple[Model, PairDataset] | None:
         """The average as a model; it goes on learning."""
         if self.dataset is None:
             return None
-        config = self.config
+        sizes = self.average.config
         metadata = ModelMetadata(
-            description=config.description,
-            config=self.average.config,
-            regions=self.regions,
-            discriminator=None,
-            training={},
-            licence=config.licence,
-            data_licence=config.data_licence,
-            precision="float32",
+            config=sizes, regions=self.regions, discriminator=None, training={}, precision="float32", **self._about()
         )
         return Model(LoadedModel(self.average, self.regions, metadata), self.device), self.dataset
 

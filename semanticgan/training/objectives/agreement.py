@@ -38,18 +38,6 @@ AGREED_PIXELS = 4.0
 """Added to the sizes of regions that are divided by, so that a region of a pixel or two weighs little."""
 
 
-def dice(first: Tensor, second: Tensor) -> Tensor:
-    """Soft Dice coefficient (2 sum ab + p) / (sum a^2 + sum b^2 + p), the mean over pictures and regions.
-
-    Args:
-        first: [N, K, S, S], about [0, 1].
-        second: [N, K, S, S], about [0, 1].
-    """
-    both = (first * second).sum((2, 3))  # [N, K]
-    sizes = first.square().sum((2, 3)) + second.square().sum((2, 3))
-    return ((2.0 * both + AGREED_PIXELS) / (sizes + AGREED_PIXELS)).mean()
-
-
 def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
     """One minus the soft Dice coefficient of a generator's segmentation and a parser's reading of its picture.
 
@@ -62,7 +50,11 @@ def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
         segmentation: [N, K, S, S], about [-1, 1].
         logits: [N, K, S, S] of the parser, no gradient flows to them.
     """
-    return 1.0 - dice(segmentation.float() / 2 + 0.5, logits.detach().float().softmax(1))
+    own = segmentation.float() / 2 + 0.5
+    read = logits.detach().float().softmax(1)
+    both = (own * read).sum((2, 3))  # [N, K]
+    sizes = own.square().sum((2, 3)) + read.square().sum((2, 3))
+    return 1.0 - ((2.0 * both + AGREED_PIXELS) / (sizes + AGREED_PIXELS)).mean()
 
 
 def coarse_agreement_loss(depth: Tensor, logits: Tensor) -> Tensor:

@@ -60,7 +60,6 @@ class Ownership:
     """Which regions are owned, when that is looked at, and what it costs.
 
     Args:
-        config: of the training.
         regions: K regions.
         reader: of the training.
 

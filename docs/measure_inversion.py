@@ -1,0 +1,172 @@
+"""Measures how close inversions come to held-out pictures, and what they cost: the tables of docs/own-photo.md.
+
+python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --scheme photographs-11 --out faces.md
+python docs/measure_inversion.py --model portraits-64 --data-kind portraits --seed 90001 --last 200 --out portraits.md
+
+Two chains: mean code, one pass of the encoder, five passes, rows optimised from there, weights tuned; and mean code,
+one w, rows optimised from the mean. Needs the extra [perception]; identity needs face-api (docs/metrics.md). mIoU
+compares the segmentation of the rendering with the labels of the data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import semanticgan as sg
+from semanticgan.data import PairDataset, open_dataset
+from semanticgan.editing.regions import swap_regions
+from semanticgan.errors import InputError
+from semanticgan.files import written_aside
+from semanticgan.inversion import tuning
+from semanticgan.inversion.encode import encode
+from semanticgan.inversion.inversion import opened_encoder
+from semanticgan.inversion.optimise import optimise
+from semanticgan.latents import LatentCode
+from semanticgan.metrics.reconstruction import measure_reconstruction
+from semanticgan.model import Model
+from semanticgan.perception.identity import Embedding, identity_distance
+from semanticgan.perception.perceptual import open_distance
+from semanticgan.progress import Progress
+from semanticgan.rendering import Rendering
+
+LOCALITY = tuple(f"{region}_{where}" for region in ("hair", "eye", "mouth") for where in ("outside", "inside"))
+COLUMNS = ("mse", "psnr", "ssim", "lite0", "identity", "miou", "seconds", *LOCALITY)
+Found = tuple[LatentCode, Callable[[LatentCode], Rendering]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="faces-64")
+    parser.add_argument("--encoder", help="file of an encoder; default: that of the model")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data-kind", default="folder")
+    parser.add_argument("--scheme", help="what the labels of the data mean, where they do not say it")
+    parser.add_argument("--seed", type=int, default=0, help="of drawn portraits")
+    parser.add_argument("--last", type=int, default=200, help="use the last N pictures")
+    parser.add_argument("--every", type=int, default=1, help="of these, every N-th")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    model = sg.load(args.model, device="cpu")
+    length = None if args.data else args.last
+    data = open_dataset(args.data_kind, args.data, model.size, args.scheme, seed=args.seed, length=length)
+    chosen = range(len(data) - args.last, len(data), args.every)
+    rows = measured(model, data, list(chosen), args.batch, args.encoder)
+    with written_aside(args.out, overwrite=True) as aside:
+        aside.write_text(table(rows, len(chosen)), encoding="utf-8")
+    print(json.dumps({"out": str(args.out), "num_pictures": len(chosen), "rows": rows}))
+
+
+def measured(
+    model: Model, data: PairDataset, chosen: list[int], batch: int, encoder: str | None
+) -> dict[str, dict[str, float]]:
+    """Row -> column -> mean over the pictures."""
+    pictures = torch.stack([data[index].image for index in chosen])
+    labels = torch.stack([data[index].labels for index in chosen])
+    targets = pictures.float() / 127.5 - 1.0
+    own = opened_encoder(model, encoder)
+    judge, identity = open_distance("lite0"), _identity()
+    rows: dict[str, dict[str, float]] = {}
+
+    def add(name: str, find: Callable[[], Found]) -> LatentCode:
+        start = time.perf_counter()
+        code, render = find()
+        seconds = (time.perf_counter() - start) / len(chosen)
+        images = [render(code[index]) for index in range(len(code))]
+        again = torch.cat([rendering.to_uint8() for rendering in images])
+        found = torch.cat([rendering.labels() for rendering in images])
+        values = measure_reconstruction(
+            pictures, again, distance=judge, labels=(labels, found), regions=data.regions
+        ).to_dict()
+        row = {"mse": values["mse"], "psnr": values["psnr"], "ssim": values["ssim"], "lite0": values["perceptual"]}
+        row["miou"] = values["masks"]["mean_iou"]
+        if identity is not None:
+            row["identity"] = float(identity_distance(pictures, again, identity).mean())
+        rows[name] = {**row, **locality(model, code), "seconds": seconds}
+        return code
+
+    def codes(code: LatentCode) -> Found:
+        return code, model.render
+
+    def optimised(start: LatentCode | None, space: str) -> Found:
+        parts = [
+            optimise(model, part, start=None if start is None else start[at], space=space, progress=Progress(bar=True))
+            for part, at in _batches(targets, batch)
+        ]
+        return codes(LatentCode.cat([part.code for part in parts]))
+
+    add("mean code", lambda: codes(LatentCode.cat([model.mean] * len(chosen))))
+    start = None
+    if own is not None:
+        add("encoder, 1 pass", lambda: codes(encode(own, model, targets, 1)))
+        start = add("encoder, 5 passes", lambda: codes(encode(own, model, targets, 5)))
+        rows_code = add("then rows optimised", lambda: optimised(start, "rows"))
+    add("one w optimised from the mean", lambda: optimised(None, "w"))
+    from_mean = add("rows optimised from the mean", lambda: optimised(None, "rows"))
+    pivot = from_mean if own is None else rows_code
+    add("then weights tuned", lambda: tuned(model, pivot, targets))
+    return rows
+
+
+def locality(model: Model, code: LatentCode) -> dict[str, float]:
+    """Mean absolute change in levels outside and inside a region that is swapped, before anything is pasted."""
+    other = model.sample(seeds=range(10_000, 10_000 + len(code)))
+    found = {}
+    for region in ("hair", "eye", "mouth"):
+        change = swap_regions(model, code, other, [region]).change()
+        found[f"{region}_outside"] = float(change.outside.mean())
+        found[f"{region}_inside"] = float(change.inside.nanmean())
+    return found
+
+
+def tuned(model: Model, pivot: LatentCode, targets: Tensor) -> Found:
+    """One tuned generator per picture; its rendering is found by the code."""
+    models = {}
+    for index in range(len(pivot)):
+        found = tuning.tune(model, pivot[index], targets[index : index + 1])
+        models[pivot[index].tensor.numpy().tobytes()] = tuning.tuned(model, found)
+    return pivot, lambda code: models[code.tensor.numpy().tobytes()].render(code)
+
+
+def _batches(targets: Tensor, batch: int) -> list[tuple[Tensor, slice]]:
+    return [(targets[at : at + batch], slice(at, at + batch)) for at in range(0, len(targets), batch)]
+
+
+def _identity() -> Embedding | None:
+    from semanticgan.perception.face_api import open_identity
+
+    try:
+        return open_identity("cpu")
+    except InputError:
+        return None
+
+
+def table(rows: dict[str, dict[str, float]], num: int) -> str:
+    """Markdown."""
+    known = [name for name in COLUMNS if all(name in row for row in rows.values())]
+    digits = dict.fromkeys(LOCALITY, 1) | {
+        "mse": 4,
+        "psnr": 1,
+        "ssim": 3,
+        "lite0": 3,
+        "identity": 3,
+        "miou": 3,
+        "seconds": 3,
+    }
+    lines = [f"| {num} pictures | " + " | ".join(known) + " |", "|---|" + "---|" * len(known)]
+    lines += [
+        f"| {name} | " + " | ".join(f"{row[column]:.{digits[column]}f}" for column in known) + " |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

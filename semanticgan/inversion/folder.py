@@ -1,0 +1,224 @@
+"""Many photographs inverted into a folder; a stopped run is continued.
+
+For each face NAME.safetensors (its code), NAME.png (the reconstruction), NAME-aligned.png (the picture it was made of),
+after "tune" NAME-tuning.safetensors, and last NAME.json, which says that the others are whole.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semanticgan.editing.outputs import mark_of, save_picture, to_image
+from semanticgan.errors import ExistingFileError, InputError
+from semanticgan.files import require_file, sha256_of, user_path, written_aside
+from semanticgan.formats.strict_json import loads
+from semanticgan.inversion.inversion import Inversion, invert_all
+from semanticgan.inversion.objective import read_labels
+from semanticgan.inversion.target import Target, targets_of
+from semanticgan.model import Model
+from semanticgan.perception.overlap import overlap
+from semanticgan.perception.similarity import structural_similarity
+from semanticgan.progress import Progress, to_progress
+from semanticgan.rendering import Rendering
+from semanticgan.tuning_files import save_tuning
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif")
+"""What is taken from a folder."""
+
+_BATCH = 8  # faces
+
+
+@dataclass(frozen=True)
+class FolderInversion:
+    """What became of the photographs.
+
+    Attributes:
+        faces: for each face what its NAME.json says.
+        failed: photograph -> why it has no code.
+        num_kept: faces that were there already.
+    """
+
+    faces: tuple[dict[str, Any], ...]
+    failed: dict[str, str]
+    num_kept: int
+
+
+def photographs_in(paths: Sequence[str | Path]) -> list[Path]:
+    """The photographs among files and folders, those of a folder by name.
+
+    Raises:
+        InputError: a path that is neither, a folder without photographs, or two photographs of one name.
+    """
+    found: list[Path] = []
+    for given in paths:
+        path = user_path(given, "photograph")
+        if path.is_dir():
+            inside = [item for item in sorted(path.iterdir()) if item.suffix.lower() in SUFFIXES and item.is_file()]
+            inside = [item for item in inside if not item.name.startswith(".")]
+            if not inside:
+                raise InputError(f"the folder {str(path)!r} has no photographs ({', '.join(SUFFIXES)}). Give another.")
+            found += inside
+        else:
+            found.append(require_file(path, "photograph"))
+    names: dict[str, Path] = {}
+    for path in found:
+        other = names.setdefault(path.stem, path)
+        if other is not path:
+            raise InputError(
+                f"{str(other)!r} and {str(path)!r} would have one name in the output folder. Rename one, or invert "
+                "them into two folders."
+            )
+    return found
+
+
+def invert_into(
+    model: Model,
+    photographs: Sequence[Path],
+    out: Path,
+    method: str = "auto",
+    *,
+    overwrite: bool = False,
+    face: int | str | None = None,
+    landmarks: Any = None,
+    aligned: bool = False,
+    marked: bool = True,
+    progress: Progress | bool = False,
+    **options: Any,
+) -> FolderInversion:
+    """Invert photographs, a few faces at a time.
+
+    A photograph whose results are there, made from the same file by the same model and method, is left alone. One that
+    cannot be inverted is named in ``failed``, and the others go on.
+
+    Args:
+        model: whose codes are wanted.
+        photographs: of :func:`photographs_in`.
+        out: the folder of the results.
+        method: of :func:`semanticgan.inversion.inversion.invert_all`.
+        overwrite: replace results of another photograph, model or method.
+        face, landmarks, aligned: as of :func:`targets_of`; landmarks are those of a single photograph.
+        marked: reconstructions say in their XMP which model made them.
+        progress: bar over the photographs, report and cancel.
+        **options: of ``invert_all``.
+
+    Raises:
+        InputError: results of something else are there, or not one photograph could be inverted.
+        Cancelled: by ``progress``.
+    """
+    done: dict[str, list[dict[str, Any]]] = {}
+    failed: dict[str, str] = {}
+    asked = {"model": model.metadata.digest, "method": method, "face": face}
+    digests = {path: sha256_of(path) for path in photographs}
+    for path in photographs:
+        kept = _kept(out, path, {**asked, "sha256": digests[path]}, overwrite)
+        if kept:
+            done[path.name] = kept
+    num_kept = sum(len(kept) for kept in done.values())
+    left = [path for path in photographs if path.name not in done]
+    with to_progress(progress).steps("inverting", len(photographs), "photograph", len(photographs) - len(left)) as step:
+        for batch in _in_batches(model, left, failed, face, landmarks, aligned):
+            for path, inversion, seconds in _inverted(model, batch, method, options):
+                entries = done.setdefault(path.name, [])
+                name = path.stem if face != "all" else f"{path.stem}-{len(entries)}"
+                about = {**asked, "sha256": digests[path], "photograph": path.name, "seconds": seconds}
+                entries.append(_write(out, name, inversion, about, overwrite, marked))
+            step(len({path for path, _ in batch}))
+    if not done:
+        name, reason = next(iter(failed.items()))
+        raise InputError(f"no photograph could be inverted. {name}: {reason}")
+    faces = tuple(entry for path in photographs for entry in done.get(path.name, []))
+    return FolderInversion(faces, failed, num_kept)
+
+
+def _inverted(
+    model: Model, batch: list[tuple[Path, Target]], method: str, options: dict[str, Any]
+) -> list[tuple[Path, Inversion, float]]:
+    """Each face's photograph, inversion, and seconds."""
+    start = time.perf_counter()
+    inversions = invert_all(model, [target for _, target in batch], method, **options)
+    seconds = (time.perf_counter() - start) / len(batch)
+    return [(path, inversion, seconds) for (path, _), inversion in zip(batch, inversions, strict=True)]
+
+
+def _in_batches(
+    model: Model, photographs: Sequence[Path], failed: dict[str, str], *how: Any
+) -> Iterator[list[tuple[Path, Target]]]:
+    """Faces of whole photographs, about :data:`_BATCH` at a time."""
+    batch: list[tuple[Path, Target]] = []
+    for path in photographs:
+        try:
+            batch += [(path, target) for target in targets_of(model, path, *how)]
+        except InputError as error:
+            failed[path.name] = str(error)
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _kept(out: Path, path: Path, wanted: dict[str, Any], overwrite: bool) -> list[dict[str, Any]]:
+    """What is there of a photograph; empty where nothing is.
+
+    Raises:
+        ExistingFileError: it was made of something else.
+    """
+    pattern = [out / f"{path.stem}.json", *sorted(out.glob(f"{path.stem}-[0-9]*.json"))]
+    found = [(file, loads(file.read_bytes(), str(file))) for file in pattern if file.is_file()]
+    same = [about for _, about in found if isinstance(about, dict) and wanted.items() <= about.items()]
+    if len(same) == len(found):
+        return same
+    if not overwrite:
+        raise ExistingFileError(
+            f"{str(found[0][0])!r} was made of another photograph, model or method. Choose another folder, or add "
+            "--overwrite."
+        )
+    return []
+
+
+def _write(
+    out: Path, name: str, inversion: Inversion, about: dict[str, Any], overwrite: bool, marked: bool
+) -> dict[str, Any]:
+    """The files of one face; returns what NAME.json says."""
+    stale = overwrite or not (out / f"{name}.json").exists()  # what a stopped run left
+    inversion.code.save(out / f"{name}.safetensors", stale)
+    mark = mark_of(inversion.model) if marked else None
+    save_picture(to_image(inversion.rendering.to_uint8()[0]), out / f"{name}.png", stale, mark)
+    save_picture(to_image(_uint8(inversion)), out / f"{name}-aligned.png", stale)
+    if inversion.tuning is not None:
+        save_tuning(out / f"{name}-tuning.safetensors", inversion.tuning, stale)
+    entry = {
+        "name": name,
+        **about,
+        "found_by": inversion.method,
+        "figures": figures_of(inversion),
+        "alignment": None if inversion.alignment is None else inversion.alignment.matrix.tolist(),
+    }
+    with written_aside(out / f"{name}.json", stale) as aside:
+        aside.write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    return entry
+
+
+def figures_of(inversion: Inversion) -> dict[str, float]:
+    """ "mse" of values in [0, 1], "psnr" in decibels, "ssim", and "miou" of the segmentation and a parser's labels."""
+    again, picture = inversion.rendering.to_uint8().cpu(), _uint8(inversion)[None]
+    figures = {"mse": inversion.figures["mse"], "psnr": inversion.figures["psnr"]}
+    figures["ssim"] = float(structural_similarity(picture, again)[0])
+    labels = read_labels(inversion.model, inversion.picture.to(inversion.model.device))
+    if labels is not None:
+        both = overlap(labels.cpu(), inversion.rendering.labels().cpu(), len(inversion.model.regions))
+        figures["miou"] = float(both.total().mean_iou)
+    return figures
+
+
+def _uint8(inversion: Inversion) -> torch.Tensor:
+    """The aligned picture, uint8 [3, S, S]."""
+    picture = inversion.picture
+    return Rendering(picture, *[picture] * 3).to_uint8()[0].cpu()

@@ -1,0 +1,150 @@
+"""Edits put back into photographs: closed forms, the guided filter beside a loop, the measure of seams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from semanticgan.errors import InputError
+from semanticgan.inversion.alignment import Alignment
+from semanticgan.inversion.guided_filter import guided_filter
+from semanticgan.inversion.pasting import chosen_way, paste
+from semanticgan.inversion.photograph import Photograph
+from semanticgan.inversion.seam import seam
+from semanticgan.rendering import Rendering
+
+SMALL = 16
+UPRIGHT = Alignment(np.array([[64.0, 0, 20], [0, 64, 10]]))
+
+
+def photograph(height: int = 90, width: int = 100, seed: int = 0, dtype: type = np.uint8) -> Photograph:
+    """Noise about the middle grey: a shift by a tenth is not cut off."""
+    levels = np.random.default_rng(seed).integers(90, 160, (height, width, 3))
+    return Photograph((levels * (257 if dtype is np.uint16 else 1)).astype(dtype))
+
+
+def rendering(grey: float, half: bool = False, region: float = 0.0) -> Rendering:
+    """A grey picture of two regions, the second at the right half or everywhere; ``region`` is added in it."""
+    seen = torch.zeros(SMALL, SMALL, dtype=torch.bool)
+    seen[:, SMALL // 2 if half else 0 :] = True
+    image = torch.full((1, 3, SMALL, SMALL), grey)
+    image[:, :, seen] += region
+    scores = torch.stack([(~seen).float(), seen.float()])[None] * 2 - 1
+    return Rendering(image, scores, scores, torch.zeros(1, 2, SMALL, SMALL))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_transfer_of_no_difference_changes_no_bit(dtype: type) -> None:
+    given = photograph(dtype=dtype)
+    before = given.pixels.copy()
+    result = paste(given, UPRIGHT, rendering(0.0), rendering(0.0), how="transfer", regions=[1])
+    assert np.array_equal(result.pixels, before) and np.array_equal(given.pixels, before)
+
+
+@pytest.mark.parametrize("way", ["transfer", "replace"])
+def test_outside_the_crop_and_the_mask_every_bit_stays(way: str) -> None:
+    given = photograph()
+    turned = Alignment(np.array([[50.0, -20, 35], [20, 50, 10]]))
+    result = paste(
+        given, turned, rendering(0.0, half=True), rendering(0.0, half=True, region=0.5), how=way, regions=[1]
+    )
+    changed = (result.pixels != given.pixels).any(2)
+    assert changed.any() and not changed[~turned.inside(given.shape)].any()
+    x, y = np.arange(100) + 0.5, np.arange(90)[:, None] + 0.5
+    shares = (np.stack([x + 0 * y, y + 0 * x], -1) - turned.matrix[:, 2]) @ np.linalg.inv(turned.matrix[:, :2]).T
+    reach = 2 * 1.5 / SMALL + 1 / SMALL  # of the guided filter, and of the segmentation's own edge
+    assert not changed[shares[..., 0] < 0.5 - reach].any()
+
+
+def test_transfer_adds_a_constant_shift_and_keeps_the_grain() -> None:
+    given = photograph()
+    result = paste(given, UPRIGHT, rendering(0.0), rendering(0.2), how="transfer", regions=[1])
+    inner = (slice(20, 64), slice(30, 74))  # beyond the fade at the crop's border
+    difference = result.pixels[inner].astype(int) - given.pixels[inner]
+    assert np.abs(difference - 25.5).max() <= 1  # 0.2 of [-1, 1] is a tenth of 255
+
+
+def test_two_faces_are_pasted_one_after_another() -> None:
+    given = photograph(80, 160)
+    first, second = (Alignment(np.array([[60.0, 0, x], [0, 60, 10]])) for x in (10, 90))
+    once = paste(given, first, rendering(0.0), rendering(0.2), how="transfer", regions=[1])
+    twice = paste(once, second, rendering(0.0), rendering(-0.2), how="transfer", regions=[1])
+    assert np.array_equal(twice.pixels[:, :80], once.pixels[:, :80])
+    other = paste(given, second, rendering(0.0), rendering(-0.2), how="transfer", regions=[1])
+    assert np.array_equal(twice.pixels[:, 80:], other.pixels[:, 80:])
+
+
+def test_aligned_is_the_rendering_alone() -> None:
+    result = paste(photograph(), UPRIGHT, rendering(0.0), rendering(0.2), how="aligned")
+    assert result.pixels.shape == (SMALL, SMALL, 3) and np.abs(result.pixels.astype(int) - 153).max() <= 1
+
+
+def test_auto_chooses_by_what_changed() -> None:
+    before = rendering(0.0)
+    assert chosen_way("auto", before, rendering(0.2)) == "transfer"
+    assert chosen_way("auto", before, rendering(0.0, half=True)) == "replace"
+    assert chosen_way("auto", before, before, "texture") == "transfer"
+    assert chosen_way("auto", before, before, "structure") == chosen_way("auto", before, before, "both") == "replace"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"how": "glue"}, "unknown way to paste 'glue'"),
+        ({"what": "colour"}, "unknown what was edited"),
+        ({"regions": [2]}, "labels from 0 to 1"),
+        ({"regions": []}, "at least one"),
+    ],
+)
+def test_wrong_arguments(options: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        paste(photograph(), UPRIGHT, rendering(0.0), rendering(0.2), **options)
+
+
+def test_a_crop_outside_the_photograph() -> None:
+    away = Alignment(np.array([[64.0, 0, 500], [0, 64, 10]]))
+    with pytest.raises(InputError, match="outside the photograph"):
+        paste(photograph(), away, rendering(0.0), rendering(0.2), how="transfer", regions=[1])
+
+
+def test_guided_filter_is_its_formula() -> None:
+    """In float64, window by window, over a picture that is mirrored at its border."""
+    random = np.random.default_rng(1)
+    guide = (random.random((12, 10, 3)) * 0.2 + np.arange(10)[:, None] / 12).astype(np.float32)
+    values = (random.random((12, 10)) > 0.5).astype(np.float32)
+    radius, epsilon = 2, 1e-3
+    wide = np.pad(guide.astype(np.float64), ((radius, radius), (radius, radius), (0, 0)), "symmetric")
+    targets = np.pad(values.astype(np.float64), radius, "symmetric")
+    slopes, offsets = np.zeros((12, 10, 3)), np.zeros((12, 10))
+    for y in range(12):
+        for x in range(10):
+            window = wide[y : y + 5, x : x + 5].reshape(-1, 3)
+            target = targets[y : y + 5, x : x + 5].ravel()
+            centred = window - window.mean(0)
+            matrix = centred.T @ centred / len(window) + epsilon * np.eye(3)
+            slopes[y, x] = np.linalg.solve(matrix, centred.T @ (target - target.mean()) / len(window))
+            offsets[y, x] = target.mean() - slopes[y, x] @ window.mean(0)
+    slopes = np.pad(slopes, ((radius, radius), (radius, radius), (0, 0)), "symmetric")
+    offsets = np.pad(offsets, radius, "symmetric")
+    expected = np.array(
+        [
+            [
+                slopes[y : y + 5, x : x + 5].mean((0, 1)) @ guide[y, x] + offsets[y : y + 5, x : x + 5].mean()
+                for x in range(10)
+            ]
+            for y in range(12)
+        ]
+    )
+    assert np.abs(guided_filter(guide, values, radius, epsilon) - expected).max() < 1e-4
+
+
+def test_seam_of_a_known_step() -> None:
+    """A ramp of 0.01 a pixel, and a soft step of 0.02 a pixel laid over it: three times as steep, 1 without it."""
+    x = np.broadcast_to(np.arange(64, dtype=np.float32), (64, 64))
+    ramp = np.repeat(0.01 * x[..., None], 3, 2)
+    opacity = np.clip((x - 22) / 20, 0, 1)
+    assert seam(ramp, ramp, opacity) == pytest.approx(1)
+    step = seam(ramp, ramp + 0.4 * opacity[..., None], opacity)
+    assert step == pytest.approx(3, rel=0.05)
+    assert seam(ramp, ramp + 0.5, np.zeros_like(x)) == 1
