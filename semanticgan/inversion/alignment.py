@@ -90,15 +90,13 @@ class Alignment:
         if x0 >= x1 or y0 >= y1:
             return result
         margin = _BORDER * max(1, math.ceil(values.shape[0] / self.scale))
-        # Continued by what is odd about the last pixel, so that the slope goes on beyond it.
-        continued = np.pad(values, ((margin, margin), (margin, margin), (0, 0)), mode="reflect", reflect_type="odd")
         back = self._inverse()
         back[:, 2] += back[:, :2] @ (x0, y0)
         back = back * values.shape[0]
         back[:, 2] += margin
         put = resampled(
-            lambda part: continued[part[1] : part[3], part[0] : part[2]],
-            continued.shape[:2],
+            lambda part: _continued(values, margin, part),
+            (values.shape[0] + 2 * margin, values.shape[1] + 2 * margin),
             back,
             (y1 - y0, x1 - x0),
             antialias,
@@ -131,6 +129,25 @@ class Alignment:
         back = np.linalg.inv(self.matrix[:, :2])
         inverse: NDArray[np.float64] = np.concatenate([back, -(back @ self.matrix[:, 2:])], 1)
         return inverse
+
+
+def _continued(values: NDArray[np.float32], margin: int, part: Box) -> NDArray[np.float32]:
+    """A box of values that go on for a margin by what is odd about the last pixel: the slope goes on beyond it.
+
+    The box counts from the margin's corner. Only what it needs of the values is copied.
+    """
+    slices, widths, offsets = [], [], []
+    for axis, (start, stop) in enumerate(((part[1], part[3]), (part[0], part[2]))):
+        size = values.shape[axis]
+        low, high = max(0, start - 2 * margin - 1), min(size, max(stop, 2 * margin + 2))
+        low = min(low, max(0, size - 2 * margin - 2))
+        before, after = (margin if low == 0 else 0), (margin if high == size else 0)
+        slices.append(slice(low, high))
+        widths.append((before, after))
+        offset = margin + low - before  # of what is padded, counted from the margin's corner
+        offsets.append(slice(start - offset, stop - offset))
+    near = np.pad(values[slices[0], slices[1]], (*widths, (0, 0)), mode="reflect", reflect_type="odd")
+    return near[offsets[0], offsets[1]]
 
 
 def align(points: ArrayLike, target: ArrayLike) -> Alignment:

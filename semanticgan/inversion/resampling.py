@@ -36,7 +36,7 @@ _POLE = math.sqrt(3) - 2
 _REACH = 12  # |z|^12 is 1e-7
 _MARGIN = _REACH + 4
 _KEPT = 1.05  # shrinking that needs no reduction
-_STRIPE = 2**20  # pixels at a time
+_STRIPE = 2**18  # pixels at a time
 
 
 def resampled(

@@ -101,7 +101,7 @@ def test_private_metadata_is_left_out_unless_kept(tmp_path: Path, suffix: str) -
         assert not exif.get_ifd(GPS)
         packet = written.info.get("xmp") or written.info.get("XML:com.adobe.xmp")
         packet = packet.encode() if isinstance(packet, str) else packet
-        assert b'Rating="5"' in packet and b'Orientation=' not in packet
+        assert b'Rating="5"' in packet and b"Orientation=" not in packet
     if suffix != "tif":
         photograph.save(tmp_path / f"c.{suffix}", keep_metadata=True)
         with Image.open(tmp_path / f"c.{suffix}") as written:
