@@ -26,7 +26,7 @@ NUM_POINTS = 5
 
 _FINE = 4.0
 """How many times finer than the photograph a crop is that is to be put back unchanged. From 2 on a rotated grid holds
-all that the photograph's does; at 4 the error on photographs is below 1/255, beside the border of the crop below 2."""
+all that the photograph's does; at 4 the error on smooth pictures is below 1/255."""
 
 _BORDER = 16  # pixels of the crop that are continued beyond it
 
