@@ -404,7 +404,7 @@ def test_a_training_file_with_optimisers(tmp_path: Path, weights: dict[str, Tens
 
 def test_refusals_take_a_second_and_no_more_memory_than_the_file(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     """In a process of its own: the peak of its memory grows by less than 1.5 files."""
-    large = torch.zeros(6_000_000)
+    large = torch.zeros(15_000_000)
     names = ["extra.pt", "old.pt", "compressed.pt", "nested.pt", "args.pt"]
     save(tmp_path / "extra.pt", {"g_ema": {**weights, "extra": large}, "args": ARGUMENTS})
     save(tmp_path / "old.pt", {"g_ema": {**weights, "extra": large}, "args": ARGUMENTS}, zipped=False)

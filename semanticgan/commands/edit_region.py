@@ -156,9 +156,10 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     """The files to write, all of them free, and the files to read, all of them there."""
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.files import require_file, require_free
+    from semanticgan.inversion.photograph_writing import require_writable
     from semanticgan.latent_files import require_suffix as require_code_suffix
 
-    outputs = {"out": args.out if _is_scripted(args) else require_suffix(args.out)}
+    outputs = {"out": require_writable(args.out) if _is_scripted(args) else require_suffix(args.out)}
     if args.sheet:
         outputs["sheet"] = args.out.with_name(f"{args.out.stem}-sheet.png")
     if args.labels:
@@ -167,7 +168,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
         require_code_suffix(args.save_latent)
         outputs["latent"] = args.save_latent
     if args.save_script:
-        outputs["script"] = args.save_script
+        outputs["script"] = require_suffix(args.save_script, (".json",))
     for given in filter(None, (args.latent, args.from_latent)):
         require_file(given, "latent code")
     for given in filter(None, (args.image, args.from_image)):

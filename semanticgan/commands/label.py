@@ -53,36 +53,40 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     parser = load_parser(args.parser, model.device)
     photograph = read_photograph(args.image)
     faces = find_faces(photograph, face=args.face, landmarks=args.landmarks, device=model.device)
-    written = []
-    for number, face in enumerate(faces, 1):
-        regions = read_regions(photograph, alignment_of(face, model.alignment), parser)
-        ending = "" if number == 1 else f"-{number}"
-        written += _save(args.out, ending, photograph, regions, parser.regions, args.overwrite)
+    found = [read_regions(photograph, alignment_of(face, model.alignment), parser) for face in faces]
+    names = [_names(number, regions, parser.regions) for number, regions in enumerate(found, 1)]
+    written = [name for of_face in names for name in of_face]
+    for name in written:  # all of them before any is written
+        require_free(args.out / name, args.overwrite)
+    for of_face, regions in zip(names, found, strict=True):
+        _save(args.out, of_face, photograph, regions, parser.regions, args.overwrite)
     return {"out": str(args.out), "faces": len(faces), "files": written}
+
+
+def _names(number: int, regions: PhotographRegions, scheme: RegionScheme) -> list[str]:
+    """The files of one face: label map, a mask per region, layers."""
+    ending = "" if number == 1 else f"-{number}"
+    masks = [f"{scheme.names[label]}{ending}.png" for label in regions.opacities]
+    return [f"labels{ending}.png", *masks, f"layers{ending}.ora"]
 
 
 def _save(
     folder: Path,
-    ending: str,
+    names: list[str],
     photograph: Photograph,
     regions: PhotographRegions,
     scheme: RegionScheme,
     overwrite: bool,
-) -> list[str]:
-    """Write the files of one face; returns their names."""
+) -> None:
+    """Write the files of one face."""
     import numpy as np
     import torch
     from PIL import Image
 
     from semanticgan.editing.openraster import Layer, save_openraster
     from semanticgan.editing.outputs import label_picture, save_picture
-    from semanticgan.files import require_free
 
     left, top, right, bottom = regions.box
-    names = [f"labels{ending}.png", *(f"{scheme.names[label]}{ending}.png" for label in regions.opacities)]
-    names.append(f"layers{ending}.ora")
-    for name in names:
-        require_free(folder / name, overwrite)
     save_picture(label_picture(torch.from_numpy(regions.labels), scheme), folder / names[0], overwrite)
     colours = np.round(photograph.rgb() * 255).astype(np.uint8)
     layers = []
@@ -95,4 +99,3 @@ def _save(
             layers.append(Layer(scheme.names[label], cut, left, top))
     layers.append(Layer("photograph", colours))
     save_openraster(folder / names[-1], (photograph.shape[1], photograph.shape[0]), layers, overwrite)
-    return names

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError
-from semanticgan.inversion.words import METHODS, WAYS
+from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.progress import Progress
 
 if TYPE_CHECKING:

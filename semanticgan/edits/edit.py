@@ -21,9 +21,9 @@ from semanticgan.editing.regions import EditResult
 from semanticgan.edits.sources import Resolved, Source, resolve
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats.provenance import merged, shareable
+from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.inversion.inversion import Inversion
 from semanticgan.inversion.photograph import Photograph
-from semanticgan.inversion.words import METHODS, WAYS
 from semanticgan.latents import LatentCode, mix
 from semanticgan.model import Model
 from semanticgan.progress import Progress

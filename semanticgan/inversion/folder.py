@@ -1,15 +1,18 @@
 """Many photographs inverted into a folder; a stopped run is continued.
 
 For each face NAME.safetensors (its code), NAME.png (the reconstruction), NAME-aligned.png (the picture it was made of),
-after "tune" NAME-tuning.safetensors, and last NAME.json, which says that the others are whole.
+after "tune" NAME-tuning.safetensors, and last NAME.json, which says that the others are whole. inversions.json marks
+the folder as one of inversions, so that nothing of somebody else is replaced.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", 
 """What is taken from a folder."""
 
 _BATCH = 8  # faces
+_MARKER = "inversions.json"
+_MOST_FACES = 10_000
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,11 @@ def invert_into(
         **options: of ``invert_all``.
 
     Raises:
-        InputError: results of something else are there, or not one photograph could be inverted.
+        InputError: the folder holds photographs of these or other people's files, results of something else are there,
+            or not one photograph could be inverted.
         Cancelled: by ``progress``.
     """
+    _claim(out, photographs, overwrite)
     done: dict[str, list[dict[str, Any]]] = {}
     failed: dict[str, str] = {}
     asked = {"model": model.metadata.digest, "method": method, "face": face}
@@ -124,17 +131,40 @@ def invert_into(
     left = [path for path in photographs if path.name not in done]
     with to_progress(progress).steps("inverting", len(photographs), "photograph", len(photographs) - len(left)) as step:
         for batch in _in_batches(model, left, failed, face, landmarks, aligned):
+            counts = Counter(path for path, _ in batch)
             for path, inversion, seconds in _inverted(model, batch, method, options):
                 entries = done.setdefault(path.name, [])
                 name = path.stem if face != "all" else f"{path.stem}-{len(entries)}"
                 about = {**asked, "sha256": digests[path], "photograph": path.name, "seconds": seconds}
-                entries.append(_write(out, name, inversion, about, overwrite, marked))
+                entries.append(_write(out, name, inversion, {**about, "faces": counts[path]}, marked))
             step(len({path for path, _ in batch}))
     if not done:
         name, reason = next(iter(failed.items()))
         raise InputError(f"no photograph could be inverted. {name}: {reason}")
     faces = tuple(entry for path in photographs for entry in done.get(path.name, []))
     return FolderInversion(faces, failed, num_kept)
+
+
+def _claim(out: Path, photographs: Sequence[Path], overwrite: bool) -> None:
+    """Make the folder one of inversions, whose files may be replaced.
+
+    Raises:
+        InputError: it holds photographs that are read.
+        ExistingFileError: it holds files and is no folder of inversions.
+    """
+    for path in photographs:
+        if path.resolve().parent == out.resolve():
+            raise InputError(f"output {str(out)!r} holds the photograph {path.name!r}. Choose another folder.")
+    marker = out / _MARKER
+    if marker.is_file():
+        return
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise ExistingFileError(
+            f"output {str(out)!r} is a folder with other files, some of which may have the names of results. Choose a "
+            "new folder, or add --overwrite."
+        )
+    with written_aside(marker, overwrite=True) as aside:
+        aside.write_text(json.dumps({"format": "semanticgan-inversions", "format_version": 1}) + "\n", encoding="utf-8")
 
 
 def _inverted(
@@ -165,16 +195,18 @@ def _in_batches(
 
 
 def _kept(out: Path, path: Path, wanted: dict[str, Any], overwrite: bool) -> list[dict[str, Any]]:
-    """What is there of a photograph; empty where nothing is.
+    """What is there of all faces of a photograph; empty where one is missing.
 
     Raises:
         ExistingFileError: it was made of something else.
     """
-    pattern = [out / f"{path.stem}.json", *sorted(out.glob(f"{path.stem}-[0-9]*.json"))]
-    found = [(file, loads(file.read_bytes(), str(file))) for file in pattern if file.is_file()]
+    names = [out / f"{path.stem}.json"]
+    if wanted["face"] == "all":
+        names = [out / f"{path.stem}-{number}.json" for number in range(_MOST_FACES)]
+    found = [(file, loads(file.read_bytes(), str(file))) for file in takewhile(Path.is_file, names)]
     same = [about for _, about in found if isinstance(about, dict) and wanted.items() <= about.items()]
     if len(same) == len(found):
-        return same
+        return same if same and same[0].get("faces") == len(same) else []
     if not overwrite:
         raise ExistingFileError(
             f"{str(found[0][0])!r} was made of another photograph, model or method. Choose another folder, or add "
@@ -183,17 +215,14 @@ def _kept(out: Path, path: Path, wanted: dict[str, Any], overwrite: bool) -> lis
     return []
 
 
-def _write(
-    out: Path, name: str, inversion: Inversion, about: dict[str, Any], overwrite: bool, marked: bool
-) -> dict[str, Any]:
-    """The files of one face; returns what NAME.json says."""
-    stale = overwrite or not (out / f"{name}.json").exists()  # what a stopped run left
-    inversion.code.save(out / f"{name}.safetensors", stale)
+def _write(out: Path, name: str, inversion: Inversion, about: dict[str, Any], marked: bool) -> dict[str, Any]:
+    """The files of one face in place of what a stopped run left; returns what NAME.json says."""
+    inversion.code.save(out / f"{name}.safetensors", overwrite=True)
     mark = mark_of(inversion.model) if marked else None
-    save_picture(to_image(inversion.rendering.to_uint8()[0]), out / f"{name}.png", stale, mark)
-    save_picture(to_image(_uint8(inversion)), out / f"{name}-aligned.png", stale)
+    save_picture(to_image(inversion.rendering.to_uint8()[0]), out / f"{name}.png", True, mark)
+    save_picture(to_image(_uint8(inversion)), out / f"{name}-aligned.png", True)
     if inversion.tuning is not None:
-        save_tuning(out / f"{name}-tuning.safetensors", inversion.tuning, stale)
+        save_tuning(out / f"{name}-tuning.safetensors", inversion.tuning, overwrite=True)
     entry = {
         "name": name,
         **about,
@@ -201,7 +230,7 @@ def _write(
         "figures": figures_of(inversion),
         "alignment": None if inversion.alignment is None else inversion.alignment.matrix.tolist(),
     }
-    with written_aside(out / f"{name}.json", stale) as aside:
+    with written_aside(out / f"{name}.json", overwrite=True) as aside:
         aside.write_text(json.dumps(entry) + "\n", encoding="utf-8")
     return entry
 

@@ -24,12 +24,12 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats.strict_json import parse_object
 from semanticgan.formats.weights import open_weights
 from semanticgan.inversion.alignment import Alignment
+from semanticgan.inversion.choices import METHODS
 from semanticgan.inversion.encode import PASSES, encode
 from semanticgan.inversion.optimise import optimise
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.target import Source, Target, targets_of
 from semanticgan.inversion.tuning import tune, tuned
-from semanticgan.inversion.words import METHODS
 from semanticgan.latents import LatentCode
 from semanticgan.model import EncoderModel, Model, load
 from semanticgan.progress import Progress, to_progress
@@ -124,7 +124,7 @@ def invert(
         InputError: an unreadable source, no face, another face than those that are there, an unknown method.
     """
     if face == "all":
-        raise InputError('invert finds one code. Use semanticgan.inversion.invert_all for face="all".')
+        raise InputError('invert finds one code. Use semanticgan.inversion.inversion.invert_all for face="all".')
     targets = targets_of(model, source, face, landmarks, aligned)
     (found,) = invert_all(
         model, targets, method, encoder=encoder, passes=passes, steps=steps, distance=distance, progress=progress

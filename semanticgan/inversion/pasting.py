@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semanticgan.errors import DataWarning, InputError, unknown_name
+from semanticgan.inversion.choices import WAYS
 from semanticgan.inversion.crop_changes import CropChange, Rendered, replace, transfer
-from semanticgan.inversion.words import WAYS
 from semanticgan.rows import WHAT
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def paste(
             do not have, or a crop outside the photograph.
     """
     way = chosen_way(how, before, after, what, alignment.scale / before.image.shape[-1])
-    labels = _labels(before, after, regions)
-    if way == "aligned":
+    if way == "aligned":  # a model that has grown renders it at another size
         return _alone(photograph, after)
+    labels = _labels(before, after, regions)
     left, top, right, bottom = alignment.box(photograph.shape)
     if left >= right or top >= bottom:
         raise InputError("the crop lies outside the photograph. Give points of a face within it.")

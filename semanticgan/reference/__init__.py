@@ -9,31 +9,34 @@ from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.face_points import FFHQ
 from semanticgan.files import require_file, require_free, sha256_of
 from semanticgan.reference import face_api, restyle, semanticstylegan
-from semanticgan.reference.face_api import FaceApi as FaceApi
+from semanticgan.reference.face_api import FaceApi
 from semanticgan.reference.opening import load_pickle, require_trust
-from semanticgan.reference.restyle import ReferenceEncoder as ReferenceEncoder
+from semanticgan.reference.restyle import ReferenceEncoder
 from semanticgan.reference.semanticstylegan import (
-    ReferenceCheckpoint as ReferenceCheckpoint,
-)
-from semanticgan.reference.semanticstylegan import (
-    default_regions as default_regions,
-)
-from semanticgan.reference.semanticstylegan import (
-    discriminator_config_from_reference as discriminator_config_from_reference,
-)
-from semanticgan.reference.semanticstylegan import (
-    discriminator_from_reference as discriminator_from_reference,
-)
-from semanticgan.reference.semanticstylegan import (
-    generator_config_from_reference as generator_config_from_reference,
-)
-from semanticgan.reference.semanticstylegan import (
-    generator_from_reference as generator_from_reference,
-)
-from semanticgan.reference.semanticstylegan import (
-    read_checkpoint as read_checkpoint,
+    ReferenceCheckpoint,
+    default_regions,
+    discriminator_config_from_reference,
+    discriminator_from_reference,
+    generator_config_from_reference,
+    generator_from_reference,
+    read_checkpoint,
 )
 from semanticgan.regions import RegionScheme
+
+__all__ = [
+    "DATA_LICENCE",
+    "LICENCE",
+    "FaceApi",
+    "ReferenceCheckpoint",
+    "ReferenceEncoder",
+    "convert_checkpoint",
+    "default_regions",
+    "discriminator_config_from_reference",
+    "discriminator_from_reference",
+    "generator_config_from_reference",
+    "generator_from_reference",
+    "read_checkpoint",
+]
 
 LICENCE = "that of the source checkpoint; the authors release code and weights under CC BY-NC-SA 4.0"
 DATA_LICENCE = "that of the data the source was trained on; CelebAMask-HQ: non-commercial research and education only"

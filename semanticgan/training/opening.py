@@ -1,11 +1,16 @@
-"""The data of a training, opened as its configuration says."""
+"""The data of a training, opened and read in batches as its configuration says."""
 
 from __future__ import annotations
 
-from semanticgan.data import KINDS, PairDataset, cached_if_small, open_dataset
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from semanticgan.data import KINDS, CachedPairs, PairDataset, batches, cached_if_small, open_dataset, to_network
 from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.errors import InputError
 from semanticgan.training.interruption import advice_when_a_picture_is_unusable
+from semanticgan.training.method import Batch, Stage
 from semanticgan.training.sections import CommonConfig
 from semanticgan.training.start import Start
 
@@ -44,3 +49,26 @@ def open_pairs(config: CommonConfig, start: Start | None, progress: bool) -> Pai
     if start is not None:
         start.require_regions(dataset.regions)
     return dataset
+
+
+def batches_of(
+    config: CommonConfig,
+    dataset: PairDataset,
+    stage: Stage,
+    images: int,
+    positions: Sequence[int],
+    device: torch.device,
+) -> Iterator[Batch]:
+    """Pictures [N, 3, S, S] and segmentations [N, K, S, S] of each step, as :meth:`Method.batches` says."""
+    data = config.data
+    for pair in batches(
+        dataset,
+        stage.batch,
+        start_step=images // stage.batch,
+        seed=config.seed,
+        flip=data.flip,
+        workers=0 if isinstance(dataset, CachedPairs) else data.workers,
+        pin_memory=device.type == "cuda",
+        positions=positions,
+    ):
+        yield to_network(pair, len(dataset.regions), device, soft_edges=data.soft_edges)

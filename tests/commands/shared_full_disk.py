@@ -68,10 +68,6 @@ def fill(how: str, disk: Path) -> None:
 
 
 def run(how: str, folder: Path) -> None:
-    from semanticgan.benchmark import report
-
-    # Not in a process of its own: the peak of memory is not asked for, and starting one takes seconds.
-    report.in_fresh_process = lambda measure, *arguments, initializer: measure(*arguments)
     disk = folder / "disk"
     with contextlib.redirect_stdout(io.StringIO()):
         prepared(folder)

@@ -18,7 +18,7 @@ from semanticgan.distributed import Processes, joined
 from semanticgan.training.config import TrainingConfig, load_config
 from tests.training.trainers import trainer_of
 
-STEPS = 13
+STEPS = 20
 CPU = torch.device("cpu")
 
 

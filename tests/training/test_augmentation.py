@@ -339,7 +339,7 @@ def test_flags_leave_the_rest_as_it_was() -> None:
 
 
 def test_gradients_against_finite_differences() -> None:
-    image, segmentation = noise(3, 3, 4, torch.float64), noise(2, 3, 4, torch.float64)
+    image, segmentation = noise(3, 3, 6, torch.float64), noise(2, 3, 6, torch.float64)
     table = torch.tensor([1, 0])
 
     def run(image: Tensor, segmentation: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -31,11 +31,11 @@ def test_a_region_that_was_lost_comes_back_within_reach(tiny_config: Make, tmp_p
     """A region 40 behind everywhere gets no gradient from its mask; the loss brings it back."""
     nearest = []
     for weight in (0, 1):
-        config = tiny_config(tmp_path, f"loss.depth={weight}", "optimiser.learning_rate=0.04")
+        config = tiny_config(tmp_path, f"loss.depth={weight}", "optimiser.learning_rate=0.02")
         trainer = trainer_of(config, PHOTOGRAPHS_11, torch.device("cpu"))
         with torch.no_grad():
             trainer.method.generator.local.depth_head.bias[5] -= 40.0
-        for _ in range(20):
+        for _ in range(40):
             trainer.step(*pairs(config))
         with torch.no_grad():
             depth = trainer.method.generator(trainer.method.generator.mean_latent[None]).depth

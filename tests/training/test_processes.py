@@ -80,7 +80,7 @@ def assert_same_training(found: dict[str, Any], expected: dict[str, Any], tolera
 
 @pytest.mark.parametrize("overrides", [(), ADAPTIVE, GUIDED], ids=["plain", "adaptive", "guided"])
 def test_two_processes_train_as_one(overrides: tuple[str, ...]) -> None:
-    """13 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
+    """20 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
     one, two = steps(1, *overrides), steps(2, *overrides)
     assert "r1/segmentation" in one["logged"][4] and "path_length/penalty" in one["logged"][2]
     assert_same_training(two, one, 1e-9)

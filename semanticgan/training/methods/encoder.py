@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanticgan.data import PairDataset, batches, to_network
+from semanticgan.data import PairDataset
 from semanticgan.distributed import Processes
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.errors import InputError
@@ -42,7 +42,7 @@ from semanticgan.seeds import derived
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
-from semanticgan.training.opening import open_pairs
+from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.ranger import Ranger
 
@@ -107,17 +107,7 @@ class EncoderMethod(Method):
         return Stage("all", self.config.batch, self.config.size, rate=rate)
 
     def batches(self, stage: Stage, images: int, positions: Sequence[int]) -> Iterator[Batch]:
-        data = self.config.data
-        for pair in batches(
-            self.dataset,
-            stage.batch,
-            start_step=images // stage.batch,
-            seed=self.config.seed,
-            flip=data.flip,
-            workers=0,
-            positions=positions,
-        ):
-            yield to_network(pair, len(self.dataset.regions), self.device)
+        return batches_of(self.config, self.dataset, stage, images, positions, self.device)
 
     def phases(self, stage: Stage) -> Sequence[Phase]:
         return [Phase("encoder", ("encoder",), self._loss)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from semanticgan.errors import InputError
 from semanticgan.formats.fields import key
 from semanticgan.networks.encoder import EncoderConfig, EncoderSizes
 from semanticgan.rows import Rows
@@ -35,6 +36,14 @@ class EncoderTrainingConfig(CommonConfig):
     decay_from: float = key(1.0, "share of the training after which the learning rate falls linearly to 0.", ge=0, le=1)
     encoder: EncoderSizes = field(default_factory=EncoderSizes)
     loss: EncoderLossSection = field(default_factory=EncoderLossSection)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, unused in (("start", None), ("precision", "float32"), ("compile", False)):
+            if getattr(self, name) != unused:
+                raise InputError(f"{name} has no part in the training of an encoder. Leave it out.")
+        if self.metrics.names:
+            raise InputError("metrics.names has no part in the training of an encoder. Leave it out.")
 
     def encoder_config(self, rows: Rows, style_dim: int) -> EncoderConfig:
         """The encoder of a model's codes."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
-from semanticgan.data import CachedPairs, PairDataset, batches, to_network
+from semanticgan.data import PairDataset
 from semanticgan.distributed import ALONE, Processes
 from semanticgan.face_points import face_points
 from semanticgan.model import Model
@@ -37,7 +37,7 @@ from semanticgan.training.learnt import learnt_from
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
 from semanticgan.training.objectives import GeneratorStep, Pair, known_objectives
 from semanticgan.training.objectives.adversarial import Adversarial
-from semanticgan.training.opening import open_pairs
+from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.readers import open_reader
 from semanticgan.training.sheets import draw_sheet
@@ -130,18 +130,7 @@ class SemanticStyleGAN(Method):
 
     def batches(self, stage: Stage, images: int, positions: Sequence[int]) -> Iterator[Batch]:
         assert self.dataset is not None
-        data = self.config.data
-        for pair in batches(
-            self.dataset,
-            stage.batch,
-            start_step=images // stage.batch,
-            seed=self.config.seed,
-            flip=data.flip,
-            workers=0 if isinstance(self.dataset, CachedPairs) else data.workers,
-            pin_memory=self.device.type == "cuda",
-            positions=positions,
-        ):
-            yield to_network(pair, len(self.regions), self.device, soft_edges=data.soft_edges)
+        return batches_of(self.config, self.dataset, stage, images, positions, self.device)
 
     def phases(self, stage: Stage) -> Sequence[Phase]:
         own = [phase for objective in self.objectives for phase in objective.phases()]
