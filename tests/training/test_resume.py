@@ -17,10 +17,9 @@ import torch
 
 from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.runs.state import newest_state, state_folders
-from semanticgan.training import loop
+from semanticgan.training import loop, opening
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
-from semanticgan.training.methods import semanticstylegan
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same, assert_same_run, litter, stop_after
 
@@ -101,13 +100,13 @@ def test_lines_of_the_log_between_which_a_run_stopped(
 def test_order_of_data_is_part_of_the_state(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A resume that began the data anew would be seen: the pictures of steps 17 to 19 decide the losses."""
     seen: list[torch.Tensor] = []
-    convert = semanticstylegan.to_network
+    convert = opening.to_network
 
     def recorded(batch, *arguments, **options):  # type: ignore[no-untyped-def]
         seen.append(batch.image.clone())
         return convert(batch, *arguments, **options)
 
-    monkeypatch.setattr(semanticstylegan, "to_network", recorded)
+    monkeypatch.setattr(opening, "to_network", recorded)
     train(tiny_config(tmp_path / "whole", "schedule.total_images=80"))
     whole, seen[:] = list(seen), []
     with monkeypatch.context() as patch:
