@@ -25,8 +25,8 @@ from semanticgan.face_points import FacePoints
 from semanticgan.formats.weights import open_weights
 from semanticgan.latents import LatentCode, swap, truncate
 from semanticgan.networks.config import GeneratorConfig
-from semanticgan.networks.generator import Generator, Noise
-from semanticgan.networks.noise import noise_maps
+from semanticgan.networks.generator import Generator
+from semanticgan.networks.noise import Noise, noise_maps
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.rows import Layers, Regions, Rows

@@ -20,7 +20,7 @@ from semanticgan.wrong_arguments import require_names, shown, whole_number
 
 if TYPE_CHECKING:
     from semanticgan.model import Model
-    from semanticgan.networks.generator import Noise
+    from semanticgan.networks.noise import Noise
     from semanticgan.rendering import Rendering
 
 

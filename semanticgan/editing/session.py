@@ -8,8 +8,8 @@ from torch import Tensor
 from semanticgan.errors import unknown_name
 from semanticgan.latents import LatentCode
 from semanticgan.model import PRECISIONS, Model, require_finite_rendering
-from semanticgan.networks.generator import Noise
 from semanticgan.networks.local import LocalOutput
+from semanticgan.networks.noise import Noise
 from semanticgan.rendering import Rendering
 from semanticgan.wrong_arguments import require_type
 

@@ -29,7 +29,8 @@ from semanticgan.inversion.objective import chosen_distance, require_targets
 from semanticgan.inversion.regularisers import LOCALITY_RADIUS, locality_codes
 from semanticgan.latent_code import LatentCode
 from semanticgan.model import Model
-from semanticgan.networks.generator import Generator, Noise
+from semanticgan.networks.generator import Generator
+from semanticgan.networks.noise import Noise
 from semanticgan.perception.perceptual import Distance
 from semanticgan.progress import Progress, to_progress
 from semanticgan.rendering import Rendering

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats.fields import LARGEST_SIDE, check, key, refuse, shown
 
-C = TypeVar("C", bound="PictureSizes")
+C = TypeVar("C", bound="NetworkConfig")
 # A configuration may come from a file that anybody wrote. The bounds are far above what is ever trained; they keep a
 # wrong number from becoming a network of terabytes.
 LARGEST_WIDTH = 65_536
 LARGEST_COUNT = 255  # of layers and regions; a label map has 8 bits
-_WIDTH: dict[str, Any] = dict(ge=1, le=LARGEST_WIDTH)
+WIDTH: dict[str, Any] = dict(ge=1, le=LARGEST_WIDTH)
 
 
 def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
@@ -29,11 +29,8 @@ def paper_channels(size: int, multiplier: int = 2) -> dict[int, int]:
 
 
 @dataclass(frozen=True)
-class PictureSizes:
-    """What a network has from the data."""
-
-    size: int = key(512, "resolution S of the picture in pixels, a power of two.", side=True)
-    num_regions: int = key(13, "K, including the background.", ge=1, le=LARGEST_COUNT)
+class NetworkConfig:
+    """The numbers of a network, which a file of weights holds as JSON."""
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description, read back by :meth:`from_dict`."""
@@ -65,16 +62,24 @@ class PictureSizes:
 
 
 @dataclass(frozen=True)
+class PictureSizes(NetworkConfig):
+    """What a network has from the data."""
+
+    size: int = key(512, "resolution S of the picture in pixels, a power of two.", side=True)
+    num_regions: int = key(13, "K, including the background.", ge=1, le=LARGEST_COUNT)
+
+
+@dataclass(frozen=True)
 class GeneratorSizes:
     """Sizes of a generator; the defaults are those of the released 512-pixel models."""
 
-    style_dim: int = key(512, "width D of z, w and every row of a latent code.", **_WIDTH)
+    style_dim: int = key(512, "width D of z, w and every row of a latent code.", **WIDTH)
     num_mapping_layers: int = key(8, "number of fully connected layers from z to w.", ge=1, le=LARGEST_COUNT)
     coarse_size: int = key(64, "resolution s of the grid of the local generators, a power of two.", side=True)
     min_feature_size: int = key(16, "resolution at which the renderer starts.", side=True)
     num_local_layers: int = key(10, "L, layers of a local generator.", ge=1, le=LARGEST_COUNT)
-    local_channels: int = key(64, "width of a local generator.", **_WIDTH)
-    feature_channels: int = key(512, "width of the fused feature map.", **_WIDTH)
+    local_channels: int = key(64, "width of a local generator.", **WIDTH)
+    feature_channels: int = key(512, "width of the fused feature map.", **WIDTH)
     num_base_layers: int = key(
         2, "B, first layers of foreground regions, which read the shared base code.", ge=0, le=LARGEST_COUNT
     )
@@ -111,7 +116,7 @@ class GeneratorSizes:
         le=LARGEST_SIDE,
     )
     channels: dict[int, int] = key(
-        {}, "width of the renderer's blocks by resolution; empty is the paper's.", side=True, **_WIDTH
+        {}, "width of the renderer's blocks by resolution; empty is the paper's.", side=True, **WIDTH
     )
 
 
@@ -138,7 +143,7 @@ class GeneratorConfig(GeneratorSizes, PictureSizes):
             )
         if not self.mask_floor < 1.0 / self.num_regions:
             raise InputError(f"mask_floor must be 0 or more and below 1 / num_regions, got {self.mask_floor}.")
-        _require_sides("channels", self.channels, 2 * self.min_feature_size, self.size)
+        require_widths("channels", self.channels, 2 * self.min_feature_size, self.size)
         within = self.min_feature_size < self.label_size <= self.size
         if self.label_size and not (within and self.label_size in self.channels):
             raise InputError(
@@ -172,14 +177,14 @@ class DiscriminatorSizes:
     """Sizes of a discriminator."""
 
     channels: dict[int, int] = key(
-        {}, "width of the picture branch by resolution, from 4 to size; empty is the paper's.", side=True, **_WIDTH
+        {}, "width of the picture branch by resolution, from 4 to size; empty is the paper's.", side=True, **WIDTH
     )
     segmentation_channels: dict[int, int] = key(
         {},
         "width of the segmentation branch by resolution; empty is the same as channels. Both branches have the same "
         "width at resolution 4.",
         side=True,
-        **_WIDTH,
+        **WIDTH,
     )
 
 
@@ -192,7 +197,7 @@ class DiscriminatorConfig(DiscriminatorSizes, PictureSizes):
         channels = self.channels or paper_channels(self.size)
         for name, widths in (("channels", channels), ("segmentation_channels", self.segmentation_channels or channels)):
             object.__setattr__(self, name, dict(sorted(widths.items())))
-            _require_sides(f"{name} of the discriminator", widths, 4, self.size)
+            require_widths(f"{name} of the discriminator", widths, 4, self.size)
         if self.channels[4] != self.segmentation_channels[4]:
             raise InputError("both branches of the discriminator must have the same width at side 4.")
 
@@ -200,7 +205,7 @@ class DiscriminatorConfig(DiscriminatorSizes, PictureSizes):
         return hash((self.size, self.num_regions, *self.channels.items(), *self.segmentation_channels.items()))
 
 
-def _require_sides(name: str, widths: Mapping[int, int], first: int, last: int) -> None:
+def require_widths(name: str, widths: Mapping[int, int], first: int, last: int) -> None:
     """Raises: InputError: the width at a resolution from ``first`` to ``last`` is not given."""
     side = first
     while side <= last:

@@ -6,28 +6,25 @@ picture, s side of the coarse grid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.fusion import Fusion
-from semanticgan.networks.layers import widened
+from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
+from semanticgan.networks.noise import Noise
 from semanticgan.networks.renderer import Renderer
 from semanticgan.rendering import Rendering
-from semanticgan.seeds import stream
-from semanticgan.wrong_arguments import require_dense, require_type
-
-Noise = str | Sequence[Tensor] | torch.Generator
+from semanticgan.wrong_arguments import require_type
 
 
-class Generator(nn.Module):
+class Generator(LatentGenerator):
     """w -> latent code -> K local generators -> fusion -> renderer; :meth:`map` makes w of z.
 
     w = map(z), (h_k, d_k) = g_k(codes of region k), m = softmax_k(d_k), f = sum_k m~_k f_k(h_k), picture and
@@ -37,7 +34,7 @@ class Generator(nn.Module):
     [D] is w-bar, the mean of w, which truncation moves towards.
     """
 
-    mean_latent: Tensor
+    config: GeneratorConfig
     _source_row: Tensor
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -68,35 +65,13 @@ class Generator(nn.Module):
             config.label_channels,
             config.label_size,
         )
+        self.noise_sides = self.renderer.noise_sides
         self.register_buffer("mean_latent", torch.zeros(config.style_dim))
         self.register_buffer("_source_row", _source_rows(config), persistent=False)
 
-    def map(self, z: Tensor) -> Tensor:
-        """z [N, D], standard normal -> w [N, D], which :meth:`forward` takes.
-
-        Raises:
-            InputError: another shape.
-        """
-        require_type("z", z, Tensor, f"a torch.Tensor [N, {self.config.style_dim}]")
-        require_dense("z", z, self.mean_latent.is_meta)
-        if (
-            z.ndim != 2
-            or z.shape[0] == 0
-            or z.shape[1] != self.config.style_dim
-            or not z.is_floating_point()
-            or z.dtype.itemsize < 2
-        ):
-            raise InputError(f"z is floating numbers [N, {self.config.style_dim}], got {z.dtype} {list(z.shape)}.")
-        with torch.autocast(z.device.type, enabled=False):
-            w: Tensor = self.mapping(widened(z))
+    def mapped(self, z: Tensor) -> Tensor:
+        w: Tensor = self.mapping(z)
         return w
-
-    @torch.no_grad()
-    def estimate_mean_latent(self, num_samples: int = 4096, seed: int = 0) -> Tensor:
-        """Mean of w over ``num_samples`` draws of z, [D]; also stored in ``mean_latent``."""
-        z = torch.randn(num_samples, self.config.style_dim, generator=stream(seed))
-        self.mean_latent.copy_(self.map(z.to(self.mean_latent.device)).mean(0))
-        return self.mean_latent
 
     def expand(self, latents: Tensor) -> Tensor:
         """Latents in any of their forms -> one code a region and layer, [N, K L, D].
@@ -108,14 +83,7 @@ class Generator(nn.Module):
             InputError: another shape or type, or no image.
         """
         config = self.config
-        require_type("latents", latents, Tensor, "a torch.Tensor, such as code.tensor")
-        require_dense("latents", latents, self.mean_latent.is_meta)
-        fits = latents.is_floating_point() and 2 <= latents.dtype.itemsize <= self.mean_latent.dtype.itemsize
-        if not fits or not latents.ndim or latents.shape[0] == 0:
-            raise InputError(
-                f"latents are floating numbers of at least 16 bits, such as {self.mean_latent.dtype}, of at least one "
-                f"image, got {latents.dtype} {list(latents.shape)}."
-            )
+        self.require_latents(latents)
         if latents.ndim == 2 and latents.shape[1] == config.style_dim:
             return latents.unsqueeze(1).expand(-1, config.num_expanded_rows, -1)
         if latents.ndim == 3 and latents.shape[2] == config.style_dim:

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError
 from semanticgan.networks.kernels.resampling import fir_upsample
 from semanticgan.networks.layers import (
     ACTIVATION_GAIN,
@@ -26,7 +25,7 @@ from semanticgan.networks.layers import (
     run_block,
     widened,
 )
-from semanticgan.wrong_arguments import shown
+from semanticgan.networks.noise import StoredNoise
 
 
 class RendererOutput(NamedTuple):
@@ -34,7 +33,7 @@ class RendererOutput(NamedTuple):
     segmentation: Tensor  # [N, K, S, S], about [-1, 1]
 
 
-class Renderer(nn.Module):
+class Renderer(StoredNoise):
     """f -> RGB and segmentation (the render net of Section 3 of arXiv 2112.02236).
 
     x_0 = f pooled to the first side, x_i = block_i(x_(i-1)); where x_(i-1) has the side s, f is concatenated to it.
@@ -71,7 +70,7 @@ class Renderer(nn.Module):
         self.residual_segmentation, self.label_size = residual_segmentation, label_size or size
         self.recompute = False  # in training: compute blocks again for their gradients rather than keep all maps
         self.blocks = nn.ModuleList()
-        self.noise_sides: list[int] = []
+        noise_sides: list[int] = []
         width, side = feature_channels, min_feature_size
         label_widths = (width, width)
         while side < size:
@@ -80,36 +79,11 @@ class Renderer(nn.Module):
             side *= 2
             width = channels[side]
             self.blocks.append(RendererBlock(width_in, width, num_regions))
-            self.noise_sides += [side, side]
+            noise_sides += [side, side]
             if side == self.label_size:
                 label_widths = (width, width_before)
         self.label_network = LabelNetwork(*label_widths, label_channels, num_regions) if label_channels else None
-        for index, noise_side in enumerate(self.noise_sides):
-            self.register_buffer(f"noise_{index}", torch.randn(1, 1, noise_side, noise_side))
-
-    def noise_maps(self, noise: str | Sequence[Tensor] | torch.Generator, like: Tensor) -> list[Tensor]:
-        """The noise of every convolution: stored maps, fresh ones, fresh ones from a generator, or the given list."""
-        if isinstance(noise, str) and noise == "fixed":
-            return [self.get_buffer(f"noise_{index}") for index in range(len(self.noise_sides))]
-        if isinstance(noise, torch.Generator) or (isinstance(noise, str) and noise == "random"):
-            generator = noise if isinstance(noise, torch.Generator) else None
-            device = generator.device if generator is not None else like.device
-            return [
-                torch.randn(like.shape[0], 1, side, side, generator=generator, device=device).to(like.device)
-                for side in self.noise_sides
-            ]
-        sides = self.noise_sides
-        maps = list(noise) if isinstance(noise, Sequence) and not isinstance(noise, str) else []
-        fits = [
-            isinstance(given, Tensor) and given.ndim == 4 and tuple(given.shape[1:]) == (1, side, side)
-            for given, side in zip(maps, sides, strict=False)
-        ]
-        if len(maps) != len(sides) or not all(fits):
-            raise InputError(
-                f'noise must be "fixed", "random", a torch.Generator, or a list of {len(sides)} maps '
-                f"[1 or N, 1, side, side] of sides {sides}, got {shown(noise)}."
-            )
-        return maps
+        self.store_noise(noise_sides)
 
     def forward(self, feature: Tensor, mask: Tensor, noise: Sequence[Tensor]) -> RendererOutput:
         """Args: feature [N, F, s, s]; mask [N, K, s, s] coarse masks m in [0, 1]; noise one map a convolution."""

@@ -1,0 +1,74 @@
+"""Which networks a file of weights holds, by the name in its metadata.
+
+A file of ``networks/comparison/`` is an architecture: it has the constant ``ARCHITECTURE``.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from semanticgan.errors import unknown_name
+from semanticgan.networks import comparison
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig, NetworkConfig
+from semanticgan.networks.discriminator import Discriminator
+from semanticgan.networks.generator import Generator
+from semanticgan.networks.latent_generator import LatentGenerator
+
+OWN = "semanticstylegan"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Generator and discriminator of a system.
+
+    Attributes:
+        config: class of the generator's configuration; it tells architectures apart.
+        generator: makes it.
+        discriminator_config: class of the discriminator's configuration.
+        discriminator: makes it.
+        has_regions: whether its codes and pictures have regions; else its rows are layers.
+    """
+
+    config: type[NetworkConfig]
+    generator: Callable[[Any], LatentGenerator]
+    discriminator_config: type[NetworkConfig]
+    discriminator: Callable[[Any], nn.Module]
+    has_regions: bool = False
+
+
+_OWN = Architecture(GeneratorConfig, Generator, DiscriminatorConfig, Discriminator, has_regions=True)
+
+
+def architectures() -> list[str]:
+    """The names of all."""
+    modules = [module.name for module in pkgutil.iter_modules(comparison.__path__)]
+    return [OWN, *sorted(name for name in modules if hasattr(_module(name), "ARCHITECTURE"))]
+
+
+def architecture(name: str) -> Architecture:
+    """Raises: InputError: an unknown name."""
+    if name == OWN:
+        return _OWN
+    if name not in architectures():
+        raise unknown_name("architecture", name, architectures())
+    found: Architecture = _module(name).ARCHITECTURE
+    return found
+
+
+def name_of(config: NetworkConfig) -> str:
+    """The architecture that a generator's or discriminator's configuration is of."""
+    return next(
+        name
+        for name in architectures()
+        if isinstance(config, (architecture(name).config, architecture(name).discriminator_config))
+    )
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{comparison.__name__}.{name}")

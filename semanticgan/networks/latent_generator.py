@@ -1,0 +1,94 @@
+"""What all generators share: z is mapped to w, and latent codes of rows are rendered.
+
+Shape legend: N images, R rows of a latent code, D style width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from semanticgan.errors import InputError
+from semanticgan.networks.layers import widened
+from semanticgan.seeds import stream
+from semanticgan.wrong_arguments import require_dense, require_type
+
+
+class LatentSizes(Protocol):
+    """What is read of a generator's configuration, whatever its architecture."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def style_dim(self) -> int: ...
+
+    @property
+    def num_rows(self) -> int: ...
+
+
+class LatentGenerator(nn.Module, ABC):
+    """w = map(z); a picture of w or of a latent code.
+
+    Attributes:
+        config: its sizes.
+        mean_latent: w-bar, the mean of w, [D] or one per row [R, D]; truncation moves towards it.
+        noise_sides: the side of each noise map, coarse to fine; empty where there is no noise.
+    """
+
+    config: LatentSizes
+    noise_sides: list[int]
+    mean_latent: Tensor
+
+    @property
+    def picture_size(self) -> int:
+        """S, the side of the pictures."""
+        return self.config.size
+
+    @abstractmethod
+    def mapped(self, z: Tensor) -> Tensor:
+        """z [N, D] -> w [N, D]."""
+
+    @abstractmethod
+    def expand(self, latents: Tensor) -> Tensor:
+        """Latents in any of their forms -> one code for each place that reads one."""
+
+    def map(self, z: Tensor) -> Tensor:
+        """z [N, D], standard normal -> w [N, D], which ``forward`` takes.
+
+        Raises:
+            InputError: another shape.
+        """
+        require_type("z", z, Tensor, f"a torch.Tensor [N, {self.config.style_dim}]")
+        require_dense("z", z, self.mean_latent.is_meta)
+        if (
+            z.ndim != 2
+            or z.shape[0] == 0
+            or z.shape[1] != self.config.style_dim
+            or not z.is_floating_point()
+            or z.dtype.itemsize < 2
+        ):
+            raise InputError(f"z is floating numbers [N, {self.config.style_dim}], got {z.dtype} {list(z.shape)}.")
+        with torch.autocast(z.device.type, enabled=False):
+            return self.mapped(widened(z))
+
+    @torch.no_grad()
+    def estimate_mean_latent(self, num_samples: int = 4096, seed: int = 0) -> Tensor:
+        """Mean of w over ``num_samples`` draws of z; also stored in ``mean_latent``."""
+        z = torch.randn(num_samples, self.config.style_dim, generator=stream(seed))
+        self.mean_latent.copy_(self.map(z.to(self.mean_latent.device)).mean(0).expand_as(self.mean_latent))
+        return self.mean_latent
+
+    def require_latents(self, latents: Tensor) -> None:
+        """Raises: InputError: no floating numbers, or no image."""
+        require_type("latents", latents, Tensor, "a torch.Tensor, such as code.tensor")
+        require_dense("latents", latents, self.mean_latent.is_meta)
+        fits = latents.is_floating_point() and 2 <= latents.dtype.itemsize <= self.mean_latent.dtype.itemsize
+        if not fits or not latents.ndim or latents.shape[0] == 0:
+            raise InputError(
+                f"latents are floating numbers of at least 16 bits, such as {self.mean_latent.dtype}, of at least one "
+                f"image, got {latents.dtype} {list(latents.shape)}."
+            )
