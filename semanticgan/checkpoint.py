@@ -5,9 +5,10 @@ beside those of :mod:`semanticgan.formats.weights`:
 
 ==================  ==================================================================================
 format              "semanticgan-model"
-config              JSON of the GeneratorConfig
-regions             JSON of the RegionScheme
-discriminator       JSON of the DiscriminatorConfig; absent without one
+architecture        of :mod:`semanticgan.networks.architectures`; absent for SemanticStyleGAN
+config              JSON of the generator's configuration
+regions             JSON of the RegionScheme; absent for a layered model
+discriminator       JSON of the discriminator's configuration; absent without one
 training            JSON of whatever the training says of itself: images seen, hours, scores
 licence             terms of the weights
 data_licence        terms of the training data
@@ -42,17 +43,18 @@ from semanticgan.formats.weights import (
     require_intact,
     write_weights,
 )
-from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
-from semanticgan.networks.discriminator import Discriminator
-from semanticgan.networks.generator import Generator
+from semanticgan.networks.architectures import OWN, architecture, name_of
+from semanticgan.networks.config import GeneratorConfig, LatentConfig, NetworkConfig
+from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.regions import RegionScheme
+from semanticgan.rows import Rows
 
 Shapes = Mapping[str, Sequence[int]]
 Network = TypeVar("Network", bound=nn.Module)
 
 FORMAT = "semanticgan-model"
 DISCRIMINATOR_PREFIX = "discriminator."
-_REQUIRED = ("config", "regions", "training", "licence", "data_licence", "description", "precision", "sha256")
+_REQUIRED = ("config", "training", "licence", "data_licence", "description", "precision", "sha256")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class ModelMetadata:
     Attributes:
         description: one line.
         config: numbers of the generator.
-        regions: its regions.
+        regions: its regions; None for a layered model.
         discriminator: numbers of the discriminator in the file, None without one.
         training: figures of the training, JSON-able.
         licence: terms of the weights.
@@ -74,9 +76,9 @@ class ModelMetadata:
     """
 
     description: str
-    config: GeneratorConfig
-    regions: RegionScheme
-    discriminator: DiscriminatorConfig | None
+    config: LatentConfig
+    regions: RegionScheme | None
+    discriminator: NetworkConfig | None
     training: Mapping[str, Any]
     licence: str
     data_licence: str
@@ -85,6 +87,19 @@ class ModelMetadata:
     perception: tuple[str, ...] = ()
     alignment: FacePoints | None = None
 
+    @property
+    def architecture(self) -> str:
+        """Which system it is, of :mod:`semanticgan.networks.architectures`."""
+        return name_of(self.config)
+
+    @property
+    def rows(self) -> Rows:
+        """The rows of its codes: those of its regions, or one a layer."""
+        if self.regions is None:
+            return Rows.of_layers(self.config.num_rows)
+        assert isinstance(self.config, GeneratorConfig)
+        return Rows.of_regions(self.regions, self.config.num_base_layers)
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -92,27 +107,27 @@ class LoadedModel:
 
     Attributes:
         generator: the (EMA) generator.
-        regions: its regions.
+        regions: its regions; None for a layered model.
         metadata: what the file says of itself.
         discriminator: None unless the file has one and it was asked for.
     """
 
-    generator: Generator
-    regions: RegionScheme
+    generator: LatentGenerator
+    regions: RegionScheme | None
     metadata: ModelMetadata
-    discriminator: Discriminator | None = None
+    discriminator: nn.Module | None = None
 
 
 def save_model(
     path: str | Path,
-    generator: Generator,
-    regions: RegionScheme,
+    generator: LatentGenerator,
+    regions: RegionScheme | None,
     *,
     training: Mapping[str, Any],
     licence: str,
     data_licence: str,
     description: str = "",
-    discriminator: Discriminator | None = None,
+    discriminator: nn.Module | None = None,
     precision: str = "float32",
     perception: Iterable[str] = (),
     alignment: FacePoints | None = None,
@@ -123,11 +138,11 @@ def save_model(
     Args:
         path: a ``.safetensors`` file.
         generator: the generator to keep, of a training its EMA.
-        regions: as many as the generator has, with the same ones transparent.
+        regions: as many as the generator has, with the same ones transparent; None for a layered model.
         training: figures of the training, JSON-able.
         licence: terms of the weights.
         data_licence: terms of the training data.
-        description: one line; by default size and number of regions.
+        description: one line; by default architecture or regions, and size.
         discriminator: kept for adaptation and metrics.
         precision: "float32", or "float16", half the size, with every weight rounded to 11 bits.
         perception: names of the perception networks that it learnt from.
@@ -138,22 +153,28 @@ def save_model(
         InputError: regions that do not fit, weights that are not finite, a suffix other than ``.safetensors``, an
             existing file without ``overwrite``.
     """
-    _require_fitting(generator.config, regions)
+    config, size = generator.config, generator.picture_size
+    _require_fitting(config, regions)
     state = dict(generator.state_dict())
     texts = {
-        "description": description or f"a model of {generator.config.size} pixels and {len(regions)} regions",
-        "config": json.dumps(generator.config.to_dict()),
-        "regions": json.dumps(regions.to_dict()),
+        "config": json.dumps(config.to_dict()),
         "training": json.dumps(dict(training)),
         "licence": licence,
         "data_licence": data_licence,
     }
+    if regions is None:
+        texts["architecture"] = name_of(config)
+        texts["description"] = description or f"{texts['architecture']} of {size} pixels"
+    else:
+        texts["regions"] = json.dumps(regions.to_dict())
+        texts["description"] = description or f"a model of {size} pixels and {len(regions)} regions"
     if learnt_from := sorted(set(perception)):
         texts["perception"] = json.dumps(learnt_from)
     if alignment is not None:
         texts["alignment"] = json.dumps(alignment)
     if discriminator is not None:
         state |= {DISCRIMINATOR_PREFIX + name: tensor for name, tensor in discriminator.state_dict().items()}
+        assert isinstance(discriminator.config, NetworkConfig)
         texts["discriminator"] = json.dumps(discriminator.config.to_dict())
     write_weights(path, FORMAT, state, texts, precision, overwrite)
 
@@ -184,16 +205,17 @@ def load_model(
 
 def _build(
     file: TensorFile, content: memoryview, metadata: ModelMetadata, with_discriminator: bool
-) -> tuple[Generator, Discriminator | None]:
+) -> tuple[LatentGenerator, nn.Module | None]:
     """The networks of a file, filled with its tensors."""
     state: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}}
     for name in file.entries:
         part = "discriminator" if name.startswith(DISCRIMINATOR_PREFIX) else "generator"
         state[part][name.removeprefix(DISCRIMINATOR_PREFIX)] = file.tensor(name, content)
     with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-        generator = Generator(metadata.config)
+        kind = architecture(metadata.architecture)
+        generator = kind.generator(metadata.config)
         wanted = with_discriminator and metadata.discriminator is not None
-        discriminator = Discriminator(metadata.discriminator) if wanted and metadata.discriminator else None
+        discriminator = kind.discriminator(metadata.discriminator) if wanted else None
     fill(generator, state["generator"], file.what)
     if discriminator is not None:
         fill(discriminator, state["discriminator"], f"discriminator in {file.what}")
@@ -269,15 +291,17 @@ def require_shapes(wanted: Shapes, given: Shapes, what: str) -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def shapes_of(config: GeneratorConfig | DiscriminatorConfig) -> Shapes:
+def shapes_of(config: NetworkConfig) -> Shapes:
     """The shapes of a network's tensors, found without making them.
 
     Raises:
         InputError: the config asks for more than PyTorch can address.
     """
+    kind = architecture(name_of(config))
+    make = kind.generator if isinstance(config, kind.config) else kind.discriminator
     try:
         with torch.device("meta"):
-            network = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
+            network = make(config)
     except (RuntimeError, OverflowError) as error:
         raise InputError("the config asks for tensors that are too large.") from error
     return MappingProxyType({name: tensor.shape for name, tensor in network.state_dict().items()})
@@ -285,14 +309,15 @@ def shapes_of(config: GeneratorConfig | DiscriminatorConfig) -> Shapes:
 
 def _parse(file: TensorFile) -> ModelMetadata:
     raw = file.metadata
-    require_intact(file, FORMAT, _REQUIRED)
+    require_intact(file, FORMAT, _REQUIRED if "architecture" in raw else ("regions", *_REQUIRED))
     try:
-        config = GeneratorConfig.from_dict(parse_object(raw["config"]))
-        regions = RegionScheme.from_dict(parse_object(raw["regions"]))
+        kind = architecture(raw.get("architecture", OWN))
+        config = kind.config.from_dict(parse_object(raw["config"]))
+        regions = RegionScheme.from_dict(parse_object(raw["regions"])) if kind.has_regions else None
         _require_fitting(config, regions)
         discriminator = None
         if "discriminator" in raw:
-            discriminator = DiscriminatorConfig.from_dict(parse_object(raw["discriminator"]))
+            discriminator = kind.discriminator_config.from_dict(parse_object(raw["discriminator"]))
         return ModelMetadata(
             description=raw["description"],
             config=config,
@@ -332,7 +357,13 @@ def _require_shapes(file: TensorFile, metadata: ModelMetadata) -> None:
     require_shapes(wanted, {name: entry.shape for name, entry in file.entries.items()}, file.what)
 
 
-def _require_fitting(config: GeneratorConfig, regions: RegionScheme) -> None:
+def _require_fitting(config: NetworkConfig, regions: RegionScheme | None) -> None:
+    if not isinstance(config, GeneratorConfig):
+        if regions is not None:
+            raise InputError(f"{name_of(config)} has layers, not regions. Leave the region scheme out.")
+        return
+    if regions is None:
+        raise InputError(f"the generator has {config.num_regions} regions. Give their scheme.")
     if len(regions) != config.num_regions or sorted(regions.transparent_indices) != sorted(config.transparent):
         raise InputError(
             f"the generator has {config.num_regions} regions with {sorted(config.transparent)} transparent, the "

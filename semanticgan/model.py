@@ -24,11 +24,12 @@ from semanticgan.errors import InputError, unknown_name
 from semanticgan.face_points import FacePoints
 from semanticgan.formats.weights import open_weights
 from semanticgan.latents import LatentCode, swap, truncate
-from semanticgan.networks.config import GeneratorConfig
+from semanticgan.networks.config import LatentConfig
 from semanticgan.networks.generator import Generator
+from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.networks.noise import Noise, noise_maps
 from semanticgan.regions import RegionScheme
-from semanticgan.rendering import Rendering
+from semanticgan.rendering import Rendering, is_finite, require_finite_rendering
 from semanticgan.rows import Layers, Regions, Rows
 from semanticgan.seeds import following, require_seed, stream
 from semanticgan.tuning_files import read_tuning
@@ -99,10 +100,10 @@ class Model:
 
     def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu", rows: Rows | None = None) -> None:
         require_type("a model", loaded, LoadedModel, "made of what load_model returns; sg.load() opens one")
-        self.generator: Generator = loaded.generator.eval().requires_grad_(False).to(device)
-        self.config: GeneratorConfig = loaded.generator.config
-        self.rows = Rows.of_regions(loaded.regions, self.config.num_base_layers) if rows is None else rows
+        self.generator: LatentGenerator = loaded.generator.eval().requires_grad_(False).to(device)
+        self.config: LatentConfig = loaded.generator.config
         self.metadata: ModelMetadata = loaded.metadata
+        self.rows = self.metadata.rows if rows is None else rows
 
     def __repr__(self) -> str:
         description, device = self.metadata.description, str(self.device)
@@ -120,9 +121,20 @@ class Model:
         return self.rows.require_regions()
 
     @property
+    def regional(self) -> Generator:
+        """The generator, of a model of regions.
+
+        Raises:
+            InputError: a layered model, which has no local generators.
+        """
+        if not isinstance(self.generator, Generator):
+            raise InputError(f"{self.metadata.description} has layers, not regions. Use a model of regions for this.")
+        return self.generator
+
+    @property
     def size(self) -> int:
         """S, the side of a picture in pixels."""
-        return self.config.size
+        return self.generator.picture_size
 
     @property
     def alignment(self) -> FacePoints | None:
@@ -258,9 +270,13 @@ class Model:
             raise unknown_name("precision", str(precision), PRECISIONS)
         batch_size = whole_number("batch_size", batch_size, 1)
         latents = self._latents(code)
-        num_images, config, side = latents.shape[0], self.config, self.config.coarse_size
-        visible = self._per_image("visible", visible, (num_images, config.num_regions))
-        coordinates = self._per_image("coordinates", coordinates, (num_images, config.num_regions, side, side, 2))
+        num_images = latents.shape[0]
+        of_regions: dict[str, Tensor] = {}  # what only the generator of a model of regions takes
+        if visible is not None or coordinates is not None:
+            sizes = self.regional.config
+            grid = (num_images, sizes.num_regions, sizes.coarse_size, sizes.coarse_size, 2)
+            given = {"visible": (visible, grid[:2]), "coordinates": (coordinates, grid)}
+            of_regions = {name: self._per_image(name, *of) for name, of in given.items() if of[0] is not None}
         maps = self._noise(noise, num_images)
 
         parts: list[Rendering] = []
@@ -269,14 +285,8 @@ class Model:
             batch_noise = maps if isinstance(maps, str) else [m[batch] if len(m) > 1 else m for m in maps]
             # not inference_mode: what it returns could not be changed in place or enter a graph
             with torch.set_grad_enabled(gradients), self._autocast(precision):
-                parts.append(
-                    self.generator(
-                        latents[batch],
-                        batch_noise,
-                        None if visible is None else visible[batch],
-                        None if coordinates is None else coordinates[batch],
-                    )
-                )
+                arguments = {name: value[batch] for name, value in of_regions.items()}
+                parts.append(self.generator(latents[batch], batch_noise, **arguments))
         for part in parts:
             require_finite_rendering(part, latents)
         if len(parts) == 1:
@@ -322,21 +332,20 @@ class Model:
         if not code.is_floating_point():
             raise InputError(f"latents are floating numbers, got {code.dtype}. Convert them: code.float().")
         latents = code.to(self.generator.mean_latent)
-        if not _is_finite(latents):
+        if not is_finite(latents):
             raise InputError("the latent code holds numbers that are not finite in float32. Use another code.")
         self.generator.expand(latents)  # refuses what does not fit before anything is computed
         return latents
 
-    def _per_image(self, name: str, value: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
-        if value is None:
-            return None
+    def _per_image(self, name: str, value: Any, shape: tuple[int, ...]) -> Tensor:
         require_type(name, value, Tensor, f"a torch.Tensor {list(shape)}")
         if tuple(value.shape) != shape or value.is_complex():
             raise InputError(f"{name} has the shape {list(shape)} here, got {list(value.shape)}.")
-        return value.to(self.generator.mean_latent)
+        given: Tensor = value.to(self.generator.mean_latent)
+        return given
 
     def _noise(self, noise: Noise, num_images: int) -> str | list[Tensor]:
-        return noise_maps(noise, num_images, self.generator.renderer.noise_sides, self.generator.mean_latent)
+        return noise_maps(noise, num_images, self.generator.noise_sides, self.generator.mean_latent)
 
     def _autocast(self, precision: str) -> contextlib.AbstractContextManager[object]:
         if precision == "float32":
@@ -383,17 +392,3 @@ def _seeds(given: Any) -> list[int]:
     if not chosen:
         raise InputError(f"seeds are whole numbers from 0 to 2^63-1, at least one, got {shown(given)}.")
     return [require_seed(number) for number in chosen]
-
-
-def require_finite_rendering(rendering: Rendering, latents: Tensor) -> None:
-    """Raises: InputError: a picture or segmentation that is not finite; it would be shown black."""
-    if _is_finite(rendering.image) and _is_finite(rendering.segmentation):
-        return
-    raise InputError(
-        f"the picture of this code is not finite: the code's values go up to {float(latents.abs().max()):.3g}. "
-        "Use a code, noise and coordinates near those of Model.sample."
-    )
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    return tensor.is_meta or bool(torch.isfinite(tensor).all())  # a meta tensor has no values

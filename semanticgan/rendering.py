@@ -115,4 +115,19 @@ class Rendering:
                 save_marked(picture, aside, mark)
 
 
+def require_finite_rendering(rendering: Rendering, latents: Tensor) -> None:
+    """Raises: InputError: a picture or segmentation that is not finite; it would be shown black."""
+    if is_finite(rendering.image) and is_finite(rendering.segmentation):
+        return
+    raise InputError(
+        f"the picture of this code is not finite: the code's values go up to {float(latents.abs().max()):.3g}. "
+        "Use a code, noise and coordinates near those of Model.sample."
+    )
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are; a meta tensor has none."""
+    return tensor.is_meta or bool(torch.isfinite(tensor).all())
+
+
 torch.export.register_dataclass(Rendering)  # so that torch.export knows what a generator returns

@@ -29,7 +29,7 @@ from semanticgan.checkpoint import LoadedModel
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.formats.strict_json import parse_object
 from semanticgan.formats.weights import read_weights, write_weights
-from semanticgan.networks.generator import Generator
+from semanticgan.networks.latent_generator import LatentGenerator
 
 FORMAT = "semanticgan-tuning"
 KEPT = 0.9
@@ -74,7 +74,7 @@ class Tuning:
         return dataclasses.replace(loaded, generator=generator, metadata=metadata)
 
     @torch.no_grad()
-    def _added_to(self, generator: Generator) -> Generator:
+    def _added_to(self, generator: LatentGenerator) -> LatentGenerator:
         """A copy of the generator with these differences, frozen, in eval mode."""
         tuned = copy.deepcopy(generator)
         parameters = dict(tuned.named_parameters())

@@ -273,7 +273,8 @@ class ToyGenerator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config = SimpleNamespace(style_dim=WIDTH, size=8)
+        self.config = SimpleNamespace(style_dim=WIDTH)
+        self.picture_size = 8
         self.register_buffer("mean_latent", torch.full((WIDTH,), 2.0))
 
     def map(self, z: Tensor) -> Tensor:

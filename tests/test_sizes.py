@@ -12,7 +12,7 @@ LARGEST_FILE, LARGEST_FUNCTION = 400, 60
 
 # Longer still. These lists only shrink.
 FILES_STILL: set[str] = set()
-FUNCTIONS_STILL: set[str] = {"model.py:render"}
+FUNCTIONS_STILL: set[str] = set()
 
 
 def too_long() -> tuple[set[str], set[str]]:

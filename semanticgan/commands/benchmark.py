@@ -91,7 +91,7 @@ def _generator(args: argparse.Namespace, device: torch.device) -> Generator:
     from semanticgan.networks.generator import Generator
 
     if args.model is not None:
-        return load(args.model, device=device).generator
+        return load(args.model, device=device).regional
     generator = Generator(GeneratorConfig(size=args.size or _DEFAULT_SIZE))
     return generator.eval().requires_grad_(False).to(device)
 

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from semanticgan.errors import unknown_name
 from semanticgan.latents import LatentCode
-from semanticgan.model import PRECISIONS, Model, require_finite_rendering
+from semanticgan.model import PRECISIONS, Model
 from semanticgan.networks.local import LocalOutput
 from semanticgan.networks.noise import Noise
-from semanticgan.rendering import Rendering
+from semanticgan.rendering import Rendering, require_finite_rendering
 from semanticgan.wrong_arguments import require_type
 
 
@@ -27,6 +27,7 @@ class EditingSession:
             raise unknown_name("precision", str(precision), PRECISIONS)
         self.model = model
         self._names = model.regions.names
+        self._generator = model.regional
         self.precision = precision
         self.regions_run: tuple[str, ...] = ()
         self._codes: Tensor | None = None  # [N, K, L, D] of the last rendering
@@ -36,13 +37,14 @@ class EditingSession:
     def render(self, code: LatentCode | Tensor, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
         """As :meth:`Model.render`, all images at once."""
         model = self.model
-        codes = model.generator.region_codes(model._latents(code))
+        codes = self._generator.region_codes(model._latents(code))
         num_images, num_regions = codes.shape[:2]
-        visible = model._per_image("visible", visible, (num_images, num_regions))
+        if visible is not None:
+            visible = model._per_image("visible", visible, (num_images, num_regions))
         maps = model._noise(noise, num_images)
         with model._autocast(self.precision):
             local = self._updated(codes)
-            rendering = model.generator.compose(local, maps, visible)
+            rendering = self._generator.compose(local, maps, visible)
         require_finite_rendering(rendering, codes)
         return rendering
 
@@ -51,12 +53,12 @@ class EditingSession:
         before, local = self._codes, self._local
         if before is None or local is None or before.shape != codes.shape or before.device != codes.device:
             labels = list(range(codes.shape[1]))
-            local = self.model.generator.local(codes)
+            local = self._generator.local(codes)
         else:
             labels = (codes != before).flatten(2).any(-1).any(0).nonzero().flatten().tolist()
             local = LocalOutput(local.hidden.clone(), local.depth.clone())
             if labels:
-                run = self.model.generator.local(codes[:, labels], regions=labels)
+                run = self._generator.local(codes[:, labels], regions=labels)
                 local.hidden[:, labels], local.depth[:, labels] = run.hidden, run.depth
         self._local, self._codes = local, codes.clone()
         self.regions_run = tuple(self._names[label] for label in labels)

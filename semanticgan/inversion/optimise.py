@@ -151,7 +151,7 @@ def optimise(
     distribution = measure_distribution(model)
     objective = objective_of(model, pictures, labels, distance, distribution, settings.weights)
     codes = _starts(model, start, len(objective), space)
-    maps = model.generator.renderer.noise_maps("fixed", like=pictures) if noise else []
+    maps = model.generator.noise_maps("fixed", like=pictures) if noise else []
     searches = [_Search(code, maps, distribution, settings) for code in codes]
 
     batches = [list(range(len(searches)))[at : at + batch_size] for at in range(0, len(searches), batch_size)]

@@ -30,6 +30,7 @@ from semanticgan.inversion.regularisers import LOCALITY_RADIUS, locality_codes
 from semanticgan.latent_code import LatentCode
 from semanticgan.model import Model
 from semanticgan.networks.generator import Generator
+from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.networks.noise import Noise
 from semanticgan.perception.perceptual import Distance
 from semanticgan.progress import Progress, to_progress
@@ -151,7 +152,7 @@ class _Coach:
         self._adam = torch.optim.Adam(self._parameters.values(), lr=settings.rate)
         with torch.no_grad():
             self._segmentation = self._before(codes, noise).segmentation
-        self._silence = [pictures.new_zeros(1, 1, side, side) for side in self._before.renderer.noise_sides]
+        self._silence = [pictures.new_zeros(1, 1, side, side) for side in self._before.noise_sides]
 
     def loss(self, step: int) -> tuple[Tensor, float]:
         """The loss, and the largest perceptual distance of a picture (infinite without a distance)."""
@@ -197,15 +198,17 @@ class _Coach:
         return Tuning(changes, metadata.digest, metadata.description, figures)
 
 
-def _parameters_of(generator: Generator, parts: Sequence[str]) -> Iterator[tuple[str, torch.nn.Parameter]]:
+def _parameters_of(generator: LatentGenerator, parts: Sequence[str]) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """Of a layered model everything but the mapping, which corresponds to the renderer."""
     for part in parts:
         if part not in PARTS:
             raise unknown_name("part", str(part), PARTS)
     for name, parameter in generator.named_parameters():
-        if name.partition(".")[0] in parts:
+        part = name.partition(".")[0]
+        if part in parts if isinstance(generator, Generator) else part != "mapping":
             yield name, parameter
 
 
 def _difference(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared difference."""
-    return (a - b).square().mean()
+    """Mean squared difference; 0 of the segmentations of a layered model, which have no regions."""
+    return (a - b).square().mean() if a.numel() else a.sum()

@@ -15,7 +15,7 @@ from torch import nn
 
 from semanticgan.errors import unknown_name
 from semanticgan.networks import comparison
-from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig, NetworkConfig
+from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig, LatentConfig, NetworkConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
 from semanticgan.networks.latent_generator import LatentGenerator
@@ -35,7 +35,7 @@ class Architecture:
         has_regions: whether its codes and pictures have regions; else its rows are layers.
     """
 
-    config: type[NetworkConfig]
+    config: type[LatentConfig]
     generator: Callable[[Any], LatentGenerator]
     discriminator_config: type[NetworkConfig]
     discriminator: Callable[[Any], nn.Module]

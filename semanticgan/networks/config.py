@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats.fields import LARGEST_SIDE, check, key, refuse, shown
@@ -59,6 +59,21 @@ class NetworkConfig:
             widths = isinstance(value, Mapping)
             values[name] = {_side(side): width for side, width in value.items()} if widths else value
         return cls(**values)
+
+
+class LatentConfig(NetworkConfig):
+    """The numbers of a generator. What is read of them whatever the architecture: size S, style_dim D, num_rows R."""
+
+    if TYPE_CHECKING:  # fields and properties of the subclasses
+
+        @property
+        def size(self) -> int: ...
+
+        @property
+        def style_dim(self) -> int: ...
+
+        @property
+        def num_rows(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -121,7 +136,7 @@ class GeneratorSizes:
 
 
 @dataclass(frozen=True)
-class GeneratorConfig(GeneratorSizes, PictureSizes):
+class GeneratorConfig(GeneratorSizes, PictureSizes, LatentConfig):
     """All sizes of a generator."""
 
     num_regions: int = key(13, "K, including the background.", ge=2, le=LARGEST_COUNT)

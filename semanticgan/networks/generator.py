@@ -69,6 +69,28 @@ class Generator(LatentGenerator):
         self.register_buffer("mean_latent", torch.zeros(config.style_dim))
         self.register_buffer("_source_row", _source_rows(config), persistent=False)
 
+    @property
+    def num_choices(self) -> int:
+        return self.config.num_regions
+
+    def second_rows(self, words: Tensor, level: float | None = None) -> Tensor:
+        """Each region takes nothing, its texture, or both rows from the second code, each with probability 1/3."""
+        return mixing_rows(words % 3, self.config.num_base_layers)
+
+    def side_of(self, name: str) -> int | None:
+        """As of its renderer, whose blocks have two noise maps each."""
+        room, _, rest = name.partition(".")
+        if room != "renderer":
+            return None
+        if rest.startswith("label_network."):  # it reads the maps of this block
+            return self.renderer.label_size
+        kind, _, number = rest.replace(".", "_").partition("_")
+        index = int(number.partition("_")[0])
+        return self.noise_sides[index if kind == "noise" else 2 * index]
+
+    def noise_maps(self, noise: Noise, like: Tensor) -> list[Tensor]:
+        return self.renderer.noise_maps(noise, like)
+
     def mapped(self, z: Tensor) -> Tensor:
         w: Tensor = self.mapping(z)
         return w
@@ -134,6 +156,17 @@ class Generator(LatentGenerator):
         image, segmentation = self.renderer(feature, mask, maps)
         depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
         return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
+
+
+def mixing_rows(choice: Tensor, num_base_layers: int) -> Tensor:
+    """Which rows of a mixed code come from the second code, bool [N, B + 2K].
+
+    Args:
+        choice: [N, K] of 0 (both rows of the region from the first), 1 (its texture from the second) or 2 (both).
+        num_base_layers: B; base rows are always the first code's.
+    """
+    rows = torch.stack([choice == 2, choice >= 1], dim=-1).flatten(1)
+    return torch.cat([rows.new_zeros(len(rows), num_base_layers), rows], dim=1)
 
 
 def _require_last_axes(name: str, value: Any, shape: tuple[int, ...]) -> None:

@@ -6,28 +6,16 @@ Shape legend: N images, R rows of a latent code, D style width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError
+from semanticgan.networks.config import LatentConfig
 from semanticgan.networks.layers import widened
+from semanticgan.networks.noise import Noise
 from semanticgan.seeds import stream
 from semanticgan.wrong_arguments import require_dense, require_type
-
-
-class LatentSizes(Protocol):
-    """What is read of a generator's configuration, whatever its architecture."""
-
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def style_dim(self) -> int: ...
-
-    @property
-    def num_rows(self) -> int: ...
 
 
 class LatentGenerator(nn.Module, ABC):
@@ -39,7 +27,7 @@ class LatentGenerator(nn.Module, ABC):
         noise_sides: the side of each noise map, coarse to fine; empty where there is no noise.
     """
 
-    config: LatentSizes
+    config: LatentConfig
     noise_sides: list[int]
     mean_latent: Tensor
 
@@ -51,6 +39,28 @@ class LatentGenerator(nn.Module, ABC):
     @abstractmethod
     def mapped(self, z: Tensor) -> Tensor:
         """z [N, D] -> w [N, D]."""
+
+    @property
+    @abstractmethod
+    def num_choices(self) -> int:
+        """Random words that decide how two codes of one image are mixed; see :meth:`second_rows`."""
+
+    @abstractmethod
+    def second_rows(self, words: Tensor, level: float | None = None) -> Tensor:
+        """Which rows of a mixed code come from the second code (style mixing in training), bool [N, R].
+
+        Args:
+            words: random whole numbers [N, num_choices], 0 to 2^32 - 1.
+            level: of a network that grows; None is its configuration's.
+        """
+
+    @abstractmethod
+    def side_of(self, name: str) -> int | None:
+        """The resolution whose maps a tensor of the state dict makes; None where it belongs to none."""
+
+    @abstractmethod
+    def noise_maps(self, noise: Noise, like: Tensor) -> list[Tensor]:
+        """One map a convolution, [1 or N, 1, s, s]: stored maps, fresh ones, or the given list; ``like`` [N, ...]."""
 
     @abstractmethod
     def expand(self, latents: Tensor) -> Tensor:

@@ -295,6 +295,8 @@ def _read_discriminator(path: str) -> Discriminator:
             f"{path!r} says of no discriminator. Give discriminator:RUN_FOLDER, a step-* folder in the folder of its "
             "run, or a model that was exported with its discriminator."
         )
+    if not isinstance(discriminator, Discriminator):
+        raise InputError(f"the discriminator of {path!r} is of a layered model. Give one of a model of regions.")
     return discriminator
 
 

@@ -228,21 +228,21 @@ def _read_model(run_dir: Path) -> ModelMetadata | None:
 
 def _count_parameters(run_dir: Path, model: ModelMetadata | None) -> dict[str, int]:
     """Trainable numbers of each network, built without memory for them."""
-    from semanticgan.networks.discriminator import Discriminator
-    from semanticgan.networks.generator import Generator
+    from semanticgan.networks.architectures import architecture
     from semanticgan.runs.weights import discriminator_config
 
     counts: dict[str, int] = {}
     if model is None:
         return counts
+    kind = architecture(model.architecture)
     with torch.device("meta"):
-        counts["generator"] = sum(weight.numel() for weight in Generator(model.config).parameters())
+        counts["generator"] = sum(weight.numel() for weight in kind.generator(model.config).parameters())
         try:
-            config = discriminator_config(run_dir, model.regions)
+            config = discriminator_config(run_dir, model)
         except InputError:  # a configuration of another version
             config = None
         if config is not None:
-            counts["discriminator"] = sum(weight.numel() for weight in Discriminator(config).parameters())
+            counts["discriminator"] = sum(weight.numel() for weight in kind.discriminator(config).parameters())
     return counts
 
 

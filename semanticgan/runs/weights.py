@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from semanticgan.checkpoint import fill, load_model
+from semanticgan.checkpoint import ModelMetadata, fill, load_model
 from semanticgan.errors import InputError
 from semanticgan.files import user_path
 from semanticgan.formats.typed_yaml import read_plain
 from semanticgan.model import Model, load
-from semanticgan.networks.config import DiscriminatorConfig
-from semanticgan.networks.discriminator import Discriminator
-from semanticgan.regions import RegionScheme
+from semanticgan.networks.architectures import architecture
+from semanticgan.networks.config import NetworkConfig
 from semanticgan.registry import resolve
 from semanticgan.runs.contents import CONFIG_FILE, is_plain_file, read_text, require_plain
 from semanticgan.runs.state import MODEL_FILE, TRAINING_FILE, is_valid, load_state, misfits_named, newest_state
 
 
-def discriminator_config(run_dir: Path, regions: RegionScheme) -> DiscriminatorConfig | None:
+def discriminator_config(run_dir: Path, model: ModelMetadata) -> NetworkConfig | None:
     """Sizes of a run's discriminator; None where it has no configuration, or one without a discriminator.
+
+    Args:
+        run_dir: the run's folder.
+        model: that it trains.
 
     Raises:
         InputError: sizes that are not allowed.
@@ -33,8 +38,10 @@ def discriminator_config(run_dir: Path, regions: RegionScheme) -> DiscriminatorC
     section = config.get("discriminator") if isinstance(config, Mapping) else None
     if not isinstance(config, Mapping) or not isinstance(section, Mapping):
         return None
-    widths = {name: section.get(name) or {} for name in ("channels", "segmentation_channels")}
-    return DiscriminatorConfig.from_dict({"size": config.get("size"), "num_regions": len(regions), **widths})
+    kind = architecture(model.architecture).discriminator_config
+    names = [item.name for item in dataclasses.fields(kind) if section.get(item.name) is not None]
+    sizes = {"size": config.get("size")} | {name: section[name] for name in names}
+    return kind.from_dict(sizes if model.regions is None else {"num_regions": len(model.regions), **sizes})
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Weights:
     model: Model
     state: dict[str, Any] | None = None
     folder: Path | None = None
-    discriminator: Discriminator | None = None
+    discriminator: nn.Module | None = None
 
 
 def read_weights(path_or_name: str, what: str = "start") -> Weights:
@@ -80,10 +87,10 @@ def read_weights(path_or_name: str, what: str = "start") -> Weights:
     if folder == path:
         require_plain(path.absolute().parent)
     model, state, discriminator = load(folder / MODEL_FILE, device="cpu"), load_state(folder), None
-    config = discriminator_config(folder.parent, model.regions)
+    config = discriminator_config(folder.parent, model.metadata)
     if config is not None:
         with torch.random.fork_rng(devices=[]):
-            discriminator = Discriminator(config)
+            discriminator = architecture(model.metadata.architecture).discriminator(config)
         with misfits_named(folder):
             fill(discriminator, state["networks"]["discriminator"], f"the discriminator of {what} {path_or_name!r}")
     return Weights(path_or_name, model, state, folder, discriminator)

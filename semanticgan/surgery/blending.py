@@ -10,6 +10,7 @@ common at the same place of their weights, and their blend draws nothing (:attr:
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch import Tensor
 from semanticgan.checkpoint import LoadedModel, ModelMetadata
 from semanticgan.errors import InputError
 from semanticgan.model import Model
-from semanticgan.networks.generator import Generator
+from semanticgan.networks.latent_generator import LatentGenerator
 
 _SHARED = ("mapping.", "local.")
 _RELATED = 0.5  # adapted models have 0.9 and more, models trained apart about 0
@@ -83,32 +84,34 @@ def blend(
     labels = () if chosen == () else first.regions.indices(chosen)
     side_weights = _side_weights(first.generator, renderer_from, weight, smooth)
 
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-        generator = Generator(first.config)
+    generator = copy.deepcopy(first.generator)
     own = first.generator.state_dict()
     other = {name: tensor.to(first.device) for name, tensor in second.generator.state_dict().items()}
     state = {name: tensor.clone() for name, tensor in own.items()}
-    _blend_regions(state, other, labels, len(first.regions), weight)
-    _blend_renderer(state, other, side_weights, generator.renderer.label_size)
+    if labels:
+        _blend_regions(state, other, labels, len(first.regions), weight)
+    _blend_sides(generator, state, other, side_weights)
     generator.load_state_dict(state)
     generator.requires_grad_(False)
 
     names = tuple(first.regions.names[label] for label in labels)
     metadata = _metadata(first, second, renderer_from, names, weight, smooth)
-    model = Model(LoadedModel(generator, first.regions, metadata), first.device)
+    model = Model(LoadedModel(generator, first.rows.regions, metadata), first.device)
     return Blend(model, side_weights, names, weight, _similarity(own, other))
 
 
-def block_sides(generator: Generator) -> tuple[int, ...]:
-    """The side that each block of a renderer puts out, from the smallest on."""
-    return tuple(generator.renderer.noise_sides[::2])
+def block_sides(generator: LatentGenerator) -> tuple[int, ...]:
+    """The side that each block of a renderer, or of a layered model, puts out, from the smallest on."""
+    found = {generator.side_of(name) for name in generator.state_dict()}
+    return tuple(sorted(side for side in found if side is not None))
 
 
 def _require_alike(first: Model, second: Model) -> None:
     ours, theirs = first.config.to_dict(), second.config.to_dict()
-    differing = [f"{name} ({ours[name]} and {theirs[name]})" for name in ours if ours[name] != theirs[name]]
-    if first.regions.names != second.regions.names:
-        differing.append(f"regions ({', '.join(first.regions.names)} and {', '.join(second.regions.names)})")
+    differing = [f"{name} ({ours[name]} and {theirs.get(name)})" for name in ours if ours[name] != theirs.get(name)]
+    if first.rows.names != second.rows.names:
+        kind = "layers" if first.rows.regions is None else "regions"
+        differing.append(f"{kind} ({first.rows} and {second.rows})")
     if differing:
         raise InputError(
             f"the two models cannot be blended, they differ in {', '.join(differing)}. "
@@ -116,7 +119,9 @@ def _require_alike(first: Model, second: Model) -> None:
         )
 
 
-def _side_weights(generator: Generator, renderer_from: int | None, weight: float, smooth: float) -> dict[int, float]:
+def _side_weights(
+    generator: LatentGenerator, renderer_from: int | None, weight: float, smooth: float
+) -> dict[int, float]:
     """The second model's part by the side that a block puts out."""
     sides = block_sides(generator)
     if renderer_from is None:
@@ -154,19 +159,16 @@ def _blend_regions(
             tensor[own_rows] = _mixed(tensor[own_rows], other[name][own_rows], weight)
 
 
-def _blend_renderer(
-    state: dict[str, Tensor], other: dict[str, Tensor], weights: dict[int, float], label_size: int
+def _blend_sides(
+    generator: LatentGenerator, state: dict[str, Tensor], other: dict[str, Tensor], weights: dict[int, float]
 ) -> None:
-    for index, weight in enumerate(weights.values()):
-        for name, tensor in state.items():
-            if name.startswith(f"renderer.blocks.{index}."):
-                tensor.copy_(_mixed(tensor, other[name], weight))
-        # The mean of two noise maps would be weaker than either.
-        for name in (f"renderer.noise_{2 * index}", f"renderer.noise_{2 * index + 1}"):
-            state[name].copy_(other[name] if weight > 0.5 else state[name])
+    """Whatever makes the maps of a side. The mean of two noise maps would be weaker than either."""
     for name, tensor in state.items():
-        if name.startswith("renderer.label_network."):  # it reads the maps of this block
-            tensor.copy_(_mixed(tensor, other[name], weights[label_size]))
+        side = generator.side_of(name)
+        if side is None:
+            continue
+        weight = float(weights[side] > 0.5) if "noise_" in name.rpartition(".")[2] else weights[side]
+        tensor.copy_(_mixed(tensor, other[name], weight))
 
 
 def require_related(first: Model, second: Model) -> None:

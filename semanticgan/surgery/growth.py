@@ -114,8 +114,8 @@ def grow_model(model: Model, size: int, channels: Mapping[int, int] | None = Non
     Raises:
         InputError: as :func:`grown_generator_config`.
     """
-    config = grown_generator_config(model.config, size, channels)
-    generator = grow_generator(model.generator, config, seed).requires_grad_(False)
+    config = grown_generator_config(model.regional.config, size, channels)
+    generator = grow_generator(model.regional, config, seed).requires_grad_(False)
     before = model.metadata.training.get("grown", [])
     step = {"from": model.size, "to": size, "seed": seed}
     metadata = dataclasses.replace(

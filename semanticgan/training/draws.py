@@ -4,7 +4,7 @@ Every picture of a step has streams of its own, seeded by (seed, step, phase, pu
 So the numbers depend neither on how many processes share a batch nor on how it is cut into parts, and a resumed run
 needs no random state.
 
-Shape legend: N pictures, K regions, D style width, B base rows.
+Shape legend: N pictures, R rows of a latent code, D style width.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanticgan.networks.generator import Generator
+from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.seeds import sequence
 
 _STREAMS = {"discriminator": 0, "generator": 1, "path_length": 2, "weights": 3, "r1": 4}
@@ -59,18 +59,24 @@ class Draws:
     positions: Sequence[int]
     device: torch.device
 
-    def latents(self, generator: Generator, mixing: float) -> Tensor:
-        """Latent codes of fresh z, [N, B + 2K, D]; with probability ``mixing`` each is mixed from two."""
+    def latents(self, generator: LatentGenerator, mixing: float, level: float | None = None) -> Tensor:
+        """Latent codes of fresh z, [N, R, D]; with probability ``mixing`` each is mixed from two.
+
+        Args:
+            generator: maps z, and says how codes are mixed.
+            mixing: a probability per batch.
+            level: of a generator that grows.
+        """
         config = generator.config
         z = self._normal(_Purpose.LATENT, (2, config.style_dim))  # [N, 2, D]
-        mixed, choices = self._mixing(mixing, config.num_regions)
+        mixed, choices = self._mixing(mixing, generator.num_choices)
         if not mixed:
             z = z[:, :1]
         codes: Tensor = generator.map(z.flatten(0, 1)).unflatten(0, z.shape[:2])  # [N, 1 or 2, D]
         rows = codes[:, 0].unsqueeze(1).expand(-1, config.num_rows, -1)
         if not mixed:
             return rows
-        second = mixing_rows(choices.to(self.device), config.num_base_layers)
+        second = generator.second_rows(choices.to(self.device), level)
         return torch.where(second.unsqueeze(-1), codes[:, 1].unsqueeze(1), rows)
 
     def noise(self, sides: Sequence[int]) -> list[Tensor]:
@@ -94,11 +100,11 @@ class Draws:
         purpose = _Purpose.REAL if real else _Purpose.FAKE
         return [torch.Generator().manual_seed(seed) for seed in self._seeds(purpose)]
 
-    def _mixing(self, probability: float, num_regions: int) -> tuple[bool, Tensor]:
-        """Whether codes of this step are mixed, and what each region takes from the second, int64 [N, K] of 0, 1, 2."""
+    def _mixing(self, probability: float, num_choices: int) -> tuple[bool, Tensor]:
+        """Whether codes of this step are mixed, and random words that say how, int64 [N, num_choices]."""
         state = sequence(self.seed, self.step, stream_of(self.phase), _Purpose.MIXING)
-        words = state.generate_state(1 + self.batch * num_regions)
-        choices = words[1:].reshape(self.batch, num_regions)[list(self.positions)] % 3
+        words = state.generate_state(1 + self.batch * num_choices)
+        choices = words[1:].reshape(self.batch, num_choices)[list(self.positions)]
         return bool(words[0] < probability * 2**32), torch.from_numpy(choices.astype(np.int64))
 
     def _normal(self, purpose: _Purpose, shape: tuple[int, ...]) -> Tensor:
@@ -114,14 +120,3 @@ class Draws:
         words = sequence(self.seed, self.step, stream_of(self.phase), purpose)
         seeds = words.generate_state(self.batch, np.uint64) >> np.uint64(1)
         return [int(seeds[position]) for position in self.positions]
-
-
-def mixing_rows(choice: Tensor, num_base_layers: int) -> Tensor:
-    """Which rows of a mixed code come from the second code, bool [N, B + 2K].
-
-    Args:
-        choice: [N, K] of 0 (both rows of the region from the first), 1 (its texture from the second) or 2 (both).
-        num_base_layers: B; base rows are always the first code's.
-    """
-    rows = torch.stack([choice == 2, choice >= 1], dim=-1).flatten(1)
-    return torch.cat([rows.new_zeros(len(rows), num_base_layers), rows], dim=1)

@@ -76,7 +76,7 @@ class StartReader:
     @torch.no_grad()
     def logits(self, image: Tensor, draws: Draws) -> Tensor:
         latents = draws.latents(self.generator, self._mixing)
-        drawn = self.generator(latents, noise=draws.noise(self.generator.renderer.noise_sides))
+        drawn = self.generator(latents, noise=draws.noise(self.generator.noise_sides))
         segmentation: Tensor = drawn.segmentation
         return (segmentation.float() / 2 + 0.5).clamp_min(_FAINTEST).log()
 

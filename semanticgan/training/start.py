@@ -85,10 +85,10 @@ class Start(Weights):
         Where the recipe states a larger size than the start's, the networks grow to it, with the recipe's widths at the
         new sides. A label network that the start lacks may be added; it begins as 0.
         """
-        own: GeneratorConfig = self.model.generator.config
+        own: GeneratorConfig = self.model.regional.config
         if not own.label_channels:
             own = dataclasses.replace(own, label_channels=config.generator.label_channels)
-        judge = self.discriminator.config if self.discriminator is not None else None
+        judge = None if self._judge is None else self._judge.config
         grows = "size" in config.stated and config.size > own.size
         if grows:
             own = grown_generator_config(own, config.size, _above(config.generator.channels, own.size))
@@ -143,13 +143,19 @@ class Start(Weights):
         if given is not own and self.config is not None:
             self._carry_optimisers(own, method)
 
+    @property
+    def _judge(self) -> Discriminator | None:
+        """The discriminator, of a model of regions."""
+        assert self.discriminator is None or isinstance(self.discriminator, Discriminator)
+        return self.discriminator
+
     def _networks(self) -> _Networks:
         """The networks of the start: as they were training where that is known, else of the model."""
-        average = self.model.generator
+        average = self.model.regional
         generator = copy.deepcopy(average).requires_grad_()
         if self.state is not None:
             generator.load_state_dict(self.state["networks"]["generator"])
-        return _Networks(generator, average, self.discriminator)
+        return _Networks(generator, average, self._judge)
 
     @staticmethod
     def _grown(own: _Networks, method: SemanticStyleGAN) -> _Networks:

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from semanticgan.networks.generator import Generator
-from semanticgan.training.draws import Draws, mixing_rows
+from semanticgan.networks.generator import Generator, mixing_rows
+from semanticgan.training.draws import Draws
 from tests.networks.models import CONFIGS
 
 CPU = torch.device("cpu")

@@ -17,11 +17,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.formats.fields import check, key
-from semanticgan.networks.config import LARGEST_COUNT, WIDTH, NetworkConfig, require_widths
+from semanticgan.networks.config import LARGEST_COUNT, WIDTH, LatentConfig, require_widths
 from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.networks.noise import Noise, StoredNoise
 from semanticgan.rendering import Rendering
@@ -47,7 +48,7 @@ class LayeredSizes:
 
 
 @dataclass(frozen=True)
-class LayeredConfig(LayeredSizes, NetworkConfig):
+class LayeredConfig(LayeredSizes, LatentConfig):
     """All sizes of a layered generator.
 
     Subclasses state the paper's widths in :meth:`paper_channels`, and the level of a network that grows.
@@ -107,7 +108,7 @@ def level_of(size: int, side: int, fade: float = 1.0) -> float:
     return math.log2(size // side) + 1.0 - fade
 
 
-class LayeredGenerator(LatentGenerator, StoredNoise):
+class LayeredGenerator(StoredNoise, LatentGenerator):
     """A generator with one code per layer."""
 
     config: LayeredConfig
@@ -124,6 +125,27 @@ class LayeredGenerator(LatentGenerator, StoredNoise):
     @property
     def picture_size(self) -> int:
         return side_at(self.config.size, self.level)
+
+    @property
+    def num_choices(self) -> int:
+        return 1
+
+    def second_rows(self, words: Tensor, level: float | None = None) -> Tensor:
+        """Rows from a random layer on, 1 to the last in use (mixing regularisation, arXiv 1812.04948, Section 3.1)."""
+        level = self.level if level is None else level
+        in_use = self.config.num_rows - 2 * math.floor(level)
+        crossover = 1 + words % max(in_use - 1, 1)  # [N, 1]
+        return torch.arange(self.config.num_rows, device=words.device) >= crossover
+
+    def side_of(self, name: str) -> int | None:
+        """Parts are numbered by resolution: ``blocks.0`` makes the maps of 4x4."""
+        part, _, rest = name.partition(".")
+        number = rest.partition(".")[0]
+        if part.startswith("noise_"):
+            return self.noise_sides[int(part.removeprefix("noise_"))]
+        if part == "constant":
+            return SMALLEST_SIDE
+        return self.config.sides[int(number)] if part != "mapping" and number.isdigit() else None
 
     def expand(self, latents: Tensor) -> Tensor:
         """Latents -> one code per layer, [N, L, D].

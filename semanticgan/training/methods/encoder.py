@@ -120,7 +120,7 @@ class EncoderMethod(Method):
         at_encoder = picture if known is None else torch.cat([picture, pooled_to(known[0], config.size)])
         seen = self.first.expand(len(at_encoder), -1, -1, -1)
         code = self.mean.expand(len(at_encoder), -1, -1)
-        noise = draws.noise(self.generator.renderer.noise_sides)
+        noise = draws.noise(self.generator.noise_sides)
         loss, values = picture.new_zeros(()), {}
         for index in range(config.passes):
             code = one_pass(self._scaled(self._network), at_encoder, code.detach(), seen)
@@ -177,7 +177,7 @@ class EncoderMethod(Method):
     def _own_pictures(self, draws: Draws) -> tuple[Tensor, Tensor]:
         """Pictures of the generator [N, 3, S, S] and their codes [N, R, D]."""
         code = draws.latents(self.generator, self.config.loss.style_mixing)
-        image: Tensor = self.generator(code, noise=draws.noise(self.generator.renderer.noise_sides)).image
+        image: Tensor = self.generator(code, noise=draws.noise(self.generator.noise_sides)).image
         return image, code
 
     def averages(self, stage: Stage) -> Sequence[Average]:

@@ -155,7 +155,7 @@ class SemanticStyleGAN(Method):
     def generate(self, draws: Draws, visible: Tensor | None = None) -> Rendering:
         """Pictures of fresh codes; of ``visible`` [N, K] regions alone, if given."""
         latents = draws.latents(self.generator, self.config.loss.style_mixing)
-        noise = draws.noise(self.generator.renderer.noise_sides)
+        noise = draws.noise(self.generator.noise_sides)
         rendering: Rendering = self._render_compiled(latents, noise=noise, visible=visible)
         return rendering
 

@@ -102,7 +102,7 @@ class PathLengthPenalty(Objective):
         with setting.autocast():
             latents = setting.generator.expand(draws.latents(setting.generator, loss.style_mixing))
             latents = latents if latents.requires_grad else latents.requires_grad_()  # a mapping that is frozen
-            fake = setting.render(latents, noise=draws.noise(setting.generator.renderer.noise_sides))
+            fake = setting.render(latents, noise=draws.noise(setting.generator.noise_sides))
         path = path_length_penalty(
             fake.image.float(),
             latents,
