@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    from semanticgan.reference import FaceApi, ReferenceEncoder, convert_checkpoint
+    from semanticgan.networks.architectures import name_of
+    from semanticgan.reference import FaceApi, ReferenceEncoder, ReferenceLayers, convert_checkpoint
 
     if args.regions is not None and args.regions not in SCHEMES:
         raise unknown_name("region scheme", args.regions, SCHEMES)
@@ -69,13 +70,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "num_rows": network.config.num_rows,
             "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
         }
-    config = checkpoint.generator.config
-    return {
+    found = {
         "out": str(args.out),
         "kind": "model",
-        "size": config.size,
-        "num_regions": config.num_regions,
+        "size": checkpoint.generator.picture_size,
         "num_parameters": sum(parameter.numel() for parameter in checkpoint.generator.parameters()),
         "discriminator": checkpoint.discriminator is not None and not args.without_discriminator,
-        "iteration": checkpoint.iteration,
     }
+    if isinstance(checkpoint, ReferenceLayers):
+        layers = checkpoint.generator.config
+        return {
+            **found,
+            "architecture": name_of(layers),
+            "num_layers": layers.num_rows,
+            "averaged": checkpoint.averaged,
+            "mean_latent": "of the file" if checkpoint.has_mean else "estimated",
+        }
+    return {**found, "num_regions": checkpoint.generator.config.num_regions, "iteration": checkpoint.iteration}

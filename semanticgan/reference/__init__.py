@@ -8,8 +8,9 @@ from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.face_points import FFHQ
 from semanticgan.files import require_file, require_free, sha256_of
-from semanticgan.reference import face_api, restyle, semanticstylegan
+from semanticgan.reference import face_api, restyle, semanticstylegan, stylegan2
 from semanticgan.reference.face_api import FaceApi
+from semanticgan.reference.layers import ReferenceLayers
 from semanticgan.reference.opening import load_pickle, require_trust
 from semanticgan.reference.restyle import ReferenceEncoder
 from semanticgan.reference.semanticstylegan import (
@@ -29,6 +30,7 @@ __all__ = [
     "FaceApi",
     "ReferenceCheckpoint",
     "ReferenceEncoder",
+    "ReferenceLayers",
     "convert_checkpoint",
     "default_regions",
     "discriminator_config_from_reference",
@@ -54,12 +56,12 @@ def convert_checkpoint(
     data_licence: str | None = None,
     description: str | None = None,
     overwrite: bool = False,
-) -> ReferenceCheckpoint | ReferenceEncoder | FaceApi:
+) -> ReferenceCheckpoint | ReferenceEncoder | ReferenceLayers | FaceApi:
     """Turn an authors' ``.pt``, or the npm package of face-api, into a safe file of weights.
 
     Args:
-        source: the ``.pt`` file, zip or legacy format: of SemanticStyleGAN, or a ReStyle encoder over pSp; or the
-            package's ``.tgz``, which is no pickle and needs no ``trust``.
+        source: the ``.pt`` file, zip or legacy format: of SemanticStyleGAN, StyleGAN2 (rosinality's layout), or a
+            ReStyle encoder over pSp; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
         out: the ``.safetensors`` file to write.
         trust: the user's word on the origin of a ``.pt``, without which it is not opened. Nothing in it is ever run.
         regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
@@ -84,6 +86,22 @@ def convert_checkpoint(
     if restyle.is_encoder(content):
         about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
         return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
+    for system in _LAYERED:
+        if system.is_it(content):
+            layers: ReferenceLayers = system.of_content(content, source)
+            save_model(
+                out,
+                layers.generator,
+                None,
+                training=training,
+                licence=licence,
+                data_licence=data_licence,
+                description=description or f"{system.SYSTEM} converted from {source.name}",
+                discriminator=layers.discriminator if include_discriminator else None,
+                precision=precision,
+                overwrite=overwrite,
+            )
+            return layers
     checkpoint = semanticstylegan.of_content(content, source)
     sizes = checkpoint.generator.config
     save_model(
@@ -100,6 +118,9 @@ def convert_checkpoint(
         overwrite=overwrite,
     )
     return checkpoint
+
+
+_LAYERED = (stylegan2,)
 
 
 def _save_restyle(

@@ -250,16 +250,27 @@ def discriminator_from_reference(tensors: TensorMap, config: DiscriminatorConfig
     num_blocks = config.size.bit_length() - 3
     ours: dict[str, Tensor] = {}
     for name, theirs in (("image_branch", "convs_img"), ("segmentation_branch", "convs_seg")):
-        ours[f"{name}.stem.weight"] = read(f"{theirs}.0.0.weight")
-        ours[f"{name}.stem.bias"] = read(f"{theirs}.0.1.bias")
-        for block in range(num_blocks):
-            ours_block, their_block = f"{name}.blocks.{block}", f"{theirs}.{block + 1}"
-            for conv, place in (("conv1", 0), ("conv2", 1)):
-                ours[f"{ours_block}.{conv}.weight"] = read(f"{their_block}.{conv}.{place}.weight")
-                ours[f"{ours_block}.{conv}.bias"] = read(f"{their_block}.{conv}.{place + 1}.bias")
-            ours[f"{ours_block}.skip.weight"] = read(f"{their_block}.skip.1.weight")
-    ours["final_conv.weight"], ours["final_conv.bias"] = read("final_conv.0.weight"), read("final_conv.1.bias")
-    for name, theirs in (("final_linear", "final_linear.0"), ("score", "final_linear.1")):
-        ours[f"{name}.weight"], ours[f"{name}.bias"] = read(f"{theirs}.weight"), read(f"{theirs}.bias")
+        ours |= branch_from_reference(read, f"{name}.", theirs, num_blocks)
+    ours |= scores_from_reference(read)
     read.finish()
     return {name: tensor.detach().clone().contiguous() for name, tensor in ours.items()}
+
+
+def branch_from_reference(read: Reader, name: str, theirs: str, num_blocks: int) -> dict[str, Tensor]:
+    """The stem and residual blocks of a branch, which StyleGAN2's discriminator has as well."""
+    ours = {f"{name}stem.weight": read(f"{theirs}.0.0.weight"), f"{name}stem.bias": read(f"{theirs}.0.1.bias")}
+    for block in range(num_blocks):
+        ours_block, their_block = f"{name}blocks.{block}", f"{theirs}.{block + 1}"
+        for conv, place in (("conv1", 0), ("conv2", 1)):
+            ours[f"{ours_block}.{conv}.weight"] = read(f"{their_block}.{conv}.{place}.weight")
+            ours[f"{ours_block}.{conv}.bias"] = read(f"{their_block}.{conv}.{place + 1}.bias")
+        ours[f"{ours_block}.skip.weight"] = read(f"{their_block}.skip.1.weight")
+    return ours
+
+
+def scores_from_reference(read: Reader) -> dict[str, Tensor]:
+    """The last convolution and the two dense layers."""
+    ours = {"final_conv.weight": read("final_conv.0.weight"), "final_conv.bias": read("final_conv.1.bias")}
+    for name, theirs in (("final_linear", "final_linear.0"), ("score", "final_linear.1")):
+        ours[f"{name}.weight"], ours[f"{name}.bias"] = read(f"{theirs}.weight"), read(f"{theirs}.bias")
+    return ours
