@@ -17,6 +17,7 @@ from semanticgan.files import require_file, user_path
 from semanticgan.formats import typed_yaml
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
 from semanticgan.training.methods.semanticstylegan_config import SemanticStyleGANConfig
+from semanticgan.training.methods.stylegan2_config import StyleGAN2TrainingConfig
 from semanticgan.training.sections import METHOD_CONFIGS, CommonConfig, register_method_config
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ TrainingConfig = SemanticStyleGANConfig
 
 register_method_config(SemanticStyleGANConfig)
 register_method_config(EncoderTrainingConfig)
+register_method_config(StyleGAN2TrainingConfig)
 
 
 def flat(config: CommonConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from semanticgan.networks.generator import Generator
+from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.seeds import following, stream
@@ -14,7 +15,7 @@ from semanticgan.seeds import following, stream
 _BATCH = 4  # samples rendered at a time: beside a training there is little memory left
 
 
-def sheet_latents(generator: Generator, num_images: int, seed: int) -> torch.Tensor:
+def sheet_latents(generator: LatentGenerator, num_images: int, seed: int) -> torch.Tensor:
     """z [num_images, D] from fixed seeds, the same at every step of a run."""
     draws = [
         torch.randn(generator.config.style_dim, generator=stream(following(seed, index))) for index in range(num_images)

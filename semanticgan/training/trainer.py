@@ -125,7 +125,7 @@ class Trainer:
         if stage.in_use is not None:
             for name, network in self.method.networks.items():
                 for path, parameter in network.named_parameters(name):
-                    parameter.requires_grad_(any(path.startswith(f"{part}.") for part in stage.in_use))
+                    parameter.requires_grad_(any(f"{path}.".startswith(f"{part}.") for part in stage.in_use))
         for name, optimiser in self.method.optimisers.items():
             for group, rate in zip(optimiser.param_groups, self._rates[name], strict=True):
                 group["lr"] = rate * stage.rate

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -86,6 +86,10 @@ class GrowingConfig(LayeredConfig):
     """Sizes of a generator that grows."""
 
     level: float = key(0.0, "how much of the network is in use: 0 is all, 1 half the side, 0.5 half faded in.", ge=0)
+
+    def at_level(self, level: float) -> GrowingConfig:
+        """The same sizes with another level."""
+        return replace(self, level=level)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -130,12 +130,8 @@ class SemanticStyleGANConfig(CommonConfig):
             )
 
     def r1_weights(self) -> tuple[float, float]:
-        """Weights of R1 on picture and segmentation; where none is given, from size and batch.
-
-        The picture's follows arXiv 2006.06676, Appendix C; 100 is the paper's ratio of the two.
-        """
-        image, segmentation = self.loss.r1_image, self.loss.r1_segmentation
-        image = 0.0002 * self.size**2 / self.batch if image is None else image
+        """Weights of R1 on picture and segmentation; where none is given for the latter, the paper's ratio of 100."""
+        image, segmentation = self.loss.r1_of(self.size, self.batch), self.loss.r1_segmentation
         return image, 100.0 * image if segmentation is None else segmentation
 
     def generator_config(self, regions: RegionScheme) -> GeneratorConfig:

@@ -19,11 +19,10 @@ import torch
 from torch import Tensor
 
 from semanticgan.distributed import Processes
-from semanticgan.networks.generator import Generator
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.training.draws import Draws
-from semanticgan.training.judges import Judgement, Judges
+from semanticgan.training.judges import Judgement
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.readers import Reader
 
@@ -37,15 +36,12 @@ Pair = tuple[Tensor, Tensor | None]
 
 
 class Setting(Protocol):
-    """What objectives use of the method that they are part of."""
+    """What objectives use of the method that they are part of; those of regions alone use :class:`RegionSetting`."""
 
-    config: TrainingConfig
+    config: Any
     device: torch.device
     processes: Processes
-    regions: RegionScheme
-    generator: Generator
-    judges: Judges
-    reader: Reader | None
+    generator: Any
     # As they are called: compiled where that is wanted, plain where gradients are differentiated again.
     judge: Callable[..., Judgement]
     judge_compiled: Callable[..., Judgement]
@@ -61,6 +57,13 @@ class Setting(Protocol):
 
     def observe_scores(self, score: Tensor) -> None:
         """Steer the augmentation by scores [N, 1] that are positive where the discriminator is right."""
+
+
+class RegionSetting(Setting, Protocol):
+    """A method whose pictures have regions."""
+
+    regions: RegionScheme
+    reader: Reader | None
 
 
 @dataclass
@@ -104,7 +107,7 @@ class Objective:
     @property
     def weight(self) -> float:
         """The weight in ``loss.added``."""
-        return self.setting.config.loss.added[self.name]
+        return float(self.setting.config.loss.added[self.name])
 
     def phases(self) -> Sequence[Phase]:
         """Updates of its own within a step."""

@@ -72,7 +72,7 @@ class Adversarial(Objective):
 
     @property
     def _weight(self) -> float:
-        return self.setting.config.loss.adversarial
+        return float(self.setting.config.loss.adversarial)
 
     def _loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, Values]:
         setting, relativistic = self.setting, self.setting.config.loss.relativistic

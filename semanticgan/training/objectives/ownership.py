@@ -24,7 +24,7 @@ from semanticgan.formats.fields import key
 from semanticgan.networks.layers import widened
 from semanticgan.regions import RegionScheme
 from semanticgan.training.draws import Draws
-from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms
+from semanticgan.training.objectives import GeneratorStep, Objective, RegionSetting, Terms
 from semanticgan.training.objectives.agreement import AGREED_PIXELS
 from semanticgan.training.readers import Reader
 
@@ -166,7 +166,7 @@ class Owned(Objective):
 
     name = "ownership"
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: RegionSetting) -> None:
         super().__init__(setting)
         self._ownership = Ownership(setting.config, setting.regions, setting.reader)
 
