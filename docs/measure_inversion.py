@@ -1,11 +1,14 @@
-"""Measures how close inversions come to held-out pictures, and what they cost: the tables of docs/own-photo.md.
+r"""Measures how close inversions come to held-out pictures, and what they cost: the tables of docs/own-photo.md.
 
-python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --scheme photographs-11 --out faces.md
-python docs/measure_inversion.py --model portraits-64 --data-kind portraits --seed 90001 --last 200 --out portraits.md
+python docs/measure_inversion.py --model faces-64 --data lfw-regions-128.zip --scheme photographs-11 --kept kept-faces \
+    --out faces.md
+python docs/measure_inversion.py --model portraits-64 --data-kind portraits --seed 90001 --kept kept-portraits \
+    --out portraits.md
 
 Two chains: mean code, one pass of the encoder, five passes, rows optimised from there, weights tuned; and mean code,
 one w, rows optimised from the mean. Needs the extra [perception]; identity needs face-api (docs/metrics.md). mIoU
-compares the segmentation of the rendering with the labels of the data.
+compares the segmentation of the rendering with the labels of the data. Codes and tunings are kept in ``--kept``, so
+that the command, stopped and repeated, goes on; ``--num-tuned`` tunes only some of the pictures, which the table says.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,11 +39,12 @@ from semanticgan.model import Model
 from semanticgan.perception.identity import Embedding, identity_distance
 from semanticgan.perception.perceptual import open_distance
 from semanticgan.progress import Progress
-from semanticgan.rendering import Rendering
+from semanticgan.rows import Rows
+from semanticgan.tuning_files import Tuning
 
 LOCALITY = tuple(f"{region}_{where}" for region in ("hair", "eye", "mouth") for where in ("outside", "inside"))
 COLUMNS = ("mse", "psnr", "ssim", "lite0", "identity", "miou", "seconds", *LOCALITY)
-Found = tuple[LatentCode, Callable[[LatentCode], Rendering]]
+Found = tuple[Any, ...]  # code, what renders it, and the seconds, where they were not measured around the call
 
 
 def main() -> None:
@@ -52,33 +58,56 @@ def main() -> None:
     parser.add_argument("--last", type=int, default=200, help="use the last N pictures")
     parser.add_argument("--every", type=int, default=1, help="of these, every N-th")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--kept", type=Path, required=True, help="folder of the codes found so far")
+    parser.add_argument("--num-tuned", type=int, help="tune the weights to the first N pictures alone; default: all")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model = sg.load(args.model, device="cpu")
     length = None if args.data else args.last
     data = open_dataset(args.data_kind, args.data, model.size, args.scheme, seed=args.seed, length=length)
     chosen = range(len(data) - args.last, len(data), args.every)
-    rows = measured(model, data, list(chosen), args.batch, args.encoder)
+    num_tuned = len(chosen) if args.num_tuned is None else args.num_tuned
+    rows = measured(model, data, list(chosen), args.batch, args.encoder, Kept(args.kept), num_tuned)
     with written_aside(args.out, overwrite=True) as aside:
         aside.write_text(table(rows, len(chosen)), encoding="utf-8")
     print(json.dumps({"out": str(args.out), "num_pictures": len(chosen), "rows": rows}))
 
 
+class Kept:
+    """What was found before, by name, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def code(self, name: str, rows: Rows, find: Callable[[], LatentCode]) -> tuple[LatentCode, float]:
+        """A code and the seconds that it took."""
+        path = self.folder / f"{name}.pt"
+        if not path.is_file():
+            start = time.perf_counter()
+            found = find()
+            with written_aside(path, overwrite=True) as aside:
+                torch.save((found.tensor, time.perf_counter() - start), aside)
+        tensor, seconds = torch.load(path, weights_only=True)
+        return LatentCode(tensor, rows), seconds
+
+
 def measured(
-    model: Model, data: PairDataset, chosen: list[int], batch: int, encoder: str | None
+    model: Model, data: PairDataset, chosen: list[int], batch: int, encoder: str | None, kept: Kept, num_tuned: int
 ) -> dict[str, dict[str, float]]:
     """Row -> column -> mean over the pictures."""
-    pictures = torch.stack([data[index].image for index in chosen])
-    labels = torch.stack([data[index].labels for index in chosen])
-    targets = pictures.float() / 127.5 - 1.0
+    all_pictures = torch.stack([data[index].image for index in chosen])
+    all_labels = torch.stack([data[index].labels for index in chosen])
+    targets = all_pictures.float() / 127.5 - 1.0
     own = opened_encoder(model, encoder)
     judge, identity = open_distance("lite0"), _identity()
     rows: dict[str, dict[str, float]] = {}
 
     def add(name: str, find: Callable[[], Found]) -> LatentCode:
         start = time.perf_counter()
-        code, render = find()
-        seconds = (time.perf_counter() - start) / len(chosen)
+        code, render, *taken = find()
+        seconds = (taken[0] if taken else time.perf_counter() - start) / len(code)
+        pictures, labels = all_pictures[: len(code)], all_labels[: len(code)]
         images = [render(code[index]) for index in range(len(code))]
         again = torch.cat([rendering.to_uint8() for rendering in images])
         found = torch.cat([rendering.labels() for rendering in images])
@@ -96,11 +125,15 @@ def measured(
         return code, model.render
 
     def optimised(start: LatentCode | None, space: str) -> Found:
-        parts = [
-            optimise(model, part, start=None if start is None else start[at], space=space, progress=Progress(bar=True))
-            for part, at in _batches(targets, batch)
-        ]
-        return codes(LatentCode.cat([part.code for part in parts]))
+        name = f"{space}-from-{'mean' if start is None else 'encoder'}"
+
+        def of_part(part: Tensor, at: slice) -> tuple[LatentCode, float]:
+            first, bar = None if start is None else start[at], Progress(bar=True)
+            run = partial(optimise, model, part, start=first, space=space, progress=bar)
+            return kept.code(f"{name}-{at.start}-{at.stop}", model.rows, lambda: run().code)
+
+        parts = [of_part(part, at) for part, at in _batches(targets, batch)]
+        return (*codes(LatentCode.cat([code for code, _ in parts])), sum(seconds for _, seconds in parts))
 
     add("mean code", lambda: codes(LatentCode.cat([model.mean] * len(chosen))))
     start = None
@@ -111,7 +144,9 @@ def measured(
     add("one w optimised from the mean", lambda: optimised(None, "w"))
     from_mean = add("rows optimised from the mean", lambda: optimised(None, "rows"))
     pivot = from_mean if own is None else rows_code
-    add("then weights tuned", lambda: tuned(model, pivot, targets))
+    if num_tuned:
+        name = "then weights tuned" if num_tuned == len(chosen) else f"then weights tuned ({num_tuned} pictures)"
+        add(name, lambda: tuned(model, pivot[:num_tuned], targets[:num_tuned], kept))
     return rows
 
 
@@ -126,13 +161,20 @@ def locality(model: Model, code: LatentCode) -> dict[str, float]:
     return found
 
 
-def tuned(model: Model, pivot: LatentCode, targets: Tensor) -> Found:
+def tuned(model: Model, pivot: LatentCode, targets: Tensor, kept: Kept) -> Found:
     """One tuned generator per picture; its rendering is found by the code."""
-    models = {}
+    models, taken = {}, 0.0
     for index in range(len(pivot)):
-        found = tuning.tune(model, pivot[index], targets[index : index + 1])
-        models[pivot[index].tensor.numpy().tobytes()] = tuning.tuned(model, found)
-    return pivot, lambda code: models[code.tensor.numpy().tobytes()].render(code)
+        path = kept.folder / f"tuned-{index}.pt"
+        if not path.is_file():
+            start = time.perf_counter()
+            changes = dict(tuning.tune(model, pivot[index], targets[index : index + 1]).changes)
+            with written_aside(path, overwrite=True) as aside:
+                torch.save((changes, time.perf_counter() - start), aside)
+        changes, seconds = torch.load(path, weights_only=True)
+        own = tuning.tuned(model, Tuning(changes, model.metadata.digest))
+        models[pivot[index].tensor.numpy().tobytes()], taken = own, taken + seconds
+    return pivot, lambda code: models[code.tensor.numpy().tobytes()].render(code), taken
 
 
 def _batches(targets: Tensor, batch: int) -> list[tuple[Tensor, slice]]:
