@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from semanticgan.files import written_aside
 from semanticgan.formats.fields import key_of, types_of
-from semanticgan.training.config import TrainingConfig
+from semanticgan.training.config import METHOD_CONFIGS, TrainingConfig
+from semanticgan.training.sections import CommonConfig
 
 PAGE = Path(__file__).parent / "configuration.md"
 INTRODUCTION = """\
@@ -33,14 +34,26 @@ def meanings(section: type) -> dict[str, str]:
 
 def page() -> str:
     """The whole page."""
-    return INTRODUCTION + "".join(_tables(TrainingConfig, "", "Top level"))
+    parts = list(_tables(TrainingConfig, "", "Top level"))
+    for name, kind in METHOD_CONFIGS.items():
+        if kind is not TrainingConfig and kind.__module__.startswith("semanticgan."):
+            parts.append(f"\n# `method: {name}`\n\nBeside what all methods have: the top level, data, ema and so on.\n")
+            parts += _tables(kind, "", f"Top level of `{name}`", _common())
+    return INTRODUCTION + "".join(parts)
 
 
-def _tables(section: type, prefix: str, title: str) -> Iterator[str]:
+def _common() -> set[str]:
+    """The keys that all methods have."""
+    return {item.name for item in dataclasses.fields(CommonConfig)}
+
+
+def _tables(section: type, prefix: str, title: str, without: Collection[str] = ()) -> Iterator[str]:
     kinds, known, inner = types_of(section), meanings(section), []
     yield f"\n## {title}\n\n{(inspect.getdoc(section) or '').partition(chr(10))[0]}\n\n"
     yield "| key | default | meaning |\n|---|---|---|\n"
     for item in dataclasses.fields(section):
+        if item.name in without:
+            continue
         if dataclasses.is_dataclass(kinds[item.name]):
             inner.append((kinds[item.name], item.name))
             continue

@@ -11,6 +11,7 @@ from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.regions import CELEBAMASK_13, SCHEMES
 from semanticgan.rows import Rows
 from semanticgan.training.config import TrainingConfig, load_config, recipes
+from semanticgan.training.layered_config import LayeredTrainingConfig
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
 
 RECIPES = ("celebamask-hq-256", "celebamask-hq-512", "lfw-32", "lfw-64", "portraits-64", "tiny")
@@ -28,6 +29,9 @@ def test_recipe_makes_networks(name: str) -> None:
     if isinstance(config, EncoderTrainingConfig):
         encoder = config.encoder_config(Rows.of_regions(regions, 2), 128)
         assert (encoder.size, encoder.num_rows) == (config.size, 2 + 2 * len(regions))
+    elif isinstance(config, LayeredTrainingConfig):
+        layers = config.generator_config()
+        assert layers.size == config.discriminator_config().size == config.size
     else:
         generator = config.generator_config(regions)
         assert generator.size == config.discriminator_config(regions).size == config.size
