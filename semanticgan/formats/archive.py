@@ -63,7 +63,7 @@ def _check_zip(path: Path, what: str) -> None:
     num_bytes = path.stat().st_size
     damaged = f"{what} is damaged"
     try:
-        _require_few_entries(path, what)
+        require_few_entries(path, what)
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             _check_entries(entries, num_bytes, what)
@@ -85,8 +85,12 @@ def _check_zip(path: Path, what: str) -> None:
         raise WeightsError(f"{damaged} ({broken!r} in it is not what was saved). Download it again.")
 
 
-def _require_few_entries(path: Path, what: str) -> None:
-    """Compare the size of a zip's list of entries, which Python would read whole, with the most that is allowed."""
+def require_few_entries(path: Path, what: str) -> None:
+    """Compare the size of a zip's list of entries, which Python would read whole, with the most that is allowed.
+
+    Raises:
+        WeightsError: it has more.
+    """
     with open(path, "rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 70_000))
         tail = file.read()

@@ -36,6 +36,11 @@ class LatentGenerator(nn.Module, ABC):
         """S, the side of the pictures."""
         return self.config.size
 
+    @property
+    def latent_dim(self) -> int:
+        """The width of z, as a rule that of w."""
+        return self.config.style_dim
+
     @abstractmethod
     def mapped(self, z: Tensor) -> Tensor:
         """z [N, D] -> w [N, D]."""
@@ -72,23 +77,23 @@ class LatentGenerator(nn.Module, ABC):
         Raises:
             InputError: another shape.
         """
-        require_type("z", z, Tensor, f"a torch.Tensor [N, {self.config.style_dim}]")
+        require_type("z", z, Tensor, f"a torch.Tensor [N, {self.latent_dim}]")
         require_dense("z", z, self.mean_latent.is_meta)
         if (
             z.ndim != 2
             or z.shape[0] == 0
-            or z.shape[1] != self.config.style_dim
+            or z.shape[1] != self.latent_dim
             or not z.is_floating_point()
             or z.dtype.itemsize < 2
         ):
-            raise InputError(f"z is floating numbers [N, {self.config.style_dim}], got {z.dtype} {list(z.shape)}.")
+            raise InputError(f"z is floating numbers [N, {self.latent_dim}], got {z.dtype} {list(z.shape)}.")
         with torch.autocast(z.device.type, enabled=False):
             return self.mapped(widened(z))
 
     @torch.no_grad()
     def estimate_mean_latent(self, num_samples: int = 4096, seed: int = 0) -> Tensor:
         """Mean of w over ``num_samples`` draws of z; also stored in ``mean_latent``."""
-        z = torch.randn(num_samples, self.config.style_dim, generator=stream(seed))
+        z = torch.randn(num_samples, self.latent_dim, generator=stream(seed))
         self.mean_latent.copy_(self.map(z.to(self.mean_latent.device)).mean(0).expand_as(self.mean_latent))
         return self.mean_latent
 

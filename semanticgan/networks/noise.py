@@ -31,8 +31,11 @@ class StoredNoise(nn.Module):
         for index, side in enumerate(sides):
             self.register_buffer(f"noise_{index}", torch.randn(1, 1, side, side))
 
-    def noise_maps(self, noise: Noise, like: Tensor) -> list[Tensor]:
-        """The noise of every convolution: stored maps, fresh ones, fresh ones from a generator, or the given list."""
+    def noise_maps(self, noise: Noise, like: Tensor, largest: int | None = None) -> list[Tensor]:
+        """The noise of every convolution: stored maps, fresh ones, fresh ones from a generator, or the given list.
+
+        Where a network is used up to the side ``largest``, no larger maps are drawn: the list ends before them.
+        """
         if isinstance(noise, str) and noise == "fixed":
             return [self.get_buffer(f"noise_{index}") for index in range(len(self.noise_sides))]
         if isinstance(noise, torch.Generator) or (isinstance(noise, str) and noise == "random"):
@@ -41,6 +44,7 @@ class StoredNoise(nn.Module):
             return [
                 torch.randn(like.shape[0], 1, side, side, generator=generator, device=device).to(like.device)
                 for side in self.noise_sides
+                if largest is None or side <= largest
             ]
         sides = self.noise_sides
         maps = list(noise) if isinstance(noise, Sequence) and not isinstance(noise, str) else []

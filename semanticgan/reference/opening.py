@@ -90,6 +90,13 @@ class Reader:
             raise WeightsError(f"the checkpoint holds tensors unknown to {self.system}: {sorted(self.unread)[:3]}.")
 
 
+def require_known(tensors: TensorMap, prefixes: Iterable[str], system: str, what: str) -> None:
+    """Raises: WeightsError: a tensor's name begins with none of the prefixes."""
+    unknown = sorted(name for name in tensors if not name.startswith(tuple(prefixes)))
+    if unknown:
+        raise WeightsError(f"{what} holds tensors unknown to {system}: {unknown[:3]}. Save only those of one model.")
+
+
 def require_own_bytes(tensors: Iterable[Any], source: Path) -> None:
     """Raises: WeightsError: tensors that are parts of each other: thousands of names for one are an attack."""
     claimed = sum(tensor.nbytes for tensor in tensors if isinstance(tensor, Tensor))

@@ -93,8 +93,17 @@ class GrowingConfig(LayeredConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.level > len(self.sides) - 1:
-            raise InputError(f"level must be at most {len(self.sides) - 1} at {self.size} pixels, got {self.level}.")
+        require_level(self.size, self.level)
+
+    def __hash__(self) -> int:
+        return hash((super().__hash__(), self.level))
+
+
+def require_level(size: int, level: float) -> None:
+    """Raises: InputError: the network of this size has no such level."""
+    most = len(sides_to(size)) - 1
+    if not 0 <= level <= most:
+        raise InputError(f"the level of a network of {size} pixels lies in 0..{most}, got {level}.")
 
 
 def sides_to(size: int) -> list[int]:
@@ -183,9 +192,12 @@ class LayeredGenerator(StoredNoise, LatentGenerator):
             ``image`` [N, 3, s, s]; a layered model has no regions, so the other tensors have none: [N, 0, s, s].
 
         Raises:
-            InputError: a shape or noise that does not fit.
+            InputError: a shape, noise or level that does not fit.
         """
+        level = self.level if level is None else level
+        require_level(self.config.size, level)
         codes = self.expand(latents)
-        image = self.synthesis(codes, self.noise_maps(noise, like=codes), self.level if level is None else level)
+        maps = self.noise_maps(noise, like=codes, largest=side_at(self.config.size, level))
+        image = self.synthesis(codes, maps, level)
         empty = image.new_zeros(len(image), 0, *image.shape[2:])
         return Rendering(image, empty, empty, empty)

@@ -1,0 +1,98 @@
+"""What the files of PGGAN and StyleGAN have in common: variables of the official TensorFlow code by name.
+
+The official files are pickles that only TensorFlow's code can open. Here they come as an ``.npz`` with one array a
+variable, "D/4x4/Conv/weight" and so on, in TensorFlow's shapes: dense [in, out], convolutions [k, k, in, out]. Run-time
+factors are not in the weights, there as here. ``lod`` is the level; colours are counted from the full size down.
+
+Shape legend: C channels in, E channels out, k side of a kernel, S side of the full picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from semanticgan.networks.comparison.growing import GrowingDiscriminatorConfig
+from semanticgan.networks.comparison.layered import SMALLEST_SIDE, sides_to
+from semanticgan.reference.opening import Reader, TensorMap
+
+
+def dense(weight: Tensor) -> Tensor:
+    """[C, E] -> [E, C]."""
+    return weight.T
+
+
+def convolution(weight: Tensor) -> Tensor:
+    """[k, k, C, E] -> [E, C, k, k]."""
+    return weight.permute(3, 2, 0, 1)
+
+
+def turned(weight: Tensor) -> Tensor:
+    """[E, C, k, k] by 180 degrees: a fused upsampling layer is a transposed convolution, ours repeats and convolves."""
+    return weight.flip(2, 3)
+
+
+def part(variables: TensorMap, prefix: str) -> dict[str, Tensor]:
+    """Variables below ``prefix``, by what follows it."""
+    return {name.removeprefix(prefix): value for name, value in variables.items() if name.startswith(prefix)}
+
+
+def size_of(variables: TensorMap) -> int:
+    """S, from the layers that a generator or discriminator has."""
+    side = SMALLEST_SIDE
+    while any(f"{2 * side}x{2 * side}/{layer}/weight" in variables for layer in ("Conv0", "Conv0_up", "Conv1")):
+        side *= 2
+    return side
+
+
+def level(read: Reader) -> float:
+    """The level of a generator; 0 where the file does not say."""
+    return float(read("lod").reshape(())) if "lod" in read.tensors else 0.0
+
+
+def colours(read: Reader, layer: str, ours: str, size: int) -> dict[str, Tensor]:
+    """ToRGB_lod<l> or FromRGB_lod<l>, l = 0 at full size -> ours, counted from 4x4."""
+    found: dict[str, Tensor] = {}
+    last = len(sides_to(size)) - 1
+    for index in range(last + 1):
+        found |= with_bias(read, f"{layer}_lod{last - index}", f"{ours}.{index}")
+    return found
+
+
+def with_bias(read: Reader, theirs: str, ours: str) -> dict[str, Tensor]:
+    """A dense layer or convolution and its bias."""
+    weight = read(f"{theirs}/weight")
+    return {
+        f"{ours}.weight": dense(weight) if weight.ndim == 2 else convolution(weight),
+        f"{ours}.bias": read(f"{theirs}/bias"),
+    }
+
+
+def channels_of(read: Reader, layer: str, size: int) -> dict[int, int]:
+    """Width by resolution, from the weights [1, 1, C, E] of ToRGB or FromRGB."""
+    axis = 2 if layer == "ToRGB" else 3
+    sides = sides_to(size)[::-1]
+    return {side: read(f"{layer}_lod{lod}/weight").shape[axis] for lod, side in enumerate(sides)}
+
+
+def discriminator_from_reference(
+    variables: TensorMap, config: GrowingDiscriminatorConfig, system: str
+) -> dict[str, Tensor]:
+    """The authors' discriminator -> ours."""
+    read = Reader(variables, system)
+    read.unread.discard("lod")
+    ours = colours(read, "FromRGB", "from_rgb", config.size)
+    for layer, name in (("Conv", "conv"), ("Dense0", "linear"), ("Dense1", "score")):
+        ours |= with_bias(read, f"4x4/{layer}", f"blocks.0.{name}")
+    for index, side in enumerate(sides_to(config.size)[1:], start=1):
+        halving = "Conv1" if f"{side}x{side}/Conv1/weight" in variables else "Conv1_down"
+        ours |= with_bias(read, f"{side}x{side}/Conv0", f"blocks.{index}.conv1")
+        ours |= with_bias(read, f"{side}x{side}/{halving}", f"blocks.{index}.conv2")
+    read.finish()
+    return own(ours)
+
+
+def own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with memory of their own, in the usual layout."""
+    return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
