@@ -166,7 +166,7 @@ class EqualisedConv(nn.Module):
             x = conv_stride_2(x, weight)
         else:
             x = (conv_then_mean if self.resampling == "mean_halve" else repeat_then_conv)(x, weight)
-        return x if bias is None else x + bias.view(-1, 1, 1)
+        return x if bias is None else x + bias.to(x.dtype).view(-1, 1, 1)
 
 
 class ModulatedConv(nn.Module):

@@ -20,9 +20,7 @@ Translate = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 def variables(case: Case, prefixes: Mapping[str, str]) -> dict[str, Tensor]:
     """The fixture's variables below each prefix, under the prefix that a file has for them."""
     return {
-        theirs + name: value
-        for ours, theirs in prefixes.items()
-        for name, value in case.starting(f"sd/{ours}").items()
+        theirs + name: value for ours, theirs in prefixes.items() for name, value in case.starting(f"sd/{ours}").items()
     }
 
 
