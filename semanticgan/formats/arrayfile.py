@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -64,6 +65,8 @@ def read_npz(path: Path) -> dict[str, Tensor]:
         require_few_entries(path, what)
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
+                raise WeightsError(f"{what} is compressed in a way that numpy never writes. Save it with numpy.savez.")
             if sum(entry.file_size for entry in entries) > _MOST_COMPRESSION * path.stat().st_size:
                 raise WeightsError(f"{what} unpacks to more than {_MOST_COMPRESSION} times its size. Save it again.")
             names = [entry.filename.removesuffix(".npy") for entry in entries]
@@ -74,7 +77,8 @@ def read_npz(path: Path) -> dict[str, Tensor]:
                 for name, entry in zip(names, entries, strict=True)
             }
     except (
-        zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, MemoryError, ValueError,
+        zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, MemoryError, ValueError, TypeError, KeyError,
+        SyntaxError, OverflowError, tokenize.TokenError,
     ) as error:  # fmt: skip
         if isinstance(error, WeightsError):
             raise
@@ -94,7 +98,9 @@ def _array(content: bytes, what: str) -> Tensor:
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{what} is of another version of numpy's format")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read_header(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks on headers of Python 2
+        shape, fortran, dtype = read_header(stream)
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
         raise WeightsError(f"{what} holds no floating numbers of 16, 32 or 64 bits, but {dtype}. Leave it out.")
     if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():

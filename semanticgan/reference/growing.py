@@ -9,18 +9,19 @@ Shape legend: C channels in, E channels out, k side of a kernel, S side of the f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
 from semanticgan.networks.comparison.growing import GrowingDiscriminatorConfig
 from semanticgan.networks.comparison.layered import SMALLEST_SIDE, sides_to
-from semanticgan.reference.opening import Reader, TensorMap
+from semanticgan.reference.opening import Reader
 
 
 def dense(weight: Tensor) -> Tensor:
     """[C, E] -> [E, C]."""
-    return weight.T
+    return weight.transpose(0, 1)
 
 
 def convolution(weight: Tensor) -> Tensor:
@@ -33,17 +34,10 @@ def turned(weight: Tensor) -> Tensor:
     return weight.flip(2, 3)
 
 
-def part(variables: TensorMap, prefix: str) -> dict[str, Tensor]:
-    """Variables below ``prefix``, by what follows it."""
-    return {name.removeprefix(prefix): value for name, value in variables.items() if name.startswith(prefix)}
-
-
-def size_of(variables: TensorMap) -> int:
-    """S, from the layers that a generator or discriminator has."""
-    side = SMALLEST_SIDE
-    while any(f"{2 * side}x{2 * side}/{layer}/weight" in variables for layer in ("Conv0", "Conv0_up", "Conv1")):
-        side *= 2
-    return side
+def size_of(read: Reader) -> int:
+    """S: the largest side that layers are named by, such as "32x32/Conv1/weight"."""
+    sides = (re.match(r"(\d{1,9})x\1/", name, re.ASCII) for name in read.tensors)
+    return max((int(side[1]) for side in sides if side), default=SMALLEST_SIDE)
 
 
 def level(read: Reader) -> float:
@@ -76,19 +70,22 @@ def channels_of(read: Reader, layer: str, size: int) -> dict[int, int]:
     return {side: read(f"{layer}_lod{lod}/weight").shape[axis] for lod, side in enumerate(sides)}
 
 
-def discriminator_from_reference(
-    variables: TensorMap, config: GrowingDiscriminatorConfig, system: str
-) -> dict[str, Tensor]:
+def discriminator_sizes(read: Reader) -> tuple[int, dict[int, int]]:
+    """Size and width by resolution of a discriminator."""
+    size = size_of(read)
+    return size, channels_of(read, "FromRGB", size)
+
+
+def discriminator_from_reference(read: Reader, config: GrowingDiscriminatorConfig) -> dict[str, Tensor]:
     """The authors' discriminator -> ours."""
-    read = Reader(variables, system)
     read.unread.discard("lod")
     ours = colours(read, "FromRGB", "from_rgb", config.size)
     for layer, name in (("Conv", "conv"), ("Dense0", "linear"), ("Dense1", "score")):
         ours |= with_bias(read, f"4x4/{layer}", f"blocks.0.{name}")
     for index, side in enumerate(sides_to(config.size)[1:], start=1):
-        halving = "Conv1" if f"{side}x{side}/Conv1/weight" in variables else "Conv1_down"
+        fused = f"{side}x{side}/Conv1/weight" not in read.tensors
         ours |= with_bias(read, f"{side}x{side}/Conv0", f"blocks.{index}.conv1")
-        ours |= with_bias(read, f"{side}x{side}/{halving}", f"blocks.{index}.conv2")
+        ours |= with_bias(read, f"{side}x{side}/{'Conv1_down' if fused else 'Conv1'}", f"blocks.{index}.conv2")
     read.finish()
     return own(ours)
 

@@ -58,22 +58,29 @@ _WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped
 
 
 class Reader:
-    """Hands out tensors by name and knows which were never asked for."""
+    """Hands out tensors by name, those below ``prefix`` without it, and knows which were never asked for."""
 
-    def __init__(self, tensors: TensorMap, system: str = "SemanticStyleGAN") -> None:
+    def __init__(self, tensors: TensorMap, system: str = "SemanticStyleGAN", prefix: str = "") -> None:
         if not isinstance(tensors, Mapping):
             raise WeightsError(f"the checkpoint holds no dictionary of tensors: it is not one of {system}.")
-        self.system = system
-        self.tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".kernel")}
+        self.system, self.prefix = system, prefix
+        self.tensors = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(prefix) and not name.endswith(".kernel")
+        }
         self.unread = set(self.tensors)
 
     def __call__(self, name: str) -> Tensor:
         tensor = self.tensors.get(name)
         if not isinstance(tensor, Tensor):
-            raise WeightsError(f"the checkpoint lacks the tensor {name!r}: it is not one of {self.system}.")
+            raise WeightsError(
+                f"the checkpoint lacks the tensor {self.prefix + name!r}: it is not one of {self.system}."
+            )
         if not tensor.is_floating_point():
             raise WeightsError(
-                f"the checkpoint's tensor {name!r} is of the type {tensor.dtype}, not of floating numbers."
+                f"the checkpoint's tensor {self.prefix + name!r} is of the type {tensor.dtype}, not of floating "
+                "numbers."
             )
         self.unread.discard(name)
         return tensor
@@ -87,7 +94,8 @@ class Reader:
 
     def finish(self) -> None:
         if self.unread:
-            raise WeightsError(f"the checkpoint holds tensors unknown to {self.system}: {sorted(self.unread)[:3]}.")
+            unknown = [self.prefix + name for name in sorted(self.unread)[:3]]
+            raise WeightsError(f"the checkpoint holds tensors unknown to {self.system}: {unknown}.")
 
 
 def require_known(tensors: TensorMap, prefixes: Iterable[str], system: str, what: str) -> None:

@@ -19,18 +19,19 @@ from semanticgan.networks.comparison.stylegan import (
     StyleGANGenerator,
 )
 from semanticgan.reference import growing
-from semanticgan.reference.growing import convolution, dense, part, turned, with_bias
+from semanticgan.reference.growing import convolution, dense, turned, with_bias
 from semanticgan.reference.opening import Reader, TensorMap, layout_of, require_known
 from semanticgan.seeds import stream
 
 SYSTEM = "StyleGAN"
+MAPPING, SYNTHESIS, DISCRIMINATOR = "G_mapping/", "G_synthesis/", "D/"
 FUSED_FROM = 128
 _MEANS = ("G/dlatent_avg", "Gs/dlatent_avg")
 
 
 def is_stylegan(names: Iterable[str]) -> bool:
     """Whether variables are those of such a model."""
-    return "G_synthesis/4x4/Const/const" in set(names)
+    return f"{SYNTHESIS}4x4/Const/const" in set(names)
 
 
 def of_variables(variables: TensorMap, what: str) -> tuple[StyleGANGenerator, StyleGANDiscriminator | None]:
@@ -40,8 +41,7 @@ def of_variables(variables: TensorMap, what: str) -> tuple[StyleGANGenerator, St
         WeightsError: a variable is missing, unknown or of another shape.
     """
     mean = next((name for name in _MEANS if name in variables), _MEANS[0])
-    require_known(variables, ("G_mapping/", "G_synthesis/", mean, "D/"), SYSTEM, what)
-    judging = part(variables, "D/")
+    require_known(variables, (MAPPING, SYNTHESIS, mean, DISCRIMINATOR), SYSTEM, what)
     with layout_of(SYSTEM, what):
         config = generator_config_from_reference(variables)
         ours = generator_from_reference(variables, config)
@@ -49,19 +49,18 @@ def of_variables(variables: TensorMap, what: str) -> tuple[StyleGANGenerator, St
         if "noise_0" not in ours:
             ours |= _drawn_noise(config)
         generator = build(lambda: StyleGANGenerator(config), ours, what)
-        if not judging:
+        if not any(name.startswith(DISCRIMINATOR) for name in variables):
             return generator.eval(), None
-        sizes = discriminator_config_from_reference(judging)
-        ours = discriminator_from_reference(judging, sizes)
+        sizes = discriminator_config_from_reference(variables)
+        ours = discriminator_from_reference(variables, sizes)
         discriminator = build(lambda: StyleGANDiscriminator(sizes), ours, f"discriminator of {what}")
     return generator.eval(), discriminator.eval()
 
 
 def generator_config_from_reference(variables: TensorMap) -> StyleGANConfig:
     """Sizes and level of a generator, all from its variables."""
-    synthesis = part(variables, "G_synthesis/")
-    read, mapping = Reader(synthesis, SYSTEM), Reader(part(variables, "G_mapping/"), SYSTEM)
-    size, num_layers = growing.size_of(synthesis), mapping.count("Dense{}/weight")
+    read, mapping = Reader(variables, SYSTEM, SYNTHESIS), Reader(variables, SYSTEM, MAPPING)
+    size, num_layers = growing.size_of(read), len({name.split("/")[0] for name in mapping.tensors})
     first = mapping("Dense0/weight")
     return StyleGANConfig(
         size=size,
@@ -76,7 +75,7 @@ def generator_config_from_reference(variables: TensorMap) -> StyleGANConfig:
 
 def generator_from_reference(variables: TensorMap, config: StyleGANConfig) -> dict[str, Tensor]:
     """The authors' generator -> ours, without ``mean_latent``; noise maps where there are any."""
-    mapping, read = Reader(part(variables, "G_mapping/"), SYSTEM), Reader(part(variables, "G_synthesis/"), SYSTEM)
+    read, mapping = Reader(variables, SYSTEM, SYNTHESIS), Reader(variables, SYSTEM, MAPPING)
     read.unread.discard("lod")
     ours: dict[str, Tensor] = {}
     for layer in range(config.num_mapping_layers):
@@ -93,7 +92,7 @@ def generator_from_reference(variables: TensorMap, config: StyleGANConfig) -> di
         ours[f"{block}.refine.weight"] = convolution(read(f"{theirs}/{second}/weight"))
         ours |= _epilogue(read, f"{theirs}/{first}", f"{block}.first")
         ours |= _epilogue(read, f"{theirs}/{second}", f"{block}.second")
-    if "noise0" in read.tensors:
+    if any(name.startswith("noise") for name in read.tensors):
         ours |= {f"noise_{row}": read(f"noise{row}") for row in range(config.num_rows)}
     read.finish()
     return growing.own(ours)
@@ -118,10 +117,9 @@ def _drawn_noise(config: StyleGANConfig) -> dict[str, Tensor]:
 
 def discriminator_config_from_reference(variables: TensorMap) -> StyleGANDiscriminatorConfig:
     """Sizes of a discriminator, all from its variables."""
-    read, size = Reader(variables, SYSTEM), growing.size_of(variables)
-    return StyleGANDiscriminatorConfig(size, growing.channels_of(read, "FromRGB", size))
+    return StyleGANDiscriminatorConfig(*growing.discriminator_sizes(Reader(variables, SYSTEM, DISCRIMINATOR)))
 
 
 def discriminator_from_reference(variables: TensorMap, config: StyleGANDiscriminatorConfig) -> dict[str, Tensor]:
     """The authors' discriminator -> ours."""
-    return growing.discriminator_from_reference(variables, config, SYSTEM)
+    return growing.discriminator_from_reference(Reader(variables, SYSTEM, DISCRIMINATOR), config)

@@ -58,7 +58,7 @@ def assert_gradients(case: Case, loss: str, given: Mapping[str, Tensor | None], 
             assert_parity(gradient, stored[name], tolerance)
 
 
-def by_their_names(case: Case, network: nn.Module, prefix: str, translate: Translate) -> dict[str, Tensor | None]:
+def by_their_names(case: Case, network: nn.Module, translate: Translate) -> dict[str, Tensor | None]:
     """A network's gradients under the authors' names and in their layout."""
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
-    return case.reference_gradients(gradients, f"sd/{prefix}", translate)
+    return case.reference_gradients(gradients, "sd/", translate)
