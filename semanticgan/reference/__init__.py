@@ -8,7 +8,7 @@ from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.face_points import FFHQ
 from semanticgan.files import require_file, require_free, sha256_of
-from semanticgan.reference import face_api, restyle, semanticstylegan, stylegan2
+from semanticgan.reference import alae, face_api, restyle, semanticstylegan, stylegan2
 from semanticgan.reference.face_api import FaceApi
 from semanticgan.reference.layers import ReferenceLayers
 from semanticgan.reference.opening import load_pickle, require_trust
@@ -60,8 +60,8 @@ def convert_checkpoint(
     """Turn an authors' ``.pt``, or the npm package of face-api, into a safe file of weights.
 
     Args:
-        source: the ``.pt`` file, zip or legacy format: of SemanticStyleGAN, StyleGAN2 (rosinality's layout), or a
-            ReStyle encoder over pSp; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
+        source: the ``.pt`` or ``.pth`` file, zip or legacy format, of SemanticStyleGAN, StyleGAN2 (rosinality's
+            layout), StyleALAE or a ReStyle encoder; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
         out: the ``.safetensors`` file to write.
         trust: the user's word on the origin of a ``.pt``, without which it is not opened. Nothing in it is ever run.
         regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
@@ -120,7 +120,7 @@ def convert_checkpoint(
     return checkpoint
 
 
-_LAYERED = (stylegan2,)
+_LAYERED = (alae, stylegan2)
 
 
 def _save_restyle(

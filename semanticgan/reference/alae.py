@@ -20,7 +20,6 @@ convolution of a block of G of 128 pixels and more is transposed there: [in, out
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,42 +36,28 @@ from semanticgan.networks.comparison.alae import (
 )
 from semanticgan.networks.kernels.resampling import fir_kernel
 from semanticgan.networks.layers import BLUR_TAPS, coefficients, widened
+from semanticgan.reference.layers import ReferenceLayers
 from semanticgan.reference.opening import Reader, TensorMap, layout_of, named_tensors, require_own_bytes
 from semanticgan.seeds import stream
 
-_SYSTEM = "StyleALAE"
+SYSTEM = "StyleALAE"
 _MODELS = {"mapping_f": "mapping_fl", "decoder": "generator", "encoder": "discriminator", "mapping_d": "mapping_tl"}
 _MEAN = "dlatent_avg"
 _BLUR = ".blur.weight"
 _TRANSPOSED_FROM = 128  # pixels
 
 
-@dataclass(frozen=True)
-class ReferenceALAE:
-    """What a checkpoint holds, in this package's terms.
-
-    Attributes:
-        generator: F, G and E, in eval mode; its stored noise is of seed 0, since the authors' code draws it anew.
-        discriminator: D, in eval mode.
-        averaged: whether these are the running averages of the training, else the networks as trained.
-    """
-
-    generator: ALAEGenerator
-    discriminator: ALAEDiscriminator
-    averaged: bool
-
-
-def is_alae(content: Any) -> bool:
-    """Whether a checkpoint's content is that of StyleALAE."""
+def is_it(content: Any) -> bool:
+    """Told by the names of its two mappings."""
     models = content.get("models") if isinstance(content, Mapping) else None
     return isinstance(models, Mapping) and "mapping_fl" in models and "mapping_tl" in models
 
 
-def of_content(content: Mapping[str, Any], source: Path) -> ReferenceALAE:
-    """The networks of a checkpoint's content; the running averages where it has all of them.
+def of_content(content: Mapping[str, Any], source: Path) -> ReferenceLayers:
+    """The networks of a file, with stored noise of seed 0; the running averages where it has all of them.
 
     Raises:
-        WeightsError: the tensors are not those of StyleALAE.
+        WeightsError: missing, unknown or misshapen tensors.
     """
     what = f"checkpoint {str(source)!r}"
     models = content["models"]
@@ -81,17 +66,17 @@ def of_content(content: Mapping[str, Any], source: Path) -> ReferenceALAE:
     tensors: dict[str, Tensor] = {}
     for name, theirs in parts.items():
         if theirs not in models:
-            raise WeightsError(f"{what} lacks the model {theirs!r}: it is not one of {_SYSTEM}.")
-        state = named_tensors(models[theirs], f"{theirs!r} of {what}", _SYSTEM)
+            raise WeightsError(f"{what} lacks the model {theirs!r}: it is not one of {SYSTEM}.")
+        state = named_tensors(models[theirs], f"{theirs!r} of {what}", SYSTEM)
         tensors |= {f"{name}.{key}": tensor for key, tensor in state.items()}
     require_own_bytes(tensors.values(), source)
-    with layout_of(_SYSTEM, what):
+    with layout_of(SYSTEM, what):
         _require_blurs(tensors, what)
         config, theirs_config = configs_from_reference(tensors)
         ours, of_discriminator = weights_from_reference(tensors, config, theirs_config)
         generator: ALAEGenerator = build(lambda: ALAEGenerator(config), ours, what).eval()
         discriminator = build(lambda: ALAEDiscriminator(theirs_config), of_discriminator, what).eval()
-    return ReferenceALAE(generator, discriminator, averaged)
+    return ReferenceLayers(generator, discriminator, averaged, has_mean=True)
 
 
 def configs_from_reference(tensors: TensorMap) -> tuple[ALAEConfig, ALAEDiscriminatorConfig]:
@@ -101,11 +86,14 @@ def configs_from_reference(tensors: TensorMap) -> tuple[ALAEConfig, ALAEDiscrimi
         tensors: the authors' ``Model.state_dict()``: names begin with mapping_f, mapping_d, decoder, encoder,
             dlatent_avg.
     """
-    read = Reader(tensors, _SYSTEM)
+    read = Reader(tensors, SYSTEM)
     num_sides = read.count("decoder.decode_block.{}.bias_1")
-    num_mapping, num_layers = read.count("mapping_f.map_blocks.{}.fc.weight"), read.count("mapping_d.map_blocks.{}.bias")
+    num_mapping, num_layers = (
+        read.count("mapping_f.map_blocks.{}.fc.weight"),
+        read.count("mapping_d.map_blocks.{}.bias"),
+    )
     if not num_sides or not num_layers:
-        raise WeightsError(f"the checkpoint holds no decoder or no mapping_d: it is not one of {_SYSTEM}.")
+        raise WeightsError(f"the checkpoint holds no decoder or no mapping_d: it is not one of {SYSTEM}.")
     style_dim = read("decoder.decode_block.0.style_1.weight").shape[1]
     channels = {4 << index: read(f"decoder.decode_block.{index}.bias_1").shape[1] for index in range(num_sides)}
     config = ALAEConfig(
@@ -140,7 +128,7 @@ def renamed_from_reference(
     tensors: TensorMap, config: ALAEConfig, discriminator: ALAEDiscriminatorConfig
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The authors' tensors by our names, in our shapes, with their values: of generator and discriminator."""
-    read = Reader({name: tensor for name, tensor in tensors.items() if not name.endswith(_BLUR)}, _SYSTEM)
+    read = Reader({name: tensor for name, tensor in tensors.items() if not name.endswith(_BLUR)}, SYSTEM)
     ours: dict[str, Tensor] = {}
 
     def take(name: str, theirs: str, parts: tuple[str, ...] = ("weight", "bias")) -> None:
@@ -187,4 +175,4 @@ def _require_blurs(tensors: TensorMap, what: str) -> None:
         if name.endswith(_BLUR):
             blur = widened(tensor)
             if not torch.allclose(blur, fir_kernel(len(blur), 1.0, blur, BLUR_TAPS), rtol=0, atol=1e-6):
-                raise WeightsError(f"{what}: tensor {name!a} is no blur by [1, 2, 1]: it is not one of {_SYSTEM}.")
+                raise WeightsError(f"{what}: tensor {name!a} is no blur by [1, 2, 1]: it is not one of {SYSTEM}.")

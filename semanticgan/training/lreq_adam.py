@@ -4,11 +4,12 @@ For a weight in effect w with gradient g at step t, and c the gain of its layer 
 
     v = b v + (1 - b) g^2,    w -= rate c sqrt(1 - b^t) g / (sqrt(v) + eps)
 
-The authors' code stores w. Here p is stored, and w = c p is computed at run time. The gradient of p is then c g, so that
+The authors' code stores w. Here p is stored, and w = c p is computed at run time. Then the gradient of p is
+g_p = c g, and the same w is made by::
 
     v = b v + (1 - b) g_p^2,  p -= rate sqrt(1 - b^t) g_p / (sqrt(v) + c eps)
 
-makes the same w. There is no running mean of the gradient.
+There is no running mean of the gradient.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ Shape legend: N images, L layers, D style width, C channels, S side of the pictu
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ from semanticgan.networks.layers import (
     AdaIN,
     EqualisedConv,
     EqualisedLinear,
+    Resampling,
     ScaledNoise,
     instance_norm,
     instance_statistics,
@@ -70,7 +72,7 @@ class ALAEConfig(GrowingConfig):
     )
 
     def __hash__(self) -> int:
-        return hash((super().__hash__(), self.level, self.num_mapping_layers, self.bottom_channels))
+        return hash((super().__hash__(), self.num_mapping_layers, self.bottom_channels))
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ class ALAEGenerator(LayeredGenerator):
     def mapped(self, z: Tensor) -> Tensor:
         w: Tensor = self.mapping(z)
         return w
+
+    def side_of(self, name: str) -> int | None:
+        """Parts of the encoder are numbered as those of the synthesis."""
+        return super().side_of(name.removeprefix("encoder."))
 
     def synthesis(self, codes: Tensor, noise: Sequence[Tensor], level: float = 0.0) -> Tensor:
         """G. Without any noise map, a fixed function stands in for the noise: see :func:`with_bump`."""
@@ -186,10 +192,8 @@ class SynthesisBlock(nn.Module):
 
 def bare_conv(channels_in: int, channels_out: int, upsample: bool = False) -> EqualisedConv:
     """A 3x3 convolution of G, whose bias and activation come after the noise."""
-    resampling = "repeat_double" if upsample else "none"
-    return EqualisedConv(
-        channels_in, channels_out, 3, resampling, bias=False, activated=False, gain=ACTIVATION_GAIN
-    )  # fmt: skip
+    resampling: Resampling = "repeat_double" if upsample else "none"
+    return EqualisedConv(channels_in, channels_out, 3, resampling, bias=False, activated=False, gain=ACTIVATION_GAIN)
 
 
 class StyledNoise(nn.Module):
@@ -234,6 +238,7 @@ class ALAEEncoder(nn.Module):
             below = width
 
     def forward(self, image: Tensor, level: float = 0.0, recompute: bool = False) -> Tensor:
+        w: Tensor
         first = len(self.blocks) - 1 - math.floor(level)
         new = 1.0 - (level - math.floor(level))
         x, w = run_block(self.blocks[first], self._read(first, image), recompute=recompute)
@@ -284,12 +289,10 @@ class ALAEDiscriminator(nn.Module):
     def __init__(self, config: ALAEDiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.style_dim
+        widths = [config.style_dim] * config.num_layers + [1]
         self.layers = nn.ModuleList(
-            EqualisedLinear(
-                width, 1 if last else width, MAPPING_RATE, gain=ACTIVATION_GAIN, bias_gain=1.0
-            )  # fmt: skip
-            for last in (index == config.num_layers - 1 for index in range(config.num_layers))
+            EqualisedLinear(width_in, width_out, MAPPING_RATE, gain=ACTIVATION_GAIN, bias_gain=1.0)
+            for width_in, width_out in itertools.pairwise(widths)
         )
 
     def forward(self, w: Tensor) -> Tensor:

@@ -96,6 +96,9 @@ class GrowingConfig(LayeredConfig):
         if self.level > len(self.sides) - 1:
             raise InputError(f"level must be at most {len(self.sides) - 1} at {self.size} pixels, got {self.level}.")
 
+    def __hash__(self) -> int:
+        return hash((super().__hash__(), self.level))
+
 
 def sides_to(size: int) -> list[int]:
     """4, 8, ..., size."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from semanticgan.formats.fields import key
 from semanticgan.networks.kernels.strided import without_weight_gradients
+from semanticgan.networks.layers import widened
 from semanticgan.training.draws import Draws
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.objectives import Objective
@@ -63,7 +64,7 @@ def r1_penalty(score: Tensor, image: Tensor, segmentation: Tensor | None = None)
     inputs = [image] if segmentation is None else [image, segmentation]
     with without_weight_gradients():
         gradients = torch.autograd.grad(score.sum(), inputs, create_graph=True)
-    norms = [gradient.float().square().sum((1, 2, 3)).mean() for gradient in gradients]
+    norms = [widened(gradient).square().sum((1, 2, 3)).mean() for gradient in gradients]
     return R1(norms[0], norms[1] if segmentation is not None else score.new_zeros(()))
 
 
