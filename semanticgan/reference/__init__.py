@@ -60,8 +60,8 @@ def convert_checkpoint(
     """Turn an authors' ``.pt``, or the npm package of face-api, into a safe file of weights.
 
     Args:
-        source: the ``.pt`` or ``.pth`` file, zip or legacy format, of SemanticStyleGAN, StyleGAN2 (rosinality's
-            layout), StyleALAE or a ReStyle encoder; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
+        source: the ``.pt`` or ``.pth`` file, zip or legacy format, of SemanticStyleGAN, StyleGAN2 (of rosinality),
+            StyleALAE or a ReStyle encoder; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
         out: the ``.safetensors`` file to write.
         trust: the user's word on the origin of a ``.pt``, without which it is not opened. Nothing in it is ever run.
         regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
