@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import sys
 from collections.abc import Callable
@@ -13,10 +14,12 @@ import pytest
 import torch
 
 import semanticgan as sg
-from semanticgan.checkpoint import load_model
+from semanticgan.checkpoint import load_model, shapes_of
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.formats.archive import load_archive
 from semanticgan.latents import LatentCode
+from semanticgan.networks.comparison.alae import ALAEConfig, ALAEDiscriminatorConfig
+from semanticgan.networks.comparison.layered import style_channels
 from semanticgan.reference import alae, convert_checkpoint
 from tests.networks.fixtures import FOLDER, assert_parity, case
 
@@ -115,6 +118,25 @@ def test_alae_in_float64(tmp_path: Path, zipped: bool) -> None:
     encoded = generator.encode(given["in/x"].double())
     assert_parity(encoded.unsqueeze(1), given["out64/Z"], 1e-6)
     assert_parity(discriminator(encoded).squeeze(1), given["out64/D"], 1e-6)
+
+
+def test_alae_of_ffhq_fits() -> None:
+    """The released model's tensors, by name and shape, fill the networks of its sizes."""
+    layout = FOLDER.parent / "spec" / "alae_ffhq_layout.txt"
+    if not layout.is_file():
+        pytest.skip("the layout of the released model is not here")
+    tensors: dict[str, torch.Tensor] = {}
+    part = ""
+    for line in layout.read_text(encoding="utf-8").splitlines():
+        fields = line.split("\t")
+        if line.startswith("## "):
+            part = line.split()[1]
+        elif len(fields) == 4:
+            tensors[f"{part}.{fields[0]}"] = torch.empty(json.loads(fields[1]), device="meta")
+    configs = alae.configs_from_reference(tensors)
+    assert configs == (ALAEConfig(channels=style_channels(1024), bottom_channels=512), ALAEDiscriminatorConfig())
+    for config, state in zip(configs, alae.weights_from_reference(tensors, *configs), strict=True):
+        assert {name: tensor.shape for name, tensor in state.items()} == shapes_of(config)
 
 
 def test_alae_without_averages(tmp_path: Path) -> None:
