@@ -17,7 +17,7 @@ from semanticgan.latent_code import LatentCode, require_alike, require_codes
 from semanticgan.rows import WHAT, Layers, Regions, Rows
 from semanticgan.wrong_arguments import finite_number, require_type, shown
 
-__all__ = ["METHODS", "WHAT", "LatentCode", "interpolate", "mix", "require_codes", "swap", "truncate"]
+__all__ = ["METHODS", "WHAT", "LatentCode", "interpolate", "mix", "mix_by_schema", "require_codes", "swap", "truncate"]
 
 Positions = float | Sequence[float] | Tensor
 
@@ -44,6 +44,29 @@ def swap(
     a_tensor, b_tensor = _side_by_side(a, b)
     chosen = a.rows.indices(regions, what, include_base, layers)
     return _with_rows(a_tensor, chosen, b_tensor[:, chosen], a.rows)
+
+
+def mix_by_schema(source: LatentCode, destination: LatentCode, schema: str) -> LatentCode:
+    """Layers of two codes by letters, one a layer, coarse to fine: S takes the source's row, D the destination's.
+
+    ``mix_by_schema(a, b, "SSSSDDDD")`` for a model of 8 layers (the style mixing figures of arXiv 2004.04467). Either
+    code may have one image, which then goes with each image of the other.
+
+    Raises:
+        InputError: another letter or another number of letters, codes of regions, or codes that do not fit each other.
+    """
+    source_tensor, destination_tensor = _side_by_side(source, destination)
+    rows = source.rows
+    if rows.regions is not None:
+        raise InputError(f"a schema mixes layers, but these codes have {rows.counted}. Use swap with regions instead.")
+    if not isinstance(schema, str) or len(schema) != len(rows) or set(schema) - set("SD"):
+        example = ("S" * (len(rows) // 2)).ljust(len(rows), "D")
+        raise InputError(
+            f"a schema has {len(rows)} letters here, one a layer, S for the source and D for the destination, such as "
+            f"{example!r}, got {shown(schema)}."
+        )
+    of_source = [layer for layer, letter in enumerate(schema) if letter == "S"]
+    return _with_rows(destination_tensor, of_source, source_tensor[:, of_source], rows)
 
 
 def mix(

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from semanticgan.errors import InputError, MissingFileError
-from semanticgan.latents import LatentCode, interpolate, mix, swap, truncate
+from semanticgan.latents import LatentCode, interpolate, mix, mix_by_schema, swap, truncate
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
+from semanticgan.rows import Rows
 
 SCHEME = RegionScheme(("background", "face", "eye", "hair"))
 NUM_BASE, WIDTH = 2, 6
@@ -91,6 +92,32 @@ def test_mix_runs_from_the_source_to_the_swap() -> None:
     half = mix(a, b, "hair", 0.5, what="texture")
     torch.testing.assert_close(half.texture("hair"), (a.texture("hair") + b.texture("hair")) / 2)
     assert changed_rows(a, half) == [HAIR_TEXTURE]
+
+
+def layers(num_images: int, value: float) -> LatentCode:
+    return LatentCode(torch.full((num_images, 6, WIDTH), value), Rows.of_layers(6))
+
+
+def test_a_schema_takes_each_layer_from_source_or_destination() -> None:
+    mixed = mix_by_schema(layers(1, 1.0), layers(3, 2.0), "SSDDSD")
+    assert mixed.tensor.shape == (3, 6, WIDTH) and mixed.rows == Rows.of_layers(6)
+    assert mixed.tensor[2, :, 0].tolist() == [1.0, 1.0, 2.0, 2.0, 1.0, 2.0]
+    many = mix_by_schema(layers(3, 1.0), layers(1, 2.0), "DDDDDS")
+    assert many.tensor[:, :, 0].tolist() == [[2.0] * 5 + [1.0]] * 3
+    assert mix_by_schema(layers(1, 1.0), layers(1, 2.0), "SSSSSS") == layers(1, 1.0)
+
+
+@pytest.mark.parametrize("schema", ["SSDD", "SSSDDDD", "", "SSXDDD", "ssdddd", "SSD DD", None, ["S"] * 6, 6])
+def test_a_wrong_schema_says_what_one_is(schema: object) -> None:
+    with pytest.raises(InputError, match=r"a schema has 6 letters here, .* such as 'SSSDDD'"):
+        mix_by_schema(layers(1, 1.0), layers(1, 2.0), schema)  # type: ignore[arg-type]
+
+
+def test_a_schema_is_of_layers() -> None:
+    with pytest.raises(InputError, match="Use swap with regions"):
+        mix_by_schema(code(0), code(1), "S" * NUM_ROWS)
+    with pytest.raises(InputError):
+        mix_by_schema(layers(1, 1.0), LatentCode(torch.zeros(1, 8, WIDTH), Rows.of_layers(8)), "SSSDDD")
 
 
 def test_truncation_moves_towards_the_mean() -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import semanticgan as sg
-from semanticgan.checkpoint import load_model
+from semanticgan.checkpoint import load_model, shapes_of
 from semanticgan.errors import InputError, WeightsError
-from semanticgan.reference import convert_checkpoint
+from semanticgan.formats.archive import load_archive
+from semanticgan.latents import LatentCode
+from semanticgan.networks.comparison.alae import ALAEConfig, ALAEDiscriminatorConfig
+from semanticgan.networks.comparison.layered import style_channels
+from semanticgan.reference import alae, convert_checkpoint
 from tests.networks.fixtures import FOLDER, assert_parity, case
 
 BASELINES = FOLDER / "baselines"
@@ -68,3 +78,121 @@ def test_a_layered_model_says_what_it_lacks(tmp_path: Path) -> None:
         model.render(a, visible=torch.ones(1, 13))
     with pytest.raises(InputError, match="there are no regions here"):
         model.session()
+
+
+def alae_content() -> dict[str, Any]:
+    """The fixture's checkpoint, read as an importer does."""
+    case("baselines/alae_checkpoint_outputs")
+    content: dict[str, Any] = load_archive(BASELINES / "alae_checkpoint.pth")
+    return content
+
+
+@torch.no_grad()
+def test_alae(tmp_path: Path) -> None:
+    given = case("baselines/alae_checkpoint_outputs")
+    out = tmp_path / "a.safetensors"
+    found = convert_checkpoint(BASELINES / "alae_checkpoint.pth", out, trust=True)
+    assert found.averaged and found.has_mean
+    loaded = load_model(out, with_discriminator=True)
+    generator = loaded.generator
+    assert loaded.metadata.architecture == "alae" and generator.mean_latent.shape == (8, 32)
+    w = generator.map(given["in/z"])
+    assert_parity(w, given["out/w"])
+    code = sg.truncate(LatentCode.from_w(w, loaded.metadata.rows), generator.mean_latent, 0.7)
+    zeros = [torch.zeros(1, 1, side, side) for side in generator.noise_sides]
+    assert_parity(generator(code.tensor, zeros).image, given["out/image"])
+    encoded = generator.encode(given["in/x"])
+    assert_parity(encoded.unsqueeze(1), given["out/Z"])
+    assert_parity(loaded.discriminator(encoded).squeeze(1), given["out/D"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("zipped", [True, False])
+def test_alae_in_float64(tmp_path: Path, zipped: bool) -> None:
+    """Weights divided by their gains and multiplied by them again lose a bit of float32, not more."""
+    given, content = case("baselines/alae_checkpoint_outputs"), alae_content()
+    torch.save({"models": content["models"]}, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
+    found = alae.of_content(load_archive(tmp_path / "a.pth"), tmp_path / "a.pth")
+    generator, discriminator = found.generator.double(), found.discriminator.double()
+    assert_parity(generator.map(given["in/z"].double()), given["out64/w"], 1e-6)
+    encoded = generator.encode(given["in/x"].double())
+    assert_parity(encoded.unsqueeze(1), given["out64/Z"], 1e-6)
+    assert_parity(discriminator(encoded).squeeze(1), given["out64/D"], 1e-6)
+
+
+def test_alae_of_ffhq_fits() -> None:
+    """The released model's tensors, by name and shape, fill the networks of its sizes."""
+    layout = FOLDER.parent / "spec" / "alae_ffhq_layout.txt"
+    if not layout.is_file():
+        pytest.skip("the layout of the released model is not here")
+    tensors: dict[str, torch.Tensor] = {}
+    part = ""
+    for line in layout.read_text(encoding="utf-8").splitlines():
+        fields = line.split("\t")
+        if line.startswith("## "):
+            part = line.split()[1]
+        elif len(fields) == 4:
+            tensors[f"{part}.{fields[0]}"] = torch.empty(json.loads(fields[1]), device="meta")
+    configs = alae.configs_from_reference(tensors)
+    assert configs == (ALAEConfig(channels=style_channels(1024), bottom_channels=512), ALAEDiscriminatorConfig())
+    for config, state in zip(configs, alae.weights_from_reference(tensors, *configs), strict=True):
+        assert {name: tensor.shape for name, tensor in state.items()} == shapes_of(config)
+
+
+def test_alae_without_averages(tmp_path: Path) -> None:
+    """The networks as trained are taken where one of the averages is missing, and it is said."""
+    content = alae_content()
+    models = content["models"]
+    del models["generator_s"]
+    torch.save({"models": models}, tmp_path / "a.pth")
+    found = convert_checkpoint(tmp_path / "a.pth", tmp_path / "a.safetensors", trust=True)
+    assert not found.averaged and found.has_mean
+    assert torch.equal(found.generator.constant, models["generator"]["const"])
+    weight = found.generator.encoder.blocks[3].conv1.weight * math.sqrt(2 / 72)
+    torch.testing.assert_close(weight, models["discriminator"]["encode_block.0.conv_1.weight"])
+    assert not torch.equal(*(models[name]["encode_block.0.bias_1"] for name in ("discriminator", "discriminator_s")))
+
+
+def test_damaged_alae(tmp_path: Path) -> None:
+    def change(part: str, **tensors: Any) -> Callable[[dict[str, Any]], object]:
+        return lambda models: models[part].update({name.replace("__", "."): value for name, value in tensors.items()})
+
+    for damage, message in (
+        (lambda models: models["generator_s"].pop("decode_block.1.bias_2"), r"lacks the tensor 'decoder\.decode_block"),
+        (lambda models: models.pop("dlatent_avg"), "lacks the model 'dlatent_avg'"),
+        (change("mapping_tl_s", more=torch.zeros(1)), r"unknown to StyleALAE: \['mapping_d\.more'\]"),
+        (change("generator_s", const=torch.zeros(1, 3, 4, 4)), "its config asks for"),
+        (change("discriminator_s", encode_block__0__blur__weight=torch.ones(8, 1, 3, 3)), "is no blur"),
+        (change("mapping_fl_s", map_blocks__0__fc__bias=torch.zeros(32).long()), "floating"),
+        (lambda models: models.update(mapping_fl_s=[1, 2]), "no dictionary of tensors"),
+        (change("discriminator_s", encode_block__0__blur__weight=3), "layout of StyleALAE"),
+    ):
+        content = alae_content()
+        damage(content["models"])
+        torch.save({"models": content["models"]}, tmp_path / "a.pth")
+        with pytest.raises(WeightsError, match=message) as caught:
+            convert_checkpoint(tmp_path / "a.pth", tmp_path / "a.safetensors", trust=True)
+        assert "\n" not in str(caught.value) and not (tmp_path / "a.safetensors").exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_classes_in_alae_are_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool) -> None:
+    """A file names classes of a module ``tracker``: neither that module nor what an object keeps is used."""
+    (tmp_path / "tracker.py").write_text("class RunningMeanTorch: pass\nclass Other: pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    tracker = importlib.import_module("tracker")
+    mean, other = tracker.RunningMeanTorch(), tracker.Other()
+    mean.values = [torch.ones(1)]
+    models = alae_content()["models"]
+    for name, kept in (("known", mean), ("other", other)):
+        content = {"models": models, "auxiliary": {"tracker": {"tracks": {"loss": kept}}}}
+        torch.save(content, tmp_path / f"{name}.pth", _use_new_zipfile_serialization=zipped)
+    monkeypatch.delitem(sys.modules, "tracker")
+    (tmp_path / "tracker.py").write_text("raise SystemError('it was run')", encoding="utf-8")
+
+    content = load_archive(tmp_path / "known.pth")
+    kept = content["auxiliary"]["tracker"]["tracks"]["loss"]
+    assert "tracker" not in sys.modules and not vars(kept)
+    assert alae.is_it(content) and alae.of_content(content, tmp_path / "known.pth").averaged
+    with pytest.raises(WeightsError, match=r"'tracker\.Other'; nothing in it was run"):
+        load_archive(tmp_path / "other.pth")

@@ -5,7 +5,7 @@ to it, but believes sizes and depths. Here the program is read first: its classe
 tensors with the file's length, its nesting with what Python can take. Then PyTorch may run it.
 
 Numpy's numbers and arrays and paths, which lie in the arguments of trainings, are allowed as plain values: the
-functions below stand in for numpy's and pathlib's.
+functions below stand in for numpy's and pathlib's. The running means of losses in StyleALAE's checkpoints are left out.
 """
 
 from __future__ import annotations
@@ -83,6 +83,14 @@ def _numpy_number(kind: Any = None, raw: Any = None, *_: Any) -> Any:
     return numbers[0] if numbers and len(numbers) == 1 else None
 
 
+class LeftOut:
+    """Stands in for a class of a training's own code; what its objects held is not kept."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __setstate__(self, state: Any) -> None: ...
+
+
 def _path(*parts: Any) -> str:
     return "/".join(part for part in parts if isinstance(part, str))
 
@@ -95,6 +103,7 @@ def _stand_ins() -> list[tuple[Any, str]]:
     for module in ("pathlib", "pathlib._local"):
         for name in ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"):
             found.append((_path, f"{module}.{name}"))
+    found += [(LeftOut, f"tracker.{name}") for name in ("RunningMean", "RunningMeanTorch")]
     return found
 
 

@@ -70,6 +70,15 @@ def run_block(block: nn.Module, *inputs: Any, recompute: bool) -> Any:
     return checkpoint(block, *inputs, use_reentrant=False)
 
 
+def coefficients(network: nn.Module) -> dict[str, float]:
+    """What multiplies each parameter at run time, by its name: gains of equalised layers, 1 for all others."""
+    return {
+        f"{prefix}.{name}".lstrip("."): getattr(module, f"{name}_gain", 1.0)
+        for prefix, module in network.named_modules()
+        for name, _ in module.named_parameters(recurse=False)
+    }
+
+
 class EqualisedLinear(nn.Module):
     """y = m (g / sqrt(C) w x + g_b b), [..., C] -> [..., E], w and b stored over the multiplier m.
 

@@ -13,13 +13,23 @@ from semanticgan.networks.layers import EqualisedLinear, pixel_norm
 class Mapping(nn.Module):
     """z ~ N(0, I) [N, D] -> w [N, D]: x_0 = z / sqrt(mean(z^2) + eps), x_l = sqrt(2) lrelu(A_l x_(l-1) + b_l), w = x_L.
 
-    (arXiv 1812.04948, Figure 1; the learning rate of A and b is multiplied by 0.01.)
+    (arXiv 1812.04948, Figure 1; the learning rate of A and b is multiplied by 0.01, in StyleALAE by 0.1.)
+
+    Args:
+        bias_gain: of b_l; None is sqrt(2). It is 1 in StyleGAN and StyleALAE.
     """
 
-    def __init__(self, style_dim: int, num_layers: int, learning_rate_multiplier: float = 0.01) -> None:
+    def __init__(
+        self,
+        style_dim: int,
+        num_layers: int,
+        learning_rate_multiplier: float = 0.01,
+        bias_gain: float | None = None,
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            EqualisedLinear(style_dim, style_dim, learning_rate_multiplier, activated=True) for _ in range(num_layers)
+            EqualisedLinear(style_dim, style_dim, learning_rate_multiplier, activated=True, bias_gain=bias_gain)
+            for _ in range(num_layers)
         )
 
     def forward(self, z: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.face_points import FFHQ
 from semanticgan.files import require_file, require_free, sha256_of
-from semanticgan.reference import face_api, restyle, semanticstylegan, stylegan2
+from semanticgan.reference import alae, face_api, restyle, semanticstylegan, stylegan2
 from semanticgan.reference.face_api import FaceApi
 from semanticgan.reference.layers import ReferenceLayers
 from semanticgan.reference.opening import load_pickle, require_trust
@@ -60,8 +62,8 @@ def convert_checkpoint(
     """Turn an authors' ``.pt``, or the npm package of face-api, into a safe file of weights.
 
     Args:
-        source: the ``.pt`` file, zip or legacy format: of SemanticStyleGAN, StyleGAN2 (rosinality's layout), or a
-            ReStyle encoder over pSp; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
+        source: the ``.pt`` or ``.pth`` file, zip or legacy format, of SemanticStyleGAN, StyleGAN2 (of rosinality),
+            StyleALAE or a ReStyle encoder; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
         out: the ``.safetensors`` file to write.
         trust: the user's word on the origin of a ``.pt``, without which it is not opened. Nothing in it is ever run.
         regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
@@ -82,45 +84,54 @@ def convert_checkpoint(
     require_free(out, overwrite)
     licence, data_licence = licence or LICENCE, data_licence or DATA_LICENCE
     content = load_pickle(source)
-    training = {"source": source.name, "source_sha256": sha256_of(source)}
+    training: dict[str, Any] = {"source": source.name, "source_sha256": sha256_of(source)}
     if restyle.is_encoder(content):
         about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
         return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
     for system in _LAYERED:
         if system.is_it(content):
+            about = (licence, data_licence, description or f"{system.SYSTEM} converted from {source.name}")
             layers: ReferenceLayers = system.of_content(content, source)
-            save_model(
-                out,
-                layers.generator,
-                None,
-                training=training,
-                licence=licence,
-                data_licence=data_licence,
-                description=description or f"{system.SYSTEM} converted from {source.name}",
-                discriminator=layers.discriminator if include_discriminator else None,
-                precision=precision,
-                overwrite=overwrite,
-            )
+            _save(layers, out, None, training, about, include_discriminator, precision, overwrite)
             return layers
+    about = (licence, data_licence, description or f"SemanticStyleGAN converted from {source.name}")
     checkpoint = semanticstylegan.of_content(content, source)
+    if checkpoint.iteration is not None:
+        training["iteration"] = checkpoint.iteration
     sizes = checkpoint.generator.config
-    save_model(
-        out,
-        checkpoint.generator,
-        regions or default_regions(sizes.num_regions, sizes.transparent),
-        training=training if checkpoint.iteration is None else {**training, "iteration": checkpoint.iteration},
-        licence=licence,
-        data_licence=data_licence,
-        description=description or f"SemanticStyleGAN converted from {source.name}",
-        discriminator=checkpoint.discriminator if include_discriminator else None,
-        precision=precision,
-        alignment=FFHQ,
-        overwrite=overwrite,
-    )
+    regions = regions or default_regions(sizes.num_regions, sizes.transparent)
+    _save(checkpoint, out, regions, training, about, include_discriminator, precision, overwrite)
     return checkpoint
 
 
-_LAYERED = (stylegan2,)
+_LAYERED = (alae, stylegan2)
+
+
+def _save(
+    found: ReferenceCheckpoint | ReferenceLayers,
+    out: str | Path,
+    regions: RegionScheme | None,
+    training: Mapping[str, Any],
+    about: tuple[str, str, str],
+    include_discriminator: bool,
+    precision: str,
+    overwrite: bool,
+) -> None:
+    """Write generator and discriminator; a model of regions has the authors' alignment of faces."""
+    licence, data_licence, description = about
+    save_model(
+        out,
+        found.generator,
+        regions,
+        training=training,
+        licence=licence,
+        data_licence=data_licence,
+        description=description,
+        discriminator=found.discriminator if include_discriminator else None,
+        precision=precision,
+        alignment=None if regions is None else FFHQ,
+        overwrite=overwrite,
+    )
 
 
 def _save_restyle(
