@@ -206,7 +206,7 @@ class Model:
 
     def _draw(self, seed: int) -> Tensor:
         """z [1, D], drawn on the CPU so that it is the same on every device."""
-        return torch.randn(1, self.config.style_dim, generator=stream(seed))
+        return torch.randn(1, self.generator.latent_dim, generator=stream(seed))
 
     def edit(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -196,3 +197,23 @@ def test_classes_in_alae_are_never_run(tmp_path: Path, monkeypatch: pytest.Monke
     assert alae.is_it(content) and alae.of_content(content, tmp_path / "known.pth").averaged
     with pytest.raises(WeightsError, match=r"'tracker\.Other'; nothing in it was run"):
         load_archive(tmp_path / "other.pth")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "architecture"), [("pggan_original", "pggan"), ("stylegan1_original_32", "stylegan")])
+def test_variables(tmp_path: Path, name: str, architecture: str) -> None:
+    """An .npz needs no trust; the level is that of its variable, and the picture the reference's at that level."""
+    given = case(f"baselines/{name}")
+    source, out = tmp_path / "a.npz", tmp_path / "a.safetensors"
+    arrays = {key.removeprefix("sd/"): array for key, array in given.arrays.items() if key.startswith("sd/")}
+    np.savez(source, **arrays)
+    found = convert_checkpoint(source, out)
+    model = sg.load(out, device="cpu")
+    assert model.metadata.architecture == architecture and found.discriminator is not None
+    code = model.sample(seed=3)
+    expected = found.generator(found.generator.map(model._draw(3))).image
+    assert_parity(model.render(code).image, expected)
+    assert load_model(out, with_discriminator=True).discriminator is not None
+    np.savez(source, other=np.zeros(3, np.float32))
+    with pytest.raises(WeightsError, match="the variables of PGGAN are named"):
+        convert_checkpoint(source, tmp_path / "b.safetensors")

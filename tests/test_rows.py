@@ -274,7 +274,7 @@ class ToyGenerator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.config = SimpleNamespace(style_dim=WIDTH)
-        self.picture_size = 8
+        self.picture_size, self.latent_dim = 8, WIDTH
         self.register_buffer("mean_latent", torch.full((WIDTH,), 2.0))
 
     def map(self, z: Tensor) -> Tensor:

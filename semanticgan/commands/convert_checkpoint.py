@@ -27,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         type=arguments.path,
-        metavar="FILE.pt",
-        help="checkpoint: released, of the authors' train.py, or a ReStyle encoder over pSp; or face-api's .tgz",
+        metavar="FILE",
+        help="checkpoint (.pt, .pth) of SemanticStyleGAN, StyleGAN2, StyleALAE or a ReStyle encoder over pSp; .npz of "
+        "the TensorFlow variables of PGGAN or StyleGAN; or face-api's .tgz",
     )
     parser.add_argument("out", type=arguments.path, metavar="OUT.safetensors", help="file of weights to write")
     parser.add_argument("--trust", action="store_true", help="confirm that you trust the origin of a .pt file")

@@ -8,9 +8,11 @@ from typing import Any
 
 from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
+from semanticgan.errors import WeightsError
 from semanticgan.face_points import FFHQ
 from semanticgan.files import require_file, require_free, sha256_of
-from semanticgan.reference import alae, face_api, restyle, semanticstylegan, stylegan2
+from semanticgan.formats.arrayfile import read_npz
+from semanticgan.reference import alae, face_api, pggan, restyle, semanticstylegan, stylegan, stylegan2
 from semanticgan.reference.face_api import FaceApi
 from semanticgan.reference.layers import ReferenceLayers
 from semanticgan.reference.opening import load_pickle, require_trust
@@ -63,7 +65,8 @@ def convert_checkpoint(
 
     Args:
         source: the ``.pt`` or ``.pth`` file, zip or legacy format, of SemanticStyleGAN, StyleGAN2 (of rosinality),
-            StyleALAE or a ReStyle encoder; or the package's ``.tgz``, which is no pickle and needs no ``trust``.
+            StyleALAE or a ReStyle encoder; the package's ``.tgz``, or an ``.npz`` of TensorFlow variables of PGGAN or
+            StyleGAN, which are no pickles and need no ``trust``.
         out: the ``.safetensors`` file to write.
         trust: the user's word on the origin of a ``.pt``, without which it is not opened. Nothing in it is ever run.
         regions: names of the regions; by default the 13 of CelebAMask-HQ where there are 13, else numbered ones.
@@ -80,20 +83,27 @@ def convert_checkpoint(
     if face_api.is_package(source):
         texts = {"description": description, "licence": licence, "data_licence": data_licence}
         return face_api.convert(source, out, texts, precision, overwrite)
-    require_trust(source, trust)
+    is_variables = source.suffix == ".npz"
+    if not is_variables:
+        require_trust(source, trust)
     require_free(out, overwrite)
     licence, data_licence = licence or LICENCE, data_licence or DATA_LICENCE
-    content = load_pickle(source)
     training: dict[str, Any] = {"source": source.name, "source_sha256": sha256_of(source)}
+    if is_variables:
+        system, layers = _of_variables(source)
+        about = (licence, data_licence, description or f"{system} converted from {source.name}")
+        _save(layers, out, None, training, about, include_discriminator, precision, overwrite)
+        return layers
+    content = load_pickle(source)
     if restyle.is_encoder(content):
         about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
         return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
-    for system in _LAYERED:
-        if system.is_it(content):
-            about = (licence, data_licence, description or f"{system.SYSTEM} converted from {source.name}")
-            layers: ReferenceLayers = system.of_content(content, source)
-            _save(layers, out, None, training, about, include_discriminator, precision, overwrite)
-            return layers
+    for module in _LAYERED:
+        if module.is_it(content):
+            about = (licence, data_licence, description or f"{module.SYSTEM} converted from {source.name}")
+            found: ReferenceLayers = module.of_content(content, source)
+            _save(found, out, None, training, about, include_discriminator, precision, overwrite)
+            return found
     about = (licence, data_licence, description or f"SemanticStyleGAN converted from {source.name}")
     checkpoint = semanticstylegan.of_content(content, source)
     if checkpoint.iteration is not None:
@@ -105,6 +115,26 @@ def convert_checkpoint(
 
 
 _LAYERED = (alae, stylegan2)
+
+
+def _of_variables(source: Path) -> tuple[str, ReferenceLayers]:
+    """The system and the networks of an ``.npz`` of TensorFlow variables.
+
+    Raises:
+        WeightsError: of neither system, or damaged.
+    """
+    variables, what = read_npz(source), f"checkpoint {str(source)!r}"
+    if pggan.is_pggan(variables):
+        generator, discriminator = pggan.of_variables(variables, what)
+        averaged = any(name.startswith("Gs/") for name in variables)
+        return pggan.SYSTEM, ReferenceLayers(generator, discriminator, averaged, has_mean=True)
+    if stylegan.is_stylegan(variables):
+        styled, judge = stylegan.of_variables(variables, what)
+        return stylegan.SYSTEM, ReferenceLayers(styled, judge, False, True)
+    raise WeightsError(
+        f"{what} holds {sorted(variables)[:3]}; the variables of PGGAN are named G/4x4/Dense/weight and so on, those "
+        "of StyleGAN G_synthesis/4x4/Const/const."
+    )
 
 
 def _save(

@@ -16,8 +16,10 @@ from semanticgan.errors import InputError, MissingFileError, unknown_name
 from semanticgan.files import require_file, user_path
 from semanticgan.formats import typed_yaml
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
+from semanticgan.training.methods.pggan_config import PGGANTrainingConfig
 from semanticgan.training.methods.semanticstylegan_config import SemanticStyleGANConfig
 from semanticgan.training.methods.stylegan2_config import StyleGAN2TrainingConfig
+from semanticgan.training.methods.stylegan_config import StyleGANTrainingConfig
 from semanticgan.training.sections import METHOD_CONFIGS, CommonConfig, register_method_config
 
 if TYPE_CHECKING:
@@ -26,9 +28,14 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=CommonConfig)
 TrainingConfig = SemanticStyleGANConfig
 
-register_method_config(SemanticStyleGANConfig)
-register_method_config(EncoderTrainingConfig)
-register_method_config(StyleGAN2TrainingConfig)
+for _kind in (
+    SemanticStyleGANConfig,
+    EncoderTrainingConfig,
+    PGGANTrainingConfig,
+    StyleGANTrainingConfig,
+    StyleGAN2TrainingConfig,
+):
+    register_method_config(_kind)
 
 
 def flat(config: CommonConfig) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class _Purpose(IntEnum):
     REAL = 4
     FAKE = 5
     HIDDEN = 6
+    SHARE = 7
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,12 @@ class Draws:
             mixing: a probability per batch.
             level: of a generator that grows.
         """
-        config = generator.config
-        z = self._normal(_Purpose.LATENT, (2, config.style_dim))  # [N, 2, D]
+        z = self._normal(_Purpose.LATENT, (2, generator.latent_dim))
         mixed, choices = self._mixing(mixing, generator.num_choices)
         if not mixed:
             z = z[:, :1]
         codes: Tensor = generator.map(z.flatten(0, 1)).unflatten(0, z.shape[:2])  # [N, 1 or 2, D]
-        rows = codes[:, 0].unsqueeze(1).expand(-1, config.num_rows, -1)
+        rows = codes[:, 0].unsqueeze(1).expand(-1, generator.config.num_rows, -1)
         if not mixed:
             return rows
         second = generator.second_rows(choices.to(self.device), level)
@@ -84,6 +84,11 @@ class Draws:
         sizes = [side * side for side in sides]
         flat = self._normal(_Purpose.NOISE, (sum(sizes),))
         return [part.unflatten(1, (1, side, side)) for part, side in zip(flat.split(sizes, 1), sides, strict=True)]
+
+    def shares(self) -> Tensor:
+        """Uniform numbers in [0, 1), one a picture: [N, 1, 1, 1]."""
+        drawn = [torch.rand(1, generator=torch.Generator().manual_seed(seed)) for seed in self._seeds(_Purpose.SHARE)]
+        return torch.stack(drawn).view(-1, 1, 1, 1).to(self.device)
 
     def hidden(self, num_regions: int) -> Tensor:
         """Which of some regions each picture is drawn without, one half of them: bool [N, num_regions]."""

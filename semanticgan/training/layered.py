@@ -37,10 +37,11 @@ from semanticgan.training import ranks
 from semanticgan.training.augmentation import AdaptiveProbability, augment
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.judges import Judgement
-from semanticgan.training.layered_config import LayeredTrainingConfig
+from semanticgan.training.layered_config import GrowingTrainingConfig, LayeredTrainingConfig
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values
 from semanticgan.training.objectives import GeneratorStep, Objective, Pair
 from semanticgan.training.objectives.adversarial import Adversarial
+from semanticgan.training.objectives.r1 import PictureR1Keys
 from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.sheets import sheet_latents
@@ -126,9 +127,18 @@ class LayeredMethod(Method):
         for image, _ in batches_of(self.config, self.dataset, stage, images, positions, self.device):
             yield image, image[:, :0]
 
+    def stage(self, images: int) -> Stage:
+        if isinstance(self.config, GrowingTrainingConfig):
+            return self.config.stage_at(images, self.schedule)
+        return super().stage(images)
+
     def phases(self, stage: Stage) -> Sequence[Phase]:
         """Sets the level that generator, discriminator and real pictures have in this step."""
         self.level = level_of(self.config.size, stage.size, stage.fade)
+        return self.own_phases(stage)
+
+    def own_phases(self, stage: Stage) -> Sequence[Phase]:
+        """The updates of a step: by default those of the objectives, with the generator's after the discriminator's."""
         own = [phase for objective in self.objectives for phase in objective.phases()]
         of_discriminator = [phase for phase in own if phase.optimisers == ("discriminator",)]
         generator = Phase("generator", ("generator",), self._generator_loss, frozen=(self.discriminator,))
@@ -160,6 +170,14 @@ class LayeredMethod(Method):
             return image, None
         probability, streams = self.augmentation.value, draws.streams(real)
         return augment(image, None, probability, streams, geometric=values.geometric, colour=values.colour)
+
+    def r1_weights(self) -> tuple[float, float]:
+        """Of pictures alone. The penalty is that of the full picture whose mean the discriminator sees.
+
+        Its gradient is spread over 4^floor(l) pixels for each of the smaller picture, so its square is as much smaller.
+        """
+        loss: PictureR1Keys = self.config.loss  # type: ignore[attr-defined]
+        return loss.r1_of(self.config.size, self.config.batch) / 4 ** math.floor(self.level), 0.0
 
     def observe_scores(self, score: Tensor) -> None:
         if self.config.augmentation.adaptive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from semanticgan.errors import InputError
@@ -82,24 +83,32 @@ class GrowingTrainingConfig(LayeredTrainingConfig):
             if side < growth.first_size:
                 continue
             batch, rate = growth.batch.get(side, self.batch), growth.rate.get(side, 1.0)
-            in_use = tuple(self.parts_at(side))
-            anew = tuple(self.begun_anew())
+            anew = ("generator", "discriminator")
             if side > growth.first_size:
-                found[begins] = Stage(f"{side} pixels, fading in", batch, side, 0.0, rate, in_use, anew)
+                parts = tuple(self.parts_at(side, fading=True))
+                found[begins] = Stage(f"{side} pixels, fading in", batch, side, 0.0, rate, parts, anew)
                 begins += growth.fade_images
-            found[begins] = Stage(f"{side} pixels", batch, side, 1.0, rate, in_use, anew)
+            parts = tuple(self.parts_at(side, fading=False))
+            found[begins] = Stage(f"{side} pixels", batch, side, 1.0, rate, parts, anew)
             begins += growth.stable_images
         return found
 
-    def parts_at(self, side: int) -> list[str]:
-        """Parts of the networks that learn at a resolution, such as "generator.blocks.0"."""
+    def always_in_use(self) -> Sequence[str]:
+        """Parts that learn at every resolution, such as "generator.mapping"."""
         raise NotImplementedError
 
-    def begun_anew(self) -> list[str]:
-        """Optimisers whose state is dropped when a stage begins."""
-        return ["generator", "discriminator"]
+    def parts_at(self, side: int, fading: bool) -> list[str]:
+        """Parts of the networks that learn at a resolution, such as "generator.blocks.0".
 
-    def stage_at(self, images: int, schedule: dict[int, Stage]) -> Stage:
+        Blocks are numbered from 4x4; the layers to and from RGB of the resolution before are in use while it fades.
+        """
+        last = len(sides_to(side)) - 1
+        blocks = [f"{name}.blocks.{index}" for name in ("generator", "discriminator") for index in range(last + 1)]
+        ends = [last - 1, last] if fading else [last]
+        colours = [f"{name}.{index}" for name in ("generator.to_rgb", "discriminator.from_rgb") for index in ends]
+        return [*self.always_in_use(), *blocks, *colours]
+
+    def stage_at(self, images: int, schedule: Mapping[int, Stage]) -> Stage:
         """The stage of the step after ``images`` images, with its fade and its rate."""
         begins = max(start for start in schedule if start <= images)
         stage, seen = schedule[begins], images - begins

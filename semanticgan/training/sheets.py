@@ -17,9 +17,7 @@ _BATCH = 4  # samples rendered at a time: beside a training there is little memo
 
 def sheet_latents(generator: LatentGenerator, num_images: int, seed: int) -> torch.Tensor:
     """z [num_images, D] from fixed seeds, the same at every step of a run."""
-    draws = [
-        torch.randn(generator.config.style_dim, generator=stream(following(seed, index))) for index in range(num_images)
-    ]
+    draws = [torch.randn(generator.latent_dim, generator=stream(following(seed, index))) for index in range(num_images)]
     return torch.stack(draws).to(generator.mean_latent.device)
 
 

@@ -40,6 +40,8 @@ REST = [f"discriminator.channels={WIDTHS}", "ema.half_life=20", "augmentation.pr
 SCHEDULE = ["schedule.log_every=1", "schedule.save_every=10", "schedule.sheet_every=20", "schedule.sheet_images=2"]
 METHODS: dict[str, list[str]] = {
     "stylegan2": ["loss.path_length_batch_shrink=1"],
+    "stylegan": ["growth.first_size=8", "growth.stable_images=80", "growth.fade_images=32", "growth.batch.16=4"],
+    "pggan": ["growth.stable_images=40", "growth.fade_images=24", "growth.batch.4=8", "growth.warm_up_images=16"],
 }
 
 

@@ -175,6 +175,9 @@ class SemanticStyleGAN(Method):
             colour=values.colour,
         )
 
+    def r1_weights(self) -> tuple[float, float]:
+        return self.config.r1_weights()
+
     def observe_scores(self, score: Tensor) -> None:
         if self.config.augmentation.adaptive:
             self.augmentation.observe(score)

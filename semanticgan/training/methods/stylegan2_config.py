@@ -56,7 +56,3 @@ class StyleGAN2TrainingConfig(LayeredTrainingConfig):
 
     def discriminator_config(self) -> StyleGAN2DiscriminatorConfig:
         return StyleGAN2DiscriminatorConfig(size=self.size, **vars(self.discriminator))
-
-    def r1_weights(self) -> tuple[float, float]:
-        """Weights of R1 on pictures and, as there are none, on segmentations."""
-        return self.loss.r1_of(self.size, self.batch), 0.0

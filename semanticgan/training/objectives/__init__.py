@@ -55,6 +55,9 @@ class Setting(Protocol):
     def augmented(self, image: Tensor, segmentation: Tensor, draws: Draws, real: bool) -> Pair:
         """What the discriminator is shown of pictures."""
 
+    def r1_weights(self) -> tuple[float, float]:
+        """Weights of R1 on pictures and on segmentations in this step."""
+
     def observe_scores(self, score: Tensor) -> None:
         """Steer the augmentation by scores [N, 1] that are positive where the discriminator is right."""
 

@@ -96,7 +96,7 @@ class R1Penalty(Objective):
 
     def _penalty(self, image: Tensor, joint: Tensor | None) -> tuple[Tensor, Values]:
         config = self.setting.config
-        weights = config.r1_weights()
+        weights = self.setting.r1_weights()
         image = image.detach().requires_grad_()
         joint = None if joint is None else joint.detach().requires_grad_()
         with self.setting.autocast():
