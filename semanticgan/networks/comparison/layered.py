@@ -105,9 +105,6 @@ def require_level(size: int, level: float) -> None:
     if not 0 <= level <= most:
         raise InputError(f"the level of a network of {size} pixels lies in 0..{most}, got {level}.")
 
-    def __hash__(self) -> int:
-        return hash((super().__hash__(), self.level))
-
 
 def sides_to(size: int) -> list[int]:
     """4, 8, ..., size."""
