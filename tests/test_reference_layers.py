@@ -206,6 +206,7 @@ def test_variables(tmp_path: Path, name: str, architecture: str) -> None:
     given = case(f"baselines/{name}")
     source, out = tmp_path / "a.npz", tmp_path / "a.safetensors"
     arrays = {key.removeprefix("sd/"): array for key, array in given.arrays.items() if key.startswith("sd/")}
+    arrays = {key: array for key, array in arrays.items() if "_unfused/" not in key}
     np.savez(source, **arrays)
     found = convert_checkpoint(source, out)
     model = sg.load(out, device="cpu")

@@ -42,7 +42,9 @@ class GrowthSection:
     rate: dict[int, float] = key(
         {}, "factor of the learning rates by resolution; missing ones are 1.", side=True, gt=0, unit="factor"
     )
-    warm_up_images: int = key(0, "images over which the rates rise linearly from 0 after each fade begins.", ge=0)
+    warm_up_images: int = key(
+        0, "images over which the rates rise linearly from 0 at the beginning of each stage but the first.", ge=0
+    )
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import torch.nn.functional as F
 from PIL import Image
 
 import semanticgan as sg
+from semanticgan.networks.comparison.layered import level_of
 from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training.config import load_config
 from semanticgan.training.layered import at_level
-from semanticgan.training.layered_config import LayeredTrainingConfig
+from semanticgan.training.layered_config import GrowingTrainingConfig, LayeredTrainingConfig
 from semanticgan.training.loop import train
 from tests.training.exactness import assert_same, stop_after
 
@@ -41,7 +43,13 @@ SCHEDULE = ["schedule.log_every=1", "schedule.save_every=10", "schedule.sheet_ev
 METHODS: dict[str, list[str]] = {
     "stylegan2": ["loss.path_length_batch_shrink=1"],
     "stylegan": ["growth.first_size=8", "growth.stable_images=80", "growth.fade_images=32", "growth.batch.16=4"],
-    "pggan": ["growth.stable_images=40", "growth.fade_images=24", "growth.batch.4=8", "growth.warm_up_images=16"],
+    "pggan": [
+        "generator.num_mapping_layers=0",
+        "growth.stable_images=40",
+        "growth.fade_images=24",
+        "growth.batch.4=8",
+        "growth.warm_up_images=16",
+    ],
 }
 
 
@@ -124,10 +132,39 @@ def test_starts_from_a_run_and_refuses_other_networks(whole: tuple[str, Path], t
         train(config_of(method, tmp_path / "other", BATCH, f"start={run_dir}", "generator.style_dim=12"))
 
 
-def test_the_discriminator_tells_real_pictures_from_generated_ones(whole: tuple[str, Path]) -> None:
-    """Over the last steps it scores real ones higher, so it has learnt something of them."""
-    lines = [json.loads(line) for line in (whole[1] / "stats.jsonl").read_text().splitlines()][-10:]
-    assert np.mean([line["score/real"] - line["score/fake"] for line in lines]) > 0
+@pytest.mark.parametrize(
+    "images", [0, 1, 599_999, 600_000, 900_000, 1_200_000, 4_200_001, 9_300_000, 9_600_000, 12_000_000]
+)
+def test_the_papers_schedule_of_growth(tmp_path: Path, images: int) -> None:
+    """The level of the published code: 600,000 images at each resolution, 600,000 of fading, from 4 to 1024 pixels."""
+    recipe = tmp_path / "pggan.yaml"
+    recipe.write_text("method: pggan\nsize: 1024\n")
+    config = load_config(recipe)
+    assert isinstance(config, GrowingTrainingConfig)
+    stage = config.stage_at(images, config.stages())
+    phase, rest = divmod(images / 1000, 1200)
+    expected = max(math.log2(1024) - 2 - phase - max(rest - 600, 0) / 600, 0)
+    assert level_of(1024, stage.size, stage.fade) == pytest.approx(expected, abs=1e-9)
+    resolutions = round(math.log2(1024 >> math.floor(expected))) - 1
+    first_step = expected == int(expected) and stage.fade == 0.0  # of a fade: the new layers do not show yet
+    assert f"generator.blocks.{resolutions - 1 + first_step}" in stage.in_use
+    assert f"generator.blocks.{resolutions + first_step}" not in stage.in_use
+    assert stage.anew == ("generator", "discriminator")
+
+
+def test_batch_and_rate_by_resolution_and_warm_up(tmp_path: Path) -> None:
+    recipe = tmp_path / "pggan.yaml"
+    recipe.write_text("method: pggan\nsize: 16\nbatch: 4\n")
+    growth = ["growth.batch={4: 16, 8: 8}", "growth.rate={16: 2.0}", "growth.warm_up_images=80"]
+    config = load_config(recipe, [*growth, "growth.stable_images=160", "growth.fade_images=160"])
+    assert isinstance(config, GrowingTrainingConfig)
+    schedule = config.stages()
+    assert list(schedule) == [0, 160, 320, 480, 640]
+    found = [config.stage_at(images, schedule) for images in (0, 152, 160, 200, 320, 480, 520, 640, 10_000)]
+    assert [stage.batch for stage in found] == [16, 16, 8, 8, 8, 4, 4, 4, 4]
+    assert [stage.size for stage in found] == [4, 4, 8, 8, 8, 16, 16, 16, 16]
+    assert [stage.fade for stage in found] == [1, 1, 0, 0.25, 1, 0, 0.25, 1, 1]
+    assert [stage.rate for stage in found] == pytest.approx([1, 1, 0.1, 0.6, 0.1, 0.1, 1.1, 0.1, 2])
 
 
 def test_real_pictures_at_a_level() -> None:
