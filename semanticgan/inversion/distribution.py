@@ -61,7 +61,7 @@ def measure_distribution(model: Model, num_samples: int = NUM_SAMPLES, seed: int
         seed: of these.
     """
     like = model.generator.mean_latent
-    z = torch.randn(num_samples, model.config.style_dim, generator=stream(seed))
+    z = torch.randn(num_samples, model.generator.latent_dim, generator=stream(seed))
     w = model.generator.map(z.to(like))
     p = torch.where(w < 0, w / _SLOPE, w).double()
     variances, axes = torch.linalg.eigh(torch.cov(p.T))

@@ -76,6 +76,8 @@ class EncoderMethod(Method):
         dataset: PairDataset,
     ) -> None:
         self.config, self.model, self.device, self.processes, self.dataset = config, model, device, processes, dataset
+        if config.loss.segmentation and model.rows.regions is None:
+            raise InputError(f"the model has {model.rows.counted}, no regions. Give loss.segmentation=0.")
         if config.loss.segmentation and dataset.regions.names != model.regions.names:
             raise InputError(
                 f"the data have {', '.join(dataset.regions.names)}, the model has {', '.join(model.regions.names)}. "
@@ -224,7 +226,7 @@ class EncoderMethod(Method):
 @torch.no_grad()
 def _covariance_of_w(model: Model, count: int = 10_000) -> Tensor:
     """[D, D], of mapped codes of a fixed stream."""
-    z = torch.randn(count, model.config.style_dim, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(count, model.generator.latent_dim, generator=torch.Generator().manual_seed(0))
     return torch.cov(model.generator.map(z.to(model.device)).T)
 
 
