@@ -9,6 +9,7 @@ whatever its profile, and so do colours outside sRGB, while a new colour is what
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,10 @@ from semanticgan.inversion.resampling import Box
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+Changed = Callable[[NDArray[np.float32], Box], tuple[NDArray[np.float32], NDArray[np.bool_]]]
+"""sRGB of a box of a photograph, float32 [h, w, 3], and the box -> other colours, and where they go, bool [h, w]."""
+
+_STRIP = 1_000_000  # pixels at a time
 _FADED = 1 / 8  # change of sRGB from which on nothing of the old colour is left
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -92,6 +97,24 @@ class Photograph:
         pixels = self.pixels.copy()
         x0, y0, x1, y1 = box or (0, 0, self.shape[1], self.shape[0])
         pixels[y0:y1, x0:x1][where] = kept
+        return dataclasses.replace(self, pixels=pixels)
+
+    def with_strips(self, changed: Changed, box: Box) -> Photograph:
+        """The photograph with a box of it changed, a strip of rows at a time: a large one takes little memory.
+
+        Args:
+            changed: gets sRGB, float32 [h, w, 3], and its box; returns other colours and bool [h, w], where they go.
+            box: x0, y0, x1, y1; nothing outside it is changed.
+        """
+        pixels = self.pixels.copy()
+        left, top, right, bottom = box
+        height = max(_STRIP // max(right - left, 1), 1)
+        for y in range(top, bottom, height):
+            end = min(y + height, bottom)
+            part = dataclasses.replace(self, pixels=self.pixels[y:end, left:right])
+            rgb, where = changed(part.rgb(), (left, y, right, end))
+            if where.any():
+                pixels[y:end, left:right] = part.with_rgb(rgb, where).pixels
         return dataclasses.replace(self, pixels=pixels)
 
     def save(

@@ -98,6 +98,64 @@ def test_undo_gives_the_photograph_back(degrees: float) -> None:
     assert not back[~inside].any()
 
 
+def sharp(height: int, width: int) -> Photograph:
+    """Noise of 16 bits, which no rotated crop of its density holds."""
+    return Photograph(np.random.default_rng(4).integers(10_000, 50_000, (height, width, 3), dtype=np.uint16))
+
+
+@pytest.mark.parametrize("side", [40, 80, 160])
+@pytest.mark.parametrize("degrees", [0.0, 7.3, -100.0])
+def test_a_crop_that_was_not_changed_gives_every_bit_back(degrees: float, side: int) -> None:
+    photograph, alignment = sharp(120, 140), turned(degrees, 80.37, 60.21, 50.77)
+    crop = alignment.crop(photograph, side)
+    assert np.array_equal(alignment.put_back(photograph, crop, crop.copy()).pixels, photograph.pixels)
+
+
+@pytest.mark.parametrize("degrees", [7.3, 30.0])
+def test_a_shift_of_the_crop_is_that_shift_inside_and_nothing_outside(degrees: float) -> None:
+    photograph, alignment = sharp(220, 240), turned(degrees, 80.37, 120.21, 110.77)
+    before = photograph.pixels.copy()
+    crop = alignment.crop(photograph, 80)
+    result = alignment.put_back(photograph, crop, crop + np.float32([0.1, -0.05, 0]))
+    inside = alignment.inside((220, 240))
+    change = (result.pixels.astype(int) - before)[inside]
+    assert np.abs(change - np.array([6553.5, -3276.75, 0])).max() <= 2
+    assert np.array_equal(result.pixels[~inside], before[~inside]) and np.array_equal(photograph.pixels, before)
+
+
+@pytest.mark.parametrize("side", [40, 160])
+def test_a_change_stays_where_it_is(side: int) -> None:
+    photograph, alignment = sharp(160, 180), turned(12, 100.3, 70, 10)
+    crop = alignment.crop(photograph, side)
+    edited = crop.copy()
+    edited[side // 2, side // 2] += 0.3
+    changed = (alignment.put_back(photograph, crop, edited).pixels != photograph.pixels).any(2)
+    x, y = alignment.matrix @ [0.5 + 0.5 / side, 0.5 + 0.5 / side, 1]
+    far = np.abs(np.mgrid[:160, :180] + 0.5 - np.array([y, x])[:, None, None]).max(0) > 17 * max(1, 100.3 / side)
+    assert changed.any() and not changed[far].any()
+
+
+@pytest.mark.parametrize("shapes", [((8, 8, 3), (9, 9, 3)), ((8, 8), (8, 8)), ((8, 8, 1), (8, 8, 1))])
+def test_put_back_refuses(shapes: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(InputError, match="before and after"):
+        turned(0, 20, 0, 0).put_back(sharp(30, 30), *(np.zeros(shape, np.float32) for shape in shapes))
+
+
+@pytest.mark.parametrize("degrees", [0.0, 25.0])
+def test_spread_of_a_smooth_map_is_the_map(degrees: float) -> None:
+    """A plane comes back, to the error of OpenCV's cubic; beyond the crop it is the crop's edge."""
+    alignment, place = turned(degrees, 90.0, 40, 10), (np.arange(32) + 0.5) / 32
+    plane = (0.3 * place + 0.5 * place[:, None]).astype(np.float32)
+    values = np.repeat(plane[..., None], 5, 2) * [1, 2, 3, 4, 5]
+    box = alignment.box((150, 160))
+    found = alignment.spread(values.astype(np.float32), box)
+    x, y = alignment.shares(box)
+    inner = (np.abs(x - 0.5) < 0.44) & (np.abs(y - 0.5) < 0.44)
+    assert np.abs(found[..., 4] / 5 - (0.3 * x + 0.5 * y))[inner].max() < 2e-3
+    assert found.shape == (box[3] - box[1], box[2] - box[0], 5)
+    assert found[..., 0].min() >= plane.min() - 0.005 and found[..., 0].max() <= plane.max() + 0.005
+
+
 def test_undo_of_a_box_is_that_part() -> None:
     values = waves(64, 64)
     alignment = turned(10, 90, 40, 10)
