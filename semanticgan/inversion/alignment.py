@@ -135,7 +135,7 @@ class Alignment:
 
         def changed(rgb: NDArray[np.float32], box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
             added = self.undo(change, photograph.shape, box)
-            return rgb + added, added.any(2)
+            return rgb + added, np.asarray(added.any(2))
 
         return photograph.with_strips(changed, self.box(photograph.shape))
 

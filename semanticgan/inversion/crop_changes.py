@@ -1,45 +1,47 @@
-"""What an edit changes in the aligned photograph, as arrays: the ways ``transfer`` and ``replace`` of pasting.
+"""What an edit changes in a photograph, as maps of the aligned picture: the ways ``transfer`` and ``replace``.
 
-P is the aligned photograph of S pixels, B and A the renderings before and after the edit, of s pixels, p_k^B and p_k^A
-the memberships of region k in them, R the edited regions, p_R their sum. ``up`` enlarges, ``down`` reduces.
+P is the photograph, B and A the renderings before and after the edit, of s pixels, p_k^B and p_k^A the memberships of
+region k in them, R the edited regions, p_R their sum. ``up`` enlarges, ``down`` reduces. Both ways lay this over the
+photograph, at its own size (:mod:`semanticgan.inversion.pasting`)::
+
+    P + opacity * (d - (1 - keep) D + sqrt(1 - keep^2) D'),    D = P - up(down(P))
+
+with the photograph's detail D, more of the same D' (:mod:`semanticgan.inversion.detail`) and ``keep``, how much of the
+detail stays. D' is the texture of large regions, and in small ones the photograph's grain.
 
 ``transfer`` adds what the edit changed, so that the photograph keeps its grain and detail::
 
-    d = A - B, continued from where p_R^B p_R^A is large       # edges of rendering and photograph differ by a pixel
-    change = opacity * up(d),    opacity = edges(p_R^B, P)
+    d = up(A - B, continued from where p_R^B p_R^A is large)   # edges of rendering and photograph differ by a pixel
+    keep = 1,    opacity = edges(p_R^B, P)
 
 ``replace`` puts the rendering in::
 
     error = down(P) - B, of each region continued from where it is seen and stays      # the inversion's error
-    T = up(A) + up(error) + keep * D + sqrt(1 - keep^2) * D'
-    change = opacity * (T - P),  opacity = max(edges(p_R^B, P), edges(p_R^A, up(A)))
+    d = up(A + error) - up(down(P)),    opacity = max(edges(p_R^B, P), edges(p_R^A, up(A)))
 
-with the photograph's detail D, more of the same for each region D' (:mod:`semanticgan.inversion.detail`), and ``keep``
-how far a pixel shows the same region and the same structure before and after. ``error`` makes the background that an
-edit uncovers meet the photograph's around it, without a seam (membrane interpolation, as in Perez et al. 2003).
-``edges(p, I)`` is p with the edges of I by the guided filter, then made steeper.
+where ``keep`` is how far a pixel shows the same region and the same structure before and after. ``error`` makes the
+background that an edit uncovers meet the photograph's around it, without a seam (membrane interpolation, as in Perez
+et al. 2003). ``edges(p, I)`` is p with the edges of I by the guided filter, then made steeper.
 
-Shape legend: K regions, s side of the renderings, S side of the aligned photograph.
+Shape legend: K regions, s side of the renderings, S side of the maps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from semanticgan.inversion.detail import detail, likeness, more_detail, random_phase
-from semanticgan.inversion.guided_filter import guided_filter
+from semanticgan.inversion.detail import likeness
+from semanticgan.inversion.guided_filter import along, guided_coefficients
 from semanticgan.inversion.region_layers import continued, enlarged, memberships, smooth_step
-
-BORDER = 1 / 16
-"""Width of the edge of the crop over which a change fades to nothing, in sides of the crop."""
 
 _EDGE_RADIUS = 1.5  # of the guided filter, in pixels of the rendering
 _EDGE_EPSILON = 1e-3
 _LEAST_CHANGE, _FULL_CHANGE = 2 / 255, 10 / 255  # of a rendering, where no regions are given
+_TEXTURED = 1 / 40  # of the crop: a region as large has a texture
 _CERTAIN = 0.05  # membership from which on a region counts as seen somewhere
 
 
@@ -57,25 +59,58 @@ class Rendered:
 
 
 @dataclass(frozen=True, eq=False)
-class CropChange:
-    """What is added to an aligned photograph.
+class RegionDetail:
+    """New detail of one region.
 
     Attributes:
-        change: float32 [S, S, 3], 0 where ``opacity`` is 0.
-        opacity: float32 [S, S] in [0, 1], the feathered mask.
-        renewed: float32 [S, S] in [0, 1], at most ``opacity``: share of the photograph's own detail that goes.
+        share: float32 [S, S], how much of it a pixel shows.
+        source: float32 [s, s] in [0, 1], where the photograph shows such detail.
+        grain: only the photograph's grain is meant. The detail of a small region, such as lashes, is no texture.
     """
 
-    change: np.ndarray
-    opacity: np.ndarray
-    renewed: np.ndarray
+    share: np.ndarray
+    source: np.ndarray
+    grain: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Renewal:
+    """What ``replace`` does to the photograph's detail.
+
+    Attributes:
+        base: up(down(P)), float32 [S, S, 3].
+        keep: float32 [S, S] in [0, 1].
+        textures: D'.
+    """
+
+    base: np.ndarray
+    keep: np.ndarray
+    textures: Sequence[RegionDetail] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, eq=False)
+class CropChange:
+    """What is laid over a photograph.
+
+    Attributes:
+        difference: d, float32 [S, S, 3].
+        slope, offset: float32 [S, S, 3] and [S, S]: the edges of the old regions, as :func:`guided_coefficients`.
+        shown: float32 [S, S] in [0, 1], opacity of the new regions.
+        renewal: of the detail; None: all of it stays.
+    """
+
+    difference: np.ndarray
+    slope: np.ndarray
+    offset: np.ndarray
+    shown: np.ndarray
+    renewal: Renewal | None = None
 
 
 def transfer(photograph: np.ndarray, before: Rendered, after: Rendered, regions: Sequence[int] | None) -> CropChange:
     """Add the difference of two renderings inside the edited regions.
 
     Args:
-        photograph: P, float32 [S, S, 3] in [0, 1].
+        photograph: the aligned photograph, float32 [S, S, 3] in [0, 1].
         before, after: B and A.
         regions: labels of the edited regions; None: wherever the renderings differ.
     """
@@ -83,9 +118,8 @@ def transfer(photograph: np.ndarray, before: Rendered, after: Rendered, regions:
     mask = _changed(difference) if regions is None else _within(before, regions)
     if regions is not None:
         difference = continued(difference, (mask * _within(after, regions)) ** 2, 1.0)
-    opacity = _edges(mask, photograph)
-    change = opacity[..., None] * enlarged(difference, len(photograph))
-    return CropChange(change, opacity, np.zeros_like(opacity))
+    slope, offset = _edges(mask, photograph)
+    return CropChange(enlarged(difference, len(photograph)), slope, offset, np.zeros_like(offset))
 
 
 def replace(
@@ -94,7 +128,6 @@ def replace(
     after: Rendered,
     regions: Sequence[int] | None,
     same_texture: bool = False,
-    seed: int = 0,
 ) -> CropChange:
     """Put the rendering of the edited regions in, and the rendered background where they went.
 
@@ -102,18 +135,19 @@ def replace(
         photograph, before, after, regions: as of :func:`transfer`.
         same_texture: the edit left the colours of the regions as they are: what the inversion got wrong of them is
             corrected, too.
-        seed: of the grain.
     """
     side, small = len(photograph), len(before.picture)
     seen, shown = memberships(before.scores), memberships(after.scores)
     rendered = enlarged(after.picture, side)
     if regions is None:
-        opacity = _edges(_changed(after.picture - before.picture), photograph)
+        slope, offset = _edges(_changed(after.picture - before.picture), photograph)
+        new = np.zeros_like(offset)
     else:
-        opacity = _edges(_within(before, regions), photograph)
-        opacity = np.maximum(opacity, _edges(_within(after, regions), rendered))
-    error = enlarged(photograph, small) - before.picture
-    outside = 1 - enlarged(opacity, small)
+        slope, offset = _edges(_within(before, regions), photograph)
+        new = steeper(along(rendered, *_edges(_within(after, regions), rendered)))
+    outside = 1 - enlarged(np.maximum(steeper(along(photograph, slope, offset)), new), small)
+    reduced = enlarged(photograph, small)
+    error = reduced - before.picture
     corrected = np.zeros_like(error)
     for label in _visible(shown):
         weight = seen[..., label] ** 2
@@ -123,24 +157,29 @@ def replace(
             continue
         corrected += shown[..., label : label + 1] * continued(error, weight, 1.5, 0.02)
     keep = (seen * shown).sum(2) * likeness(before.picture, after.picture)
-    grain = _grain(photograph, seen, shown, (1 - outside) * (1 - keep), seed)
-    keep = np.clip(enlarged(keep, side), 0, 1)[..., None]
-    target = rendered + enlarged(corrected, side) + keep * detail(photograph, small) + np.sqrt(1 - keep**2) * grain
-    return CropChange(opacity[..., None] * (target - photograph), opacity, opacity * (1 - keep[..., 0]))
+    base = enlarged(reduced, side)
+    renewal = Renewal(
+        base, np.clip(enlarged(keep, side), 0, 1), _textures(seen, shown, (1 - outside) * (1 - keep), side)
+    )
+    return CropChange(rendered + enlarged(corrected, side) - base, slope, offset, new, renewal)
 
 
-def _grain(photograph: np.ndarray, seen: np.ndarray, shown: np.ndarray, need: np.ndarray, seed: int) -> np.ndarray:
-    """D': more of the detail of each region that is shown where ``need`` [s, s] is large, float32 [S, S, 3]."""
-    side, small = len(photograph), len(seen)
-    grain = np.zeros_like(photograph)
-    own, phase = detail(photograph, small), random_phase(side, seed)
+def steeper(followed: np.ndarray) -> np.ndarray:
+    """The opacity of a mask that was filtered: 0 below 0.1, 1 above 0.9."""
+    return smooth_step((followed - 0.1) / 0.8)
+
+
+def _textures(seen: np.ndarray, shown: np.ndarray, need: np.ndarray, side: int) -> list[RegionDetail]:
+    """D' of each large region that is shown where ``need`` [s, s] is large, and the grain of the rest."""
+    textures = []
+    rest = np.ones((side, side), np.float32)
     for label in _visible(shown):
-        if float((need * shown[..., label]).sum()) < 1:  # less than a pixel of the rendering
-            continue
-        weight = cv2.erode(seen[..., label], np.ones((3, 3), np.uint8)) ** 2
-        share = np.clip(enlarged(shown[..., label], side), 0, 1)[..., None]
-        grain += share * more_detail(own, np.clip(enlarged(weight, side), 0, 1), phase)
-    return grain
+        source = cv2.erode(seen[..., label], np.ones((3, 3), np.uint8)) ** 2
+        if float(source.mean()) >= _TEXTURED and float((need * shown[..., label]).mean()) >= _TEXTURED / 10:
+            share = np.clip(enlarged(shown[..., label], side), 0, 1)
+            textures.append(RegionDetail(share, source))
+            rest -= share
+    return [*textures, RegionDetail(np.maximum(rest, 0), np.ones_like(need), grain=True)]
 
 
 def _within(rendered: Rendered, regions: Sequence[int]) -> np.ndarray:
@@ -158,11 +197,8 @@ def _changed(difference: np.ndarray) -> np.ndarray:
     return smooth_step((size - _LEAST_CHANGE) / (_FULL_CHANGE - _LEAST_CHANGE))
 
 
-def _edges(mask: np.ndarray, guide: np.ndarray) -> np.ndarray:
-    """A mask [s, s] enlarged to [S, S], with the edges of a picture, 0 at the crop's border."""
+def _edges(mask: np.ndarray, guide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A mask [s, s] enlarged to [S, S], with the edges of a picture, as coefficients."""
     side, small = len(guide), len(mask)
     radius = max(1, round(_EDGE_RADIUS * side / small))
-    followed = guided_filter(guide, np.clip(enlarged(mask, side), 0, 1), radius, _EDGE_EPSILON)
-    places = (np.arange(side, dtype=np.float32) + 0.5) / side
-    fade = smooth_step(np.minimum(places, 1 - places) / BORDER)
-    return smooth_step((followed - 0.1) / 0.8) * fade[:, None] * fade
+    return guided_coefficients(guide, np.clip(enlarged(mask, side), 0, 1), radius, _EDGE_EPSILON)

@@ -10,7 +10,7 @@ the phases of white noise::
 
     D' = F^-1(F(m D / |m|) exp(i phase))        |m| the root of the mean of m^2
 
-Shape legend: S side of the aligned photograph.
+Shape legend: H W of a part of the photograph, s side of a rendering.
 """
 
 from __future__ import annotations
@@ -18,30 +18,22 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from semanticgan.inversion.region_layers import enlarged
+from semanticgan.inversion.resampling import Box
 
 _OUTLIERS = 3.0  # of the detail's usual size: edges and highlights are no grain
 _FEWEST = 64  # pixels that a texture is taken from
 
 
-def detail(picture: np.ndarray, small: int) -> np.ndarray:
-    """D of a picture, float32 [S, S, 3], over ``small`` pixels."""
-    side = picture.shape[0]
-    if side <= small:
-        return np.zeros_like(picture)
-    return picture - enlarged(enlarged(picture, small), side)
-
-
 def more_detail(seen: np.ndarray, weight: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Random phase texture like the detail where a weight is large.
+    """Random phase texture like the detail where a weight is large. It is periodic.
 
     Args:
-        seen: float32 [S, S, 3], detail.
-        weight: float32 [S, S] in [0, 1], where it is taken from.
-        phase: complex64 [S, S // 2 + 1] of modulus 1, of :func:`random_phase`.
+        seen: float32 [H, W, 3], detail.
+        weight: float32 [H, W] in [0, 1], where it is taken from.
+        phase: complex64 [H, W // 2 + 1] of modulus 1, of :func:`random_phase`.
 
     Returns:
-        float32 [S, S, 3] of the same strength; 0 where nothing has weight.
+        float32 [H, W, 3] of the same strength; 0 where nothing has weight.
     """
     mass = float((weight**2).mean())
     if weight.sum() < _FEWEST:
@@ -56,10 +48,16 @@ def more_detail(seen: np.ndarray, weight: np.ndarray, phase: np.ndarray) -> np.n
     return np.stack(found, axis=2).astype(np.float32)
 
 
-def random_phase(side: int, seed: int = 0) -> np.ndarray:
-    """Phases of white noise as factors: complex64 [side, side // 2 + 1] of modulus 1."""
-    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal((side, side)))
+def random_phase(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
+    """Phases of white noise as factors: complex64 [H, W // 2 + 1] of modulus 1."""
+    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(shape, np.float32))
     return (noise / np.maximum(np.abs(noise), 1e-12)).astype(np.complex64)
+
+
+def repeated(texture: np.ndarray, box: Box) -> np.ndarray:
+    """A periodic texture [h, w, c] over a box of the plane that it fills from (0, 0) on."""
+    rows, columns = (np.arange(box[i], box[i + 2]) % texture.shape[1 - i] for i in (1, 0))
+    return texture[rows[:, None], columns]
 
 
 def likeness(before: np.ndarray, after: np.ndarray) -> np.ndarray:

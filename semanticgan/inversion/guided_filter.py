@@ -31,8 +31,22 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: f
     Returns:
         float32 [H, W]; it may leave the range of ``values`` by a little.
     """
+    return along(guide, *guided_coefficients(guide, values, radius, epsilon))
+
+
+def guided_coefficients(
+    guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The means of a_w and b_w; arguments as of :func:`guided_filter`.
+
+    They are smooth: those of a reduced guide, enlarged, serve the guide itself (He and Sun 2015, arXiv 1505.00996).
+
+    Returns:
+        float32 [H, W, 3] and [H, W].
+    """
     side = 2 * min(radius, (min(values.shape) - 1) // 2) + 1
-    guide = guide - guide.mean((0, 1))  # smaller numbers: fewer digits are lost in the differences of means
+    middle = guide.mean((0, 1))
+    guide = guide - middle  # smaller numbers: fewer digits are lost in the differences of means
     mean_guide, mean_values = _mean(guide, side), _mean(values, side)
     joint = _mean(guide * values[..., None], side) - mean_guide * mean_values[..., None]
     covariance = {
@@ -43,7 +57,14 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: f
         covariance[i, i] += epsilon
     slope = _solved(covariance, joint)
     offset = mean_values - (slope * mean_guide).sum(2)
-    return (_mean(slope, side) * guide).sum(2) + _mean(offset, side)
+    slope = _mean(slope, side)
+    return slope, _mean(offset, side) - slope @ middle
+
+
+def along(guide: np.ndarray, slope: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """The filtered map of a guide and its coefficients: slope . guide + offset, float32 [H, W]."""
+    followed: np.ndarray = np.einsum("hwc,hwc->hw", slope, guide) + offset
+    return followed
 
 
 def _mean(values: np.ndarray, side: int) -> np.ndarray:

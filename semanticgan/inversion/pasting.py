@@ -1,14 +1,11 @@
 """An edit of the aligned crop put back into the photograph, at the photograph's own size.
 
-The change is computed at the crop's own size, at most :data:`LARGEST_SIDE` pixels (:mod:`crop_changes`), and laid over
-the photograph a strip of rows at a time::
+What changes is found in a crop of two to four times the model's side, as smooth maps (:mod:`crop_changes`). These are
+laid over the photograph a strip of rows at a time; its own pixels are the guide of the edges, and its own detail is
+what is kept or renewed. So a photograph of any size keeps what no crop holds, and pixels without opacity keep the
+file's own bits.
 
-    photograph += undo(change) - undo(renewed) * (photograph - undo(crop))      where undo(opacity) > 0
-
-The last term takes away what a crop larger than that has of finer detail, where the edit put something new. Pixels
-without opacity keep the file's own bits.
-
-Shape legend: S side of the aligned crop, H W of the photograph.
+Shape legend: S side of the maps, s side of the renderings, H W of the photograph.
 """
 
 from __future__ import annotations
@@ -18,11 +15,23 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from semanticgan.errors import DataWarning, InputError, unknown_name
 from semanticgan.inversion.choices import WAYS
-from semanticgan.inversion.crop_changes import CropChange, Rendered, replace, transfer
+from semanticgan.inversion.crop_changes import (
+    CropChange,
+    RegionDetail,
+    Rendered,
+    Renewal,
+    replace,
+    steeper,
+    transfer,
+)
+from semanticgan.inversion.detail import more_detail, random_phase, repeated
+from semanticgan.inversion.guided_filter import along
+from semanticgan.inversion.region_layers import smooth_step
 from semanticgan.rows import WHAT
 
 if TYPE_CHECKING:
@@ -32,10 +41,14 @@ if TYPE_CHECKING:
     from semanticgan.rendering import Rendering
 
 LARGEST_SIDE = 1024
-"""Largest side at which a change is computed; of a larger crop the detail above it stays or goes as a whole."""
+"""Largest side of a crop that is looked at as a whole."""
+
+BORDER = 1 / 16
+"""Width of the edge of the crop over which a change fades to nothing, in sides of the crop."""
 
 _LEAST_OPACITY = 1 / 512  # half a level of a change from black to white
-_STRIP = 2_000_000  # pixels of the photograph at a time
+_TEXTURE = 512  # pixels of the photograph that new detail repeats after
+_GRAIN = 1.0  # pixels of the photograph: standard deviation of the Gaussian above which detail is no grain
 _SMALLEST_SIDE = 16
 _FINEST = 3.0  # times finer than the model, up to which rendered regions are put in
 _MOVED = 0.005  # share of the labels that differ after a change of structure
@@ -79,13 +92,12 @@ def paste(
     left, top, right, bottom = alignment.box(photograph.shape)
     if left >= right or top >= bottom:
         raise InputError("the crop lies outside the photograph. Give points of a face within it.")
-    side = min(max(round(alignment.scale), _SMALLEST_SIDE), LARGEST_SIDE)
-    crop = alignment.crop(photograph, side)
+    crop = alignment.crop(photograph, _working_side(alignment, before.image.shape[-1]))
     if way == "transfer":
         change = transfer(crop, _arrays(before), _arrays(after), labels)
     else:
-        change = replace(crop, _arrays(before), _arrays(after), labels, what == "structure", seed)
-    return _laid_over(photograph, alignment, crop, change)
+        change = replace(crop, _arrays(before), _arrays(after), labels, what == "structure")
+    return _laid_over(photograph, alignment, change, seed)
 
 
 def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None = None, finer: float = 1.0) -> str:
@@ -164,24 +176,92 @@ def _alone(photograph: Photograph, rendering: Rendering) -> Photograph:
     return small.with_rgb(picture, np.ones(picture.shape[:2], bool))
 
 
-def _strips(box: Box) -> list[Box]:
-    """A box in strips of about :data:`_STRIP` pixels."""
-    left, top, right, bottom = box
-    height = max(_STRIP // max(right - left, 1), 1)
-    return [(left, y, right, min(y + height, bottom)) for y in range(top, bottom, height)]
+def _working_side(alignment: Alignment, small: int) -> int:
+    """Side of the maps: 2 to 4 times that of the rendering, at most :data:`LARGEST_SIDE` or twice the photograph's."""
+    side = min(max(round(alignment.scale), 2 * small), 4 * small, LARGEST_SIDE, round(2 * alignment.scale))
+    return max(side, _SMALLEST_SIDE)
 
 
-def _laid_over(photograph: Photograph, alignment: Alignment, crop: np.ndarray, change: CropChange) -> Photograph:
+def _laid_over(photograph: Photograph, alignment: Alignment, change: CropChange, seed: int) -> Photograph:
     """The photograph with the change of its crop."""
-    values = np.dstack([change.change, change.opacity, change.renewed, crop])  # [S, S, 8]
-    pixels = photograph.pixels.copy()
-    for strip in _strips(alignment.box(photograph.shape)):
-        there = alignment.undo(values, photograph.shape, strip)
-        where = there[..., 3] > _LEAST_OPACITY
-        if where.any():
-            left, top, right, bottom = strip
-            part = dataclasses.replace(photograph, pixels=photograph.pixels[top:bottom, left:right])
-            rgb = part.rgb()
-            rgb += there[..., :3] - there[..., 4:5] * (rgb - there[..., 5:])
-            pixels[top:bottom, left:right] = part.with_rgb(rgb, where).pixels
-    return dataclasses.replace(photograph, pixels=pixels)
+    textures = _textures(photograph, alignment, change.renewal, seed)
+
+    def changed(rgb: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:
+        opacity = opacity_in(alignment, change, rgb, box)
+        where = opacity > _LEAST_OPACITY
+        if not where.any():
+            return rgb, where
+        added = alignment.spread(change.difference, box)
+        if change.renewal is not None:
+            renewal = change.renewal
+            there = alignment.spread(np.dstack([renewal.base, renewal.keep]), box)
+            keep = np.clip(there[..., 3:], 0, 1)
+            added -= (1 - keep) * (rgb - there[..., :3])
+            for region, texture in textures:
+                share = alignment.spread(region.share[..., None], box) * np.sqrt(1 - keep**2)
+                added += share * repeated(texture, box)
+        return rgb + opacity[..., None] * added, where
+
+    return photograph.with_strips(changed, _reach(photograph, alignment, change))
+
+
+def opacity_in(alignment: Alignment, change: CropChange, rgb: np.ndarray, box: Box) -> np.ndarray:
+    """The feathered mask of a change in a box of the photograph, float32 [h, w] in [0, 1].
+
+    Args:
+        alignment: of the crop.
+        change: of the crop.
+        rgb: the photograph's colours there, float32 [h, w, 3].
+        box: x0, y0, x1, y1.
+    """
+    there = alignment.spread(np.dstack([change.slope, change.offset, change.shown]), box)
+    opacity = np.maximum(steeper(along(rgb, there[..., :3], there[..., 3])), there[..., 4])
+    for share in alignment.shares(box):
+        opacity *= smooth_step(np.minimum(share, 1 - share) / BORDER).astype(np.float32)
+    return np.minimum(opacity, 1)
+
+
+def _reach(photograph: Photograph, alignment: Alignment, change: CropChange) -> Box:
+    """The box of the photograph where the change has any opacity."""
+    most = change.offset + np.maximum(change.slope, 0).sum(2)  # of any colour
+    some = (np.maximum(most, change.shown) > 0.05).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(cv2.dilate(some, np.ones((5, 5), np.uint8)))
+    corners = np.array([[x, x + width], [y, y + height]]) / len(some)
+    moved = alignment.matrix[:, :2] * (corners[:, 1] - corners[:, 0])
+    part = np.concatenate([moved, alignment.matrix @ [[corners[0, 0]], [corners[1, 0]], [1]]], 1)
+    return dataclasses.replace(alignment, matrix=part).box(photograph.shape)
+
+
+def _textures(
+    photograph: Photograph, alignment: Alignment, renewal: Renewal | None, seed: int
+) -> list[tuple[RegionDetail, np.ndarray]]:
+    """The regions that get new detail, and a periodic piece of it, float32 [h, w, 3]."""
+    textures: list[tuple[RegionDetail, np.ndarray]] = []
+    if renewal is None:
+        return textures
+    size = [min(length, _TEXTURE) for length in photograph.shape]
+    phase = random_phase((size[0], size[1]), seed)
+    for region in renewal.textures:
+        box = _richest(photograph, alignment, region.source, size)
+        own = photograph.rgb(box) - alignment.spread(renewal.base, box)
+        if region.grain:
+            own -= cv2.GaussianBlur(own, (0, 0), _GRAIN)
+        weight = np.clip(alignment.spread(region.source[..., None], box)[..., 0], 0, 1)
+        x, y = alignment.shares(box)
+        weight[(np.minimum(x, y) < 0) | (np.maximum(x, y) >= 1)] = 0
+        textures.append((region, more_detail(own, weight, phase)))
+    return textures
+
+
+def _richest(photograph: Photograph, alignment: Alignment, source: np.ndarray, size: Sequence[int]) -> Box:
+    """The box of a size within the photograph that holds most of the places that a texture is taken from."""
+    small = len(source)
+    window = max(1, min(small, round(min(size) / alignment.scale * small)))
+    mass = cv2.blur(source, (window, window), borderType=cv2.BORDER_CONSTANT)
+    y, x = np.unravel_index(int(mass.argmax()), mass.shape)
+    middle = alignment.matrix @ [(x + 0.5) / small, (y + 0.5) / small, 1]
+    top, left = (
+        int(min(max(round(at - length / 2), 0), whole - length))
+        for at, length, whole in zip(middle[::-1], size, photograph.shape, strict=True)
+    )
+    return left, top, left + size[1], top + size[0]

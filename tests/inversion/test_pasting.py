@@ -65,6 +65,45 @@ def test_transfer_adds_a_constant_shift_and_keeps_the_grain() -> None:
     assert np.abs(difference - 25.5).max() <= 1  # 0.2 of [-1, 1] is a tenth of 255
 
 
+def test_a_photograph_finer_than_any_crop_keeps_its_detail() -> None:
+    """Stripes of one pixel under a turned crop of 1,500 pixels."""
+    levels = np.full((1200, 1300, 3), 100, np.uint8)
+    levels[:, ::2] = 150
+    turned = Alignment(np.array([[1400.0, -538, 150], [538, 1400, -400]]))
+    result = paste(Photograph(levels), turned, rendering(0.0), rendering(0.2), how="transfer", regions=[1])
+    x, y = turned.shares((0, 0, 1300, 1200))
+    inner = (np.minimum(x, y) > 0.1) & (np.maximum(x, y) < 0.9)
+    assert inner.sum() > 500_000
+    assert np.abs(result.pixels[inner].astype(int) - levels[inner] - 25.5).max() <= 1
+
+
+@pytest.mark.parametrize("degrees", [0.0, 33.0])
+def test_replace_puts_the_rendering_in(degrees: float) -> None:
+    """A flat photograph has no detail and no grain: the result is the rendering's grey."""
+    cos, sin = 64 * np.cos(np.radians(degrees)), 64 * np.sin(np.radians(degrees))
+    alignment = Alignment(np.array([[cos, -sin, 40], [sin, cos, 15]]))
+    given = Photograph(np.full((110, 120, 3), 120, np.uint8))
+    result = paste(given, alignment, rendering(0.0), rendering(0.3), how="replace", regions=[1], what="both")
+    x, y = alignment.shares((0, 0, 120, 110))
+    inner = (np.minimum(x, y) > 0.1) & (np.maximum(x, y) < 0.9)
+    assert np.abs(result.pixels[inner].astype(int) - 0.65 * 255).max() <= 1
+
+
+def test_a_small_region_gets_the_photograph_s_grain_and_not_its_own_structure() -> None:
+    """A region of 2 x 2 pixels of the model has stripes of 60 levels and moves; the photograph's grain has 3 levels."""
+    levels = 120 + np.random.default_rng(2).normal(0, 3, (256, 256, 1)) + np.zeros(3)
+    levels[112:144, 112:144:4] += 60
+    given = Photograph(np.clip(np.round(levels), 0, 255).astype(np.uint8))
+    before, after = rendering(0.0), rendering(0.0)
+    for moved, at in ((before, 7), (after, 9)):
+        moved.segmentation[0, 0], moved.segmentation[0, 1] = 1, -1
+        moved.segmentation[0, :, 7:9, at : at + 2] = torch.tensor([-1.0, 1.0])[:, None, None]
+    result = paste(given, Alignment(np.array([[256.0, 0, 0], [0, 256, 0]])), before, after, how="replace", regions=[1])
+    inside = result.pixels[120:136, 152:168].astype(float)
+    assert (result.pixels != given.pixels)[120:136, 152:168].mean() > 0.5
+    assert 1 < inside.std((0, 1)).max() < 5
+
+
 def test_two_faces_are_pasted_one_after_another() -> None:
     given = photograph(80, 160)
     first, second = (Alignment(np.array([[60.0, 0, x], [0, 60, 10]])) for x in (10, 90))
