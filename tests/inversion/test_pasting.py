@@ -90,17 +90,17 @@ def test_replace_puts_the_rendering_in(degrees: float) -> None:
 
 
 def test_a_small_region_gets_the_photograph_s_grain_and_not_its_own_structure() -> None:
-    """A region of 2 x 2 pixels of the model has stripes of 60 levels and moves; the photograph's grain has 3 levels."""
+    """A region of 4 x 4 pixels of the model has stripes of 60 levels and moves; the photograph's grain has 3 levels."""
     levels = 120 + np.random.default_rng(2).normal(0, 3, (256, 256, 1)) + np.zeros(3)
-    levels[112:144, 112:144:4] += 60
+    levels[96:160, 96:160:4] += 60
     given = Photograph(np.clip(np.round(levels), 0, 255).astype(np.uint8))
     before, after = rendering(0.0), rendering(0.0)
-    for moved, at in ((before, 7), (after, 9)):
+    for moved, at in ((before, 6), (after, 10)):
         moved.segmentation[0, 0], moved.segmentation[0, 1] = 1, -1
-        moved.segmentation[0, :, 7:9, at : at + 2] = torch.tensor([-1.0, 1.0])[:, None, None]
+        moved.segmentation[0, :, 6:10, at : at + 4] = torch.tensor([-1.0, 1.0])[:, None, None]
     result = paste(given, Alignment(np.array([[256.0, 0, 0], [0, 256, 0]])), before, after, how="replace", regions=[1])
-    inside = result.pixels[120:136, 152:168].astype(float)
-    assert (result.pixels != given.pixels)[120:136, 152:168].mean() > 0.5
+    inside = result.pixels[112:144, 176:208].astype(float)
+    assert (result.pixels != given.pixels)[112:144, 176:208].mean() > 0.5
     assert 1 < inside.std((0, 1)).max() < 5
 
 
