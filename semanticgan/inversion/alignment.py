@@ -30,6 +30,7 @@ _FINE = 5.0
 that the photograph's does, but a spline of it is exact only for what is smooth: photographs of faces are off by up to
 5 levels of 255 at 2, 1.05 at 4, 0.7 at 5."""
 
+_LOOKS = 65  # places of a side that are looked at
 _BORDER = 16  # pixels of the crop that are continued beyond it
 
 
@@ -173,6 +174,20 @@ class Alignment:
         x, y = np.arange(box[0], box[2]) + 0.5, np.arange(box[1], box[3])[:, None] + 0.5
         across, down = (row[0] * x + row[1] * y + row[2] for row in self._inverse())
         return across, down
+
+    def open_sides(self, shape: tuple[int, int]) -> tuple[bool, bool, bool, bool]:
+        """Whether the crop's left, right, upper and lower side are nowhere within the photograph.
+
+        There the photograph ends before the crop does, or with it.
+        """
+        along, ends = np.linspace(0, 1, _LOOKS), (np.zeros(_LOOKS), np.ones(_LOOKS))
+        places = [(end, along) for end in ends] + [(along, end) for end in ends]
+        sides = [self.matrix @ np.stack([x, y, np.ones(_LOOKS)]) for x, y in places]
+        height, width = shape
+        left, right, top, bottom = (
+            not bool(((x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)).any()) for x, y in sides
+        )
+        return left, right, top, bottom
 
     def inside(self, shape: tuple[int, int], box: Box | None = None) -> NDArray[np.bool_]:
         """bool [H, W], or of a box of the photograph: whether a pixel's centre is inside the crop."""

@@ -1,8 +1,8 @@
 """What an edit changes in a photograph, as maps of the aligned picture: the ways ``transfer`` and ``replace``.
 
-P is the photograph, B and A the renderings before and after the edit, of s pixels, p_k^B and p_k^A the memberships of
-region k in them, R the edited regions, p_R their sum. ``up`` enlarges, ``down`` reduces. Both ways lay this over the
-photograph, at its own size (:mod:`semanticgan.inversion.pasting`)::
+P is the photograph, B and A the renderings before and after the edit, of s pixels, p_k^P, p_k^B and p_k^A the
+memberships of region k in them, R the edited regions, p_R their sum. ``up`` enlarges, ``down`` reduces. Both ways lay
+this over the photograph, at its own size (:mod:`semanticgan.inversion.pasting`)::
 
     P + opacity * (d - (1 - keep) D + sqrt(1 - keep^2) D'),    D = P - up(down(P))
 
@@ -12,22 +12,24 @@ detail stays. D' is the texture of large regions, and in small ones the photogra
 ``transfer`` adds what the edit changed, so that the photograph keeps its grain and detail::
 
     d = up(A - B, continued from where p_R^B p_R^A is large)   # edges of rendering and photograph differ by a pixel
-    keep = 1,    opacity = edges(p_R^B, P)
+    keep = 1,    opacity = edges(p_R^P, P)
 
 ``replace`` puts the rendering in::
 
     error = down(P) - B, of each region continued from where it is seen and stays      # the inversion's error
-    d = up(A + error) - up(down(P)),    opacity = max(edges(p_R^B, P), edges(p_R^A, up(A)))
+    d = up(A + error) - up(down(P)),    opacity = max(edges(p_R^P, P), edges(p_R^A, up(A)))
 
 where ``keep`` is how far a pixel shows the same region and the same structure before and after. ``error`` makes the
 background that an edit uncovers meet the photograph's around it, without a seam (membrane interpolation, as in Perez
-et al. 2003). ``edges(p, I)`` is p with the edges of I by the guided filter, then made steeper.
+et al. 2003). p^P is what a parser sees in the photograph, so that a mask does not end within its hair where the
+inversion's does. ``edges(p, I)`` is p with the edges of I by the guided filter, then made steeper.
 
 Shape legend: K regions, s side of the renderings, S side of the maps.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,12 +38,14 @@ import numpy as np
 
 from semanticgan.inversion.detail import likeness
 from semanticgan.inversion.guided_filter import along, guided_coefficients
-from semanticgan.inversion.region_layers import continued, enlarged, memberships, smooth_step
+from semanticgan.inversion.region_layers import continued, enlarged, smooth_step
 
 _EDGE_RADIUS = 1.5  # of the guided filter, in pixels of the rendering
 _EDGE_EPSILON = 1e-3
 _LEAST_CHANGE, _FULL_CHANGE = 2 / 255, 10 / 255  # of a rendering, where no regions are given
 _TEXTURED = 1 / 40  # of the crop: a region as large has a texture
+_RIM = 0.1  # weight of a region's outermost pixel where the change is read
+_NEAR = 1 / 32  # of the crop: how far a region of the photograph may lie from that of the inversion
 _CERTAIN = 0.05  # membership from which on a region counts as seen somewhere
 
 
@@ -51,11 +55,11 @@ class Rendered:
 
     Attributes:
         picture: float32 [s, s, 3], about [0, 1].
-        scores: float32 [s, s, K], about [-1, 1].
+        regions: float32 [s, s, K] in [0, 1], how far a pixel belongs to each region.
     """
 
     picture: np.ndarray
-    scores: np.ndarray
+    regions: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,24 +110,30 @@ class CropChange:
     renewal: Renewal | None = None
 
 
-def transfer(photograph: np.ndarray, before: Rendered, after: Rendered, regions: Sequence[int] | None) -> CropChange:
+def transfer(
+    photograph: np.ndarray, seen: np.ndarray, before: Rendered, after: Rendered, regions: Sequence[int] | None
+) -> CropChange:
     """Add the difference of two renderings inside the edited regions.
 
     Args:
         photograph: the aligned photograph, float32 [S, S, 3] in [0, 1].
+        seen: its regions, float32 [s, s, K] in [0, 1].
         before, after: B and A.
         regions: labels of the edited regions; None: wherever the renderings differ.
     """
     difference = after.picture - before.picture
-    mask = _changed(difference) if regions is None else _within(before, regions)
+    mask = _changed(difference) if regions is None else _of_face(seen, before.regions, regions)
     if regions is not None:
-        difference = continued(difference, (mask * _within(after, regions)) ** 2, 1.0)
+        weight = (_within(before.regions, regions) * _within(after.regions, regions)) ** 2
+        inner = cv2.erode(weight, np.ones((3, 3), np.uint8))  # renderings have a bright or dark rim around hair
+        difference = continued(difference, weight * (_RIM + (1 - _RIM) * inner), 1.0)
     slope, offset = _edges(mask, photograph)
     return CropChange(enlarged(difference, len(photograph)), slope, offset, np.zeros_like(offset))
 
 
 def replace(
     photograph: np.ndarray,
+    seen: np.ndarray,
     before: Rendered,
     after: Rendered,
     regions: Sequence[int] | None,
@@ -132,25 +142,25 @@ def replace(
     """Put the rendering of the edited regions in, and the rendered background where they went.
 
     Args:
-        photograph, before, after, regions: as of :func:`transfer`.
+        photograph, seen, before, after, regions: as of :func:`transfer`.
         same_texture: the edit left the colours of the regions as they are: what the inversion got wrong of them is
             corrected, too.
     """
     side, small = len(photograph), len(before.picture)
-    seen, shown = memberships(before.scores), memberships(after.scores)
+    shown = after.regions
     rendered = enlarged(after.picture, side)
     if regions is None:
         slope, offset = _edges(_changed(after.picture - before.picture), photograph)
         new = np.zeros_like(offset)
     else:
-        slope, offset = _edges(_within(before, regions), photograph)
-        new = steeper(along(rendered, *_edges(_within(after, regions), rendered)))
+        slope, offset = _edges(_of_face(seen, before.regions, regions), photograph)
+        new = steeper(along(rendered, *_edges(_within(shown, regions), rendered)))
     outside = 1 - enlarged(np.maximum(steeper(along(photograph, slope, offset)), new), small)
     reduced = enlarged(photograph, small)
     error = reduced - before.picture
     corrected = np.zeros_like(error)
     for label in _visible(shown):
-        weight = seen[..., label] ** 2
+        weight = (seen[..., label] * before.regions[..., label]) ** 2
         if regions is None or label not in regions:
             weight = weight * outside
         elif not same_texture:
@@ -182,9 +192,23 @@ def _textures(seen: np.ndarray, shown: np.ndarray, need: np.ndarray, side: int) 
     return [*textures, RegionDetail(np.maximum(rest, 0), np.ones_like(need), grain=True)]
 
 
-def _within(rendered: Rendered, regions: Sequence[int]) -> np.ndarray:
+def _within(memberships: np.ndarray, regions: Sequence[int]) -> np.ndarray:
     """p_R, float32 [s, s]."""
-    return memberships(rendered.scores)[..., list(regions)].sum(2)
+    within: np.ndarray = memberships[..., list(regions)].sum(2)
+    return within
+
+
+def _of_face(seen: np.ndarray, before: np.ndarray, regions: Sequence[int]) -> np.ndarray:
+    """p_R^P without patches that are not near any of p_R^B, such as what a parser mistakes for hair in the background.
+
+    p_R^B itself where the photograph shows nothing of the regions.
+    """
+    mask, drawn = _within(seen, regions), _within(before, regions)
+    reach = 2 * math.ceil(_NEAR * len(mask)) + 1
+    near = cv2.dilate(drawn, np.ones((reach, reach), np.uint8)) > 0.5
+    _, patches = cv2.connectedComponents((mask > _CERTAIN).astype(np.uint8))
+    kept = np.unique(patches[near & (mask > 0.5)])
+    return mask * np.isin(patches, kept[kept > 0]) if len(kept) else drawn
 
 
 def _visible(shown: np.ndarray) -> list[int]:

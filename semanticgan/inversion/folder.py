@@ -23,7 +23,7 @@ from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_file, sha256_of, user_path, written_aside
 from semanticgan.formats.strict_json import loads
 from semanticgan.inversion.inversion import Inversion, invert_all
-from semanticgan.inversion.objective import read_labels
+from semanticgan.inversion.region_reading import read_labels
 from semanticgan.inversion.target import Target, targets_of
 from semanticgan.model import Model
 from semanticgan.perception.overlap import overlap

@@ -28,6 +28,7 @@ from semanticgan.inversion.choices import METHODS
 from semanticgan.inversion.encode import PASSES, encode
 from semanticgan.inversion.optimise import optimise
 from semanticgan.inversion.photograph import Photograph
+from semanticgan.inversion.region_reading import read_memberships
 from semanticgan.inversion.target import Source, Target, targets_of
 from semanticgan.inversion.tuning import tune, tuned
 from semanticgan.latents import LatentCode
@@ -101,7 +102,8 @@ class Inversion:
             raise InputError("the picture was given aligned: it has no photograph. Use the rendering itself.")
         labels = None if regions is None else self.model.regions.indices(regions)
         into = self.photograph if photograph is None else photograph
-        return paste(into, self.alignment, self.rendering, rendering, how=how, regions=labels, what=what)
+        seen = read_memberships(self.model, self.picture)
+        return paste(into, self.alignment, self.rendering, rendering, seen=seen, how=how, regions=labels, what=what)
 
 
 def invert(

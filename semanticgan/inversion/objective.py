@@ -24,15 +24,12 @@ from torch.nn import functional
 
 from semanticgan.errors import InputError
 from semanticgan.inversion.distribution import CodeDistribution
+from semanticgan.inversion.region_reading import read_labels
 from semanticgan.model import Model
 from semanticgan.networks.layers import average_pool_to
-from semanticgan.perception.parser import load_parser
 from semanticgan.perception.perceptual import Distance, open_distance
 from semanticgan.rendering import Rendering
 from semanticgan.wrong_arguments import require_type
-
-PARSERS = ("photographs-64", "portraits-64")
-"""Bundled parsers that read labels; the tutors, which taught the generators, are left to judge."""
 
 _ADDED_PIXELS = 4.0  # to the sizes of regions that are divided by, so that one of a pixel or two weighs little
 
@@ -162,21 +159,6 @@ def require_targets(model: Model, pictures: Tensor) -> Tensor:
     if not pictures.is_floating_point() or not bool(torch.isfinite(pictures).all()):
         raise InputError("pictures are finite floating numbers in [-1, 1]: pictures.float() / 127.5 - 1 of uint8.")
     return pictures.detach().to(model.generator.mean_latent)
-
-
-def read_labels(model: Model, pictures: Tensor) -> Tensor | None:
-    """The region at each pixel, uint8 [N, S, S], as a bundled parser of the model's regions reads it; None without one.
-
-    Args:
-        model: whose regions.
-        pictures: [N, 3, S, S] in [-1, 1].
-    """
-    names = None if model.rows.regions is None else model.rows.regions.names
-    for name in PARSERS:
-        parser = load_parser(name, model.device)
-        if parser.regions.names == names:
-            return parser.labels(Rendering(pictures, *[pictures] * 3).to_uint8())
-    return None
 
 
 def chosen_distance(model: Model, distance: Distance | str | None) -> Distance | None:

@@ -31,10 +31,12 @@ from semanticgan.inversion.crop_changes import (
 )
 from semanticgan.inversion.detail import more_detail, random_phase, repeated
 from semanticgan.inversion.guided_filter import along
-from semanticgan.inversion.region_layers import smooth_step
+from semanticgan.inversion.region_layers import memberships, smooth_step
 from semanticgan.rows import WHAT
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from semanticgan.inversion.alignment import Alignment
     from semanticgan.inversion.photograph import Photograph
     from semanticgan.inversion.resampling import Box
@@ -43,8 +45,11 @@ if TYPE_CHECKING:
 LARGEST_SIDE = 1024
 """Largest side of a crop that is looked at as a whole."""
 
-BORDER = 1 / 16
-"""Width of the edge of the crop over which a change fades to nothing, in sides of the crop."""
+BORDER = 1 / 10
+"""Width of the edge of the crop over which a change fades to nothing, in sides of the crop.
+
+Half of it shows as a ring in long hair, twice as much leaves the top of short hair as it was.
+"""
 
 _LEAST_OPACITY = 1 / 512  # half a level of a change from black to white
 _TEXTURE = 512  # pixels of the photograph that new detail repeats after
@@ -60,6 +65,7 @@ def paste(
     before: Rendering,
     after: Rendering,
     *,
+    seen: Tensor | None = None,
     how: str = "auto",
     regions: Sequence[int] | None = None,
     what: str | None = None,
@@ -72,6 +78,8 @@ def paste(
         alignment: where the face's crop lies in it.
         before: the inversion's rendering, of one image.
         after: the edited code's rendering, of one image.
+        seen: how far each pixel of the aligned photograph belongs to each region, [1, K, s, s] in [0, 1], as a parser
+            reads it; None: as the inversion's rendering says.
         how: "transfer" adds the difference of the renderings inside the regions, so that the photograph keeps its
             detail; "replace" puts the rendered regions in; "aligned" is the edited rendering alone, at the model's
             size; "auto" is "transfer" after a change of texture or in a photograph much finer than the model, else
@@ -93,10 +101,16 @@ def paste(
     if left >= right or top >= bottom:
         raise InputError("the crop lies outside the photograph. Give points of a face within it.")
     crop = alignment.crop(photograph, _working_side(alignment, before.image.shape[-1]))
+    old, new = _arrays(before), _arrays(after)
+    own = old.regions if seen is None else _hwc(seen)
+    if own.shape != old.regions.shape:
+        raise InputError(
+            f"the regions seen have the shape {list(own.shape)}, the rendering's {list(old.regions.shape)}."
+        )
     if way == "transfer":
-        change = transfer(crop, _arrays(before), _arrays(after), labels)
+        change = transfer(crop, own, old, new, labels)
     else:
-        change = replace(crop, _arrays(before), _arrays(after), labels, what == "structure")
+        change = replace(crop, own, old, new, labels, what == "structure")
     return _laid_over(photograph, alignment, change, seed)
 
 
@@ -160,9 +174,13 @@ def _labels(before: Rendering, after: Rendering, regions: Sequence[int] | None) 
 
 
 def _arrays(rendering: Rendering) -> Rendered:
-    picture = rendering.image[0].detach().float().cpu().permute(1, 2, 0).numpy()
-    scores = rendering.segmentation[0].detach().float().cpu().permute(1, 2, 0).numpy()
-    return Rendered(np.clip(picture / 2 + 0.5, 0, 1), np.ascontiguousarray(scores))
+    picture = np.clip(_hwc(rendering.image) / 2 + 0.5, 0, 1)
+    return Rendered(picture, memberships(_hwc(rendering.segmentation)))
+
+
+def _hwc(values: Tensor) -> np.ndarray:
+    """[1, c, h, w] -> float32 [h, w, c]."""
+    return np.ascontiguousarray(values[0].detach().float().cpu().permute(1, 2, 0).numpy())
 
 
 def _alone(photograph: Photograph, rendering: Rendering) -> Photograph:
@@ -187,7 +205,7 @@ def _laid_over(photograph: Photograph, alignment: Alignment, change: CropChange,
     textures = _textures(photograph, alignment, change.renewal, seed)
 
     def changed(rgb: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:
-        opacity = opacity_in(alignment, change, rgb, box)
+        opacity = opacity_in(alignment, change, rgb, box, photograph.shape)
         where = opacity > _LEAST_OPACITY
         if not where.any():
             return rgb, where
@@ -205,7 +223,9 @@ def _laid_over(photograph: Photograph, alignment: Alignment, change: CropChange,
     return photograph.with_strips(changed, _reach(photograph, alignment, change))
 
 
-def opacity_in(alignment: Alignment, change: CropChange, rgb: np.ndarray, box: Box) -> np.ndarray:
+def opacity_in(
+    alignment: Alignment, change: CropChange, rgb: np.ndarray, box: Box, shape: tuple[int, int]
+) -> np.ndarray:
     """The feathered mask of a change in a box of the photograph, float32 [h, w] in [0, 1].
 
     Args:
@@ -213,12 +233,14 @@ def opacity_in(alignment: Alignment, change: CropChange, rgb: np.ndarray, box: B
         change: of the crop.
         rgb: the photograph's colours there, float32 [h, w, 3].
         box: x0, y0, x1, y1.
+        shape: (H, W) of the photograph. At a side where it ends before the crop does, a change need not fade.
     """
     there = alignment.spread(np.dstack([change.slope, change.offset, change.shown]), box)
     opacity = np.maximum(steeper(along(rgb, there[..., :3], there[..., 3])), there[..., 4])
-    for share in alignment.shares(box):
-        opacity *= smooth_step(np.minimum(share, 1 - share) / BORDER).astype(np.float32)
-    return np.minimum(opacity, 1)
+    x, y = alignment.shares(box)
+    for share, is_open in zip((x, 1 - x, y, 1 - y), alignment.open_sides(shape), strict=True):
+        opacity *= (share >= 0) if is_open else smooth_step(share / BORDER).astype(np.float32)
+    return opacity
 
 
 def _reach(photograph: Photograph, alignment: Alignment, change: CropChange) -> Box:

@@ -7,6 +7,10 @@ With opacity alpha, normal n = grad(alpha) / |grad(alpha)| and a picture I smoot
 
 1 is the photograph itself. A soft step of height h adds h times the steepness of the feather.
 
+Hair that becomes pale beside a dark background has a steeper edge without any seam. Seams alone are measured with
+``own_edges``, the pixels where the photograph or the edit has an edge of its own (:func:`edges_of`), left out: what is
+left is where the mask cuts through something that is one region before and after.
+
 Shape legend: H W of the picture.
 """
 
@@ -18,24 +22,42 @@ import numpy as np
 _FAINT = 1 / 255  # a gradient per pixel below which a photograph counts as flat
 
 
-def seam(photograph: np.ndarray, edited: np.ndarray, opacity: np.ndarray, scale: float = 1.0) -> float:
+def seam(
+    photograph: np.ndarray,
+    edited: np.ndarray,
+    opacity: np.ndarray,
+    scale: float = 1.0,
+    own_edges: np.ndarray | None = None,
+) -> float:
     """How much steeper an edited photograph is across the edge of its edit.
 
     Args:
         photograph, edited: float32 [H, W, 3] in [0, 1].
         opacity: float32 [H, W] in [0, 1], the feathered mask.
         scale: standard deviation in pixels of the Gaussian before gradients are taken; the grain is finer.
+        own_edges: bool [H, W], pixels that do not count; None: all count.
 
     Returns:
-        The ratio, 1 where the mask has no edge. A photograph flatter than 1/255 per pixel counts as that steep.
+        The ratio, 1 where the mask has no edge that counts. A photograph flatter than 1/255 per pixel counts as that
+        steep.
     """
     right, down = _gradients(opacity[..., None], scale)
     steepness = np.hypot(right, down)[..., 0]
     weight = np.where((opacity > 0) & (opacity < 1), steepness, 0)
+    if own_edges is not None:
+        weight[own_edges] = 0
     if not weight.any():
         return 1.0
     before, after = (_across(picture, right, down, steepness, weight, scale) for picture in (photograph, edited))
     return max(after, _FAINT) / max(before, _FAINT)
+
+
+def edges_of(labels: np.ndarray, reach: int = 3) -> np.ndarray:
+    """bool [H, W]: pixels at most ``reach`` pixels, along x and y, from another region; labels are [H, W]."""
+    window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    labels = labels.astype(np.uint8)
+    different: np.ndarray = cv2.dilate(labels, window) != cv2.erode(labels, window)
+    return different
 
 
 def _across(

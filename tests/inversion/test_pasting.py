@@ -11,7 +11,7 @@ from semanticgan.inversion.alignment import Alignment
 from semanticgan.inversion.guided_filter import guided_filter
 from semanticgan.inversion.pasting import chosen_way, paste
 from semanticgan.inversion.photograph import Photograph
-from semanticgan.inversion.seam import seam
+from semanticgan.inversion.seam import edges_of, seam
 from semanticgan.rendering import Rendering
 
 SMALL = 16
@@ -104,6 +104,49 @@ def test_a_small_region_gets_the_photograph_s_grain_and_not_its_own_structure() 
     assert 1 < inside.std((0, 1)).max() < 5
 
 
+def seen(*boxes: tuple[int, int, int, int]) -> torch.Tensor:
+    """Memberships of two regions, the second in boxes x0, y0, x1, y1."""
+    second = torch.zeros(SMALL, SMALL)
+    for x0, y0, x1, y1 in boxes:
+        second[y0:y1, x0:x1] = 1
+    return torch.stack([1 - second, second])[None]
+
+
+def changed_by_transfer(own: torch.Tensor | None) -> np.ndarray:
+    """bool [16, 16]: where 4 x 4 pixels change; the inversion's region is the right half."""
+    given = Photograph(np.full((64, 64, 3), 120, np.uint8))
+    before, after = rendering(0.0, half=True), rendering(0.0, half=True, region=0.2)
+    whole = Alignment(np.array([[64.0, 0, 0], [0, 64, 0]]))
+    result = paste(given, whole, before, after, seen=own, how="transfer", regions=[1])
+    return (result.pixels != 120).any(2).reshape(16, 4, 16, 4).any((1, 3))
+
+
+def test_a_region_is_where_the_photograph_shows_it() -> None:
+    """The change goes on to where the inversion has none; a patch far from the inversion's region is left out."""
+    found = changed_by_transfer(seen((4, 4, 16, 12)))
+    assert found[6:10, 5:].all() and not found[:, :2].any() and not found[:2].any()
+    apart = changed_by_transfer(seen((10, 4, 16, 12), (0, 4, 3, 12)))
+    assert apart[6:10, 11:].all() and not apart[:, :6].any()
+
+
+def test_where_the_photograph_shows_no_such_region_the_inversion_s_is_taken() -> None:
+    assert np.array_equal(changed_by_transfer(seen()), changed_by_transfer(None))
+
+
+def test_regions_seen_of_another_size_are_refused() -> None:
+    with pytest.raises(InputError, match="regions seen"):
+        paste(photograph(), UPRIGHT, rendering(0.0), rendering(0.2), seen=torch.ones(1, 2, 8, 8), regions=[1])
+
+
+def test_a_change_fades_at_a_border_of_the_crop_but_not_of_the_photograph() -> None:
+    given = Photograph(np.full((64, 100, 3), 120, np.uint8))
+    left = Alignment(np.array([[64.0, 0, 0], [0, 64, 0]]))
+    result = paste(given, left, rendering(0.0), rendering(0.2), how="transfer", regions=[1]).pixels[..., 0].astype(int)
+    assert np.abs(result[:, :50] - 145.5).max() <= 1
+    assert (np.diff(result[:, 50:], axis=1) <= 0).all() and (result[:, 63:] <= 121).all()
+    assert left.open_sides((64, 100)) == (True, False, True, True)
+
+
 def test_two_faces_are_pasted_one_after_another() -> None:
     given = photograph(80, 160)
     first, second = (Alignment(np.array([[60.0, 0, x], [0, 60, 10]])) for x in (10, 90))
@@ -187,3 +230,15 @@ def test_seam_of_a_known_step() -> None:
     step = seam(ramp, ramp + 0.4 * opacity[..., None], opacity)
     assert step == pytest.approx(3, rel=0.05)
     assert seam(ramp, ramp + 0.5, np.zeros_like(x)) == 1
+
+
+def test_seams_alone_leave_out_edges_that_are_no_seams() -> None:
+    """Two steps of the same opacity: one where the regions change, one within a region."""
+    x = np.broadcast_to(np.arange(96, dtype=np.float32), (64, 96))
+    ramp = np.repeat(0.004 * x[..., None], 3, 2)
+    opacity = np.clip((x - 14) / 6, 0, 1) * np.clip((76 - x) / 6, 0, 1)
+    labels = (x[:, :] > 73).astype(np.uint8)
+    edited = ramp + np.where(x < 48, 0.0, 0.3 * opacity)[..., None]
+    assert seam(ramp, edited, opacity) > 3
+    assert seam(ramp, edited, opacity, own_edges=edges_of(labels, 8)) == pytest.approx(1, abs=0.01)
+    assert edges_of(labels, 2)[0].nonzero()[0].tolist() == [72, 73, 74, 75]
