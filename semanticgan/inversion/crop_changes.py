@@ -17,11 +17,12 @@ detail stays. D' is the texture of large regions, and in small ones the photogra
 ``replace`` puts the rendering in::
 
     error = down(P) - B, of each region continued from where it is seen and stays      # the inversion's error
-    d = up(A + error) - up(down(P)),    opacity = max(edges(p_R^P, P), edges(p_R^A, up(A)))
+    T = up(A + error), where background is uncovered: filled from the photograph's background around it
+    d = T - up(down(P)),    opacity = max(edges(p_R^P, P), edges(p_R^A, up(A)))
 
-where ``keep`` is how far a pixel shows the same region and the same structure before and after. ``error`` makes the
-background that an edit uncovers meet the photograph's around it, without a seam (membrane interpolation, as in Perez
-et al. 2003). p^P is what a parser sees in the photograph, so that a mask does not end within its hair where the
+where ``keep`` is how far a pixel shows the same region and the same structure before and after. ``error`` makes what
+is drawn of other regions meet the photograph's around it, without a seam (membrane interpolation, as in Perez et al.
+2003). p^P is what a parser sees in the photograph, so that a mask does not end within its hair where the
 inversion's does. ``edges(p, I)`` is p with the edges of I by the guided filter, then made steeper.
 
 Shape legend: K regions, s side of the renderings, S side of the maps.
@@ -40,10 +41,16 @@ from semanticgan.inversion.detail import likeness
 from semanticgan.inversion.guided_filter import along, guided_coefficients
 from semanticgan.inversion.region_layers import continued, enlarged, smooth_step
 
+BACKGROUND = 0
+"""Label of what lies behind the head."""
+
 _EDGE_RADIUS = 1.5  # of the guided filter, in pixels of the rendering
 _EDGE_EPSILON = 1e-3
 _LEAST_CHANGE, _FULL_CHANGE = 2 / 255, 10 / 255  # of a rendering, where no regions are given
 _TEXTURED = 1 / 40  # of the crop: a region as large has a texture
+_SURELY = 0.95
+_LEAST_BACKGROUND = 0.02  # of the crop
+_FILLED_SIDE, _FILL_RADIUS = 256, 5  # pixels
 _RIM = 0.1  # weight of a region's outermost pixel where the change is read
 _NEAR = 1 / 32  # of the crop: how far a region of the photograph may lie from that of the inversion
 _CERTAIN = 0.05  # membership from which on a region counts as seen somewhere
@@ -167,11 +174,36 @@ def replace(
             continue
         corrected += shown[..., label : label + 1] * continued(error, weight, 1.5, 0.02)
     keep = (seen * shown).sum(2) * likeness(before.picture, after.picture)
-    base = enlarged(reduced, side)
+    base, target = enlarged(reduced, side), rendered + enlarged(corrected, side)
     renewal = Renewal(
         base, np.clip(enlarged(keep, side), 0, 1), _textures(seen, shown, (1 - outside) * (1 - keep), side)
     )
-    return CropChange(rendered + enlarged(corrected, side) - base, slope, offset, new, renewal)
+    if regions is None or BACKGROUND not in regions:
+        filled = _filled(photograph, (seen[..., BACKGROUND] > _SURELY) & (outside > _SURELY))
+        uncovered = np.clip(enlarged(shown[..., BACKGROUND], side), 0, 1) * (1 - renewal.keep)
+        if filled is not None:
+            target += uncovered[..., None] * (filled - target)
+    return CropChange(target - base, slope, offset, new, renewal)
+
+
+def _filled(photograph: np.ndarray, background: np.ndarray) -> np.ndarray | None:
+    """The photograph with all but its background filled from there; None where it shows too little of it.
+
+    By the Navier-Stokes equations (Bertalmio, Bertozzi and Sapiro 2001): on holes of known background around heads it
+    errs less than Telea's method and than what a generator draws there.
+
+    Args:
+        photograph: float32 [S, S, 3] in [0, 1].
+        background: bool [s, s], where it is seen for sure.
+    """
+    side = len(photograph)
+    if background.mean() < _LEAST_BACKGROUND:
+        return None
+    reduced = enlarged(photograph, min(side, _FILLED_SIDE))
+    levels = np.round(np.clip(reduced, 0, 1) * 255).astype(np.uint8)
+    unknown = enlarged(background.astype(np.float32), len(levels)) < 0.5
+    filled = cv2.inpaint(levels, unknown.astype(np.uint8), _FILL_RADIUS, cv2.INPAINT_NS)
+    return enlarged(filled.astype(np.float32) / 255, side)
 
 
 def steeper(followed: np.ndarray) -> np.ndarray:
