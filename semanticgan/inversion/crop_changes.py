@@ -47,7 +47,8 @@ BACKGROUND = 0
 _EDGE_RADIUS = 1.5  # of the guided filter, in pixels of the rendering
 _EDGE_EPSILON = 1e-3
 _LEAST_CHANGE, _FULL_CHANGE = 2 / 255, 10 / 255  # of a rendering, where no regions are given
-_TEXTURED = 1 / 40  # of the crop: a region as large has a texture
+_TEXTURED = 1 / 40  # of the crop: a region as large has a texture, and loose ends
+_AROUND = np.ones((3, 3), np.uint8)
 _SURELY = 0.95
 _LEAST_BACKGROUND = 0.02  # of the crop
 _FILLED_SIDE, _FILL_RADIUS = 256, 5  # pixels
@@ -132,7 +133,7 @@ def transfer(
     mask = _changed(difference) if regions is None else _of_face(seen, before.regions, regions)
     if regions is not None:
         weight = (_within(before.regions, regions) * _within(after.regions, regions)) ** 2
-        inner = cv2.erode(weight, np.ones((3, 3), np.uint8))  # renderings have a bright or dark rim around hair
+        inner = cv2.erode(weight, _AROUND)  # renderings have a bright or dark rim around hair
         difference = continued(difference, weight * (_RIM + (1 - _RIM) * inner), 1.0)
     slope, offset = _edges(mask, photograph)
     return CropChange(enlarged(difference, len(photograph)), slope, offset, np.zeros_like(offset))
@@ -160,7 +161,10 @@ def replace(
         slope, offset = _edges(_changed(after.picture - before.picture), photograph)
         new = np.zeros_like(offset)
     else:
-        slope, offset = _edges(_of_face(seen, before.regions, regions), photograph)
+        old = _of_face(seen, before.regions, regions)
+        if old.mean() >= _TEXTURED:
+            old = cv2.dilate(old, _AROUND)  # hairs beside the hair go, too; lashes beside an eye stay
+        slope, offset = _edges(old, photograph)
         new = steeper(along(rendered, *_edges(_within(shown, regions), rendered)))
     outside = 1 - enlarged(np.maximum(steeper(along(photograph, slope, offset)), new), small)
     reduced = enlarged(photograph, small)
@@ -173,7 +177,9 @@ def replace(
         elif not same_texture:
             continue
         corrected += shown[..., label : label + 1] * continued(error, weight, 1.5, 0.02)
-    keep = (seen * shown).sum(2) * likeness(before.picture, after.picture)
+    stays = seen.copy()
+    stays[..., BACKGROUND] = cv2.erode(seen[..., BACKGROUND], _AROUND)
+    keep = (stays * shown).sum(2) * likeness(before.picture, after.picture)
     base, target = enlarged(reduced, side), rendered + enlarged(corrected, side)
     renewal = Renewal(
         base, np.clip(enlarged(keep, side), 0, 1), _textures(seen, shown, (1 - outside) * (1 - keep), side)
@@ -216,7 +222,7 @@ def _textures(seen: np.ndarray, shown: np.ndarray, need: np.ndarray, side: int) 
     textures = []
     rest = np.ones((side, side), np.float32)
     for label in _visible(shown):
-        source = cv2.erode(seen[..., label], np.ones((3, 3), np.uint8)) ** 2
+        source = cv2.erode(seen[..., label], _AROUND) ** 2
         if float(source.mean()) >= _TEXTURED and float((need * shown[..., label]).mean()) >= _TEXTURED / 10:
             share = np.clip(enlarged(shown[..., label], side), 0, 1)
             textures.append(RegionDetail(share, source))

@@ -129,6 +129,22 @@ def test_a_region_is_where_the_photograph_shows_it() -> None:
     assert apart[6:10, 11:].all() and not apart[:, :6].any()
 
 
+def test_uncovered_background_goes_on_as_around_it() -> None:
+    """A ramp of 128 levels with a dark square, which goes."""
+    ramp = np.repeat(np.broadcast_to(80 + np.arange(128.0), (128, 128))[..., None], 3, 2)
+    levels = ramp.copy()
+    levels[48:80, 48:80] = 10
+    square = seen((6, 6, 10, 10))
+    before, after = rendering(0.0), rendering(0.0)
+    before.segmentation[:], after.segmentation[:] = square * 2 - 1, torch.tensor([1.0, -1.0])[:, None, None]
+    whole = Alignment(np.array([[128.0, 0, 0], [0, 128, 0]]))
+    given = Photograph(np.round(levels).astype(np.uint8))
+    result = paste(given, whole, before, after, seen=square, how="replace", regions=[1]).pixels
+    error = np.abs(result - ramp)[48:80, 48:80]
+    assert error.max() < 25 and error.mean() < 12  # the flows of Navier and Stokes flatten a ramp
+    assert np.array_equal(result[:24], given.pixels[:24])
+
+
 def test_where_the_photograph_shows_no_such_region_the_inversion_s_is_taken() -> None:
     assert np.array_equal(changed_by_transfer(seen()), changed_by_transfer(None))
 
