@@ -1,5 +1,6 @@
 """Write the regions of a face at the photograph's own size: a label map, a feathered mask per region, and layers.
 
+Colours of the layers are sRGB of 8 bits, as editors of layers take them; the photograph's transparency stays.
 --out holds labels.png (indexed PNG, the index is the region), REGION.png (grey, 255 is all of the region) and
 layers.ora, which editors of layers open (OpenRaster). Of several faces each has files NAME-2.png and so on.
 """
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from semanticgan.commands import arguments, photographs
 
 if TYPE_CHECKING:
-    from semanticgan.inversion.photograph import Photograph
+    import numpy as np
+
     from semanticgan.inversion.photograph_regions import PhotographRegions
     from semanticgan.regions import RegionScheme
 
@@ -54,12 +56,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     photograph = read_photograph(args.image)
     faces = find_faces(photograph, face=args.face, landmarks=args.landmarks, device=model.device)
     found = [read_regions(photograph, alignment_of(face, model.alignment), parser) for face in faces]
+    colours = photograph.to_uint8()
     names = [_names(number, regions, parser.regions) for number, regions in enumerate(found, 1)]
     written = [name for of_face in names for name in of_face]
     for name in written:  # all of them before any is written
         require_free(args.out / name, args.overwrite)
     for of_face, regions in zip(names, found, strict=True):
-        _save(args.out, of_face, photograph, regions, parser.regions, args.overwrite)
+        _save(args.out, of_face, colours, regions, parser.regions, args.overwrite)
     return {"out": str(args.out), "faces": len(faces), "files": written}
 
 
@@ -73,12 +76,12 @@ def _names(number: int, regions: PhotographRegions, scheme: RegionScheme) -> lis
 def _save(
     folder: Path,
     names: list[str],
-    photograph: Photograph,
+    colours: np.ndarray,
     regions: PhotographRegions,
     scheme: RegionScheme,
     overwrite: bool,
 ) -> None:
-    """Write the files of one face."""
+    """Write the files of one face; ``colours`` are the photograph's, uint8 [H, W, 3 or 4]."""
     import numpy as np
     import torch
     from PIL import Image
@@ -88,14 +91,17 @@ def _save(
 
     left, top, right, bottom = regions.box
     save_picture(label_picture(torch.from_numpy(regions.labels), scheme), folder / names[0], overwrite)
-    colours = np.round(photograph.rgb() * 255).astype(np.uint8)
+    height, width = colours.shape[:2]
     layers = []
     for name, (label, opacity) in zip(names[1:-1], regions.opacities.items(), strict=True):
-        whole = np.full(photograph.shape, 255 if label == 0 else 0, np.uint8)
+        whole = np.full((height, width), 255 if label == 0 else 0, np.uint8)
         whole[top:bottom, left:right] = opacity
         save_picture(Image.fromarray(whole), folder / name, overwrite)
         if label:
-            cut = np.dstack([colours[top:bottom, left:right], opacity])
+            part = colours[top:bottom, left:right]
+            if part.shape[2] == 4:
+                opacity = np.round(opacity * (part[..., 3] / 255)).astype(np.uint8)
+            cut = np.dstack([part[..., :3], opacity])
             layers.append(Layer(scheme.names[label], cut, left, top))
     layers.append(Layer("photograph", colours))
-    save_openraster(folder / names[-1], (photograph.shape[1], photograph.shape[0]), layers, overwrite)
+    save_openraster(folder / names[-1], (width, height), layers, overwrite)

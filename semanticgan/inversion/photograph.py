@@ -63,6 +63,26 @@ class Photograph:
         """
         return self._srgb(_values(self._part(box)))
 
+    def to_uint8(self, box: Box | None = None) -> NDArray[np.uint8]:
+        """Its colours as sRGB of 8 bits, uint8 [H, W, 3], or [H, W, 4] with its alpha, as editors of layers take them.
+
+        Only what is not such already is converted, a strip of rows at a time.
+
+        Args:
+            box: as of :meth:`rgb`.
+        """
+        own = self._part(box)
+        if own.dtype == np.uint8 and own.shape[2] >= 3 and self.colours is None:
+            return np.asarray(own, np.uint8)
+        result = np.empty((*own.shape[:2], max(own.shape[2], 3)), np.uint8)
+        rows = max(_STRIP // own.shape[1], 1)
+        for y in range(0, len(own), rows):
+            strip = own[y : y + rows]
+            result[y : y + rows, :, :3] = np.round(np.clip(self._srgb(_values(strip)), 0, 1) * 255)
+            if own.shape[2] == 4:
+                result[y : y + rows, :, 3] = np.round(strip[..., 3] / np.float32(np.iinfo(own.dtype).max) * 255)
+        return result
+
     def with_rgb(self, rgb: NDArray[np.float32], where: NDArray[np.bool_], box: Box | None = None) -> Photograph:
         """The photograph with other colours; a pixel outside ``where`` keeps its bits, and so does alpha.
 

@@ -179,6 +179,22 @@ def test_only_what_may_change_changes(wide: bool, largest: int, channels: int) -
         assert np.array_equal(changed.pixels[..., 3], photograph.pixels[..., 3])
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("largest", [255, 65535])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_colours_of_eight_bits(wide: bool, largest: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounded sRGB, in strips of any height, with the alpha."""
+    monkeypatch.setattr("semanticgan.inversion.photograph._STRIP", 100)
+    colours = colours_of(wide_profile()) if wide and channels > 1 else None
+    photograph = Photograph(picture(channels=channels, largest=largest), colours=colours)
+    found = photograph.to_uint8()
+    assert found.dtype == np.uint8 and found.shape == (24, 36, max(channels, 3))
+    assert np.abs(found[..., :3] - np.clip(photograph.rgb(), 0, 1) * 255.0).max() <= 0.501
+    if channels == 4:
+        assert np.abs(found[..., 3] - photograph.pixels[..., 3] * (255 / largest)).max() <= 0.501
+    assert np.array_equal(photograph.to_uint8((4, 2, 30, 20)), found[2:20, 4:30])
+
+
 @pytest.mark.parametrize(("mode", "channels"), [("P", 3), ("1", 1), ("LA", 4), ("L", 1), ("CMYK", 3), ("I;16", 1)])
 def test_other_modes(tmp_path: Path, mode: str, channels: int) -> None:
     image = (
