@@ -57,7 +57,7 @@ def random_phase(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
 def repeated(texture: np.ndarray, box: Box) -> np.ndarray:
     """A periodic texture [h, w, c] over a box of the plane that it fills from (0, 0) on."""
     rows, columns = (np.arange(box[i], box[i + 2]) % texture.shape[1 - i] for i in (1, 0))
-    return texture[rows[:, None], columns]
+    return texture.take(rows, 0).take(columns, 1)
 
 
 def likeness(before: np.ndarray, after: np.ndarray) -> np.ndarray:

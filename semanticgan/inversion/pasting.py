@@ -239,7 +239,7 @@ def opacity_in(
     opacity = np.maximum(steeper(along(rgb, there[..., :3], there[..., 3])), there[..., 4])
     x, y = alignment.shares(box)
     for share, is_open in zip((x, 1 - x, y, 1 - y), alignment.open_sides(shape), strict=True):
-        opacity *= (share >= 0) if is_open else smooth_step(share / BORDER).astype(np.float32)
+        opacity *= (share >= 0) if is_open else smooth_step((share / BORDER).astype(np.float32))
     return opacity
 
 
