@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.errors import WeightsError
@@ -89,21 +91,16 @@ def convert_checkpoint(
     require_free(out, overwrite)
     licence, data_licence = licence or LICENCE, data_licence or DATA_LICENCE
     training: dict[str, Any] = {"source": source.name, "source_sha256": sha256_of(source)}
-    if is_variables:
-        system, layers = _of_variables(source)
+    content = read_npz(source) if is_variables else load_pickle(source)
+    if not is_variables and restyle.is_encoder(content):
+        about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
+        return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
+    layered = _of_variables(content, source) if is_variables else _of_pickle(content, source)
+    if layered is not None:
+        system, layers = layered
         about = (licence, data_licence, description or f"{system} converted from {source.name}")
         _save(layers, out, None, training, about, include_discriminator, precision, overwrite)
         return layers
-    content = load_pickle(source)
-    if restyle.is_encoder(content):
-        about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
-        return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
-    for module in _LAYERED:
-        if module.is_it(content):
-            about = (licence, data_licence, description or f"{module.SYSTEM} converted from {source.name}")
-            found: ReferenceLayers = module.of_content(content, source)
-            _save(found, out, None, training, about, include_discriminator, precision, overwrite)
-            return found
     about = (licence, data_licence, description or f"SemanticStyleGAN converted from {source.name}")
     checkpoint = semanticstylegan.of_content(content, source)
     if checkpoint.iteration is not None:
@@ -117,13 +114,21 @@ def convert_checkpoint(
 _LAYERED = (alae, stylegan2)
 
 
-def _of_variables(source: Path) -> tuple[str, ReferenceLayers]:
+def _of_pickle(content: Any, source: Path) -> tuple[str, ReferenceLayers] | None:
+    """The system and the networks of a layered model's checkpoint; None where it is none."""
+    for module in _LAYERED:
+        if module.is_it(content):
+            return module.SYSTEM, module.of_content(content, source)
+    return None
+
+
+def _of_variables(variables: Mapping[str, Tensor], source: Path) -> tuple[str, ReferenceLayers]:
     """The system and the networks of an ``.npz`` of TensorFlow variables.
 
     Raises:
         WeightsError: of neither system, or damaged.
     """
-    variables, what = read_npz(source), f"checkpoint {str(source)!r}"
+    what = f"checkpoint {str(source)!r}"
     if pggan.is_pggan(variables):
         generator, discriminator = pggan.of_variables(variables, what)
         averaged = any(name.startswith("Gs/") for name in variables)

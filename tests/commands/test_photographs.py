@@ -14,6 +14,7 @@ from PIL import Image
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.inversion import folder
 from semanticgan.latents import LatentCode
+from semanticgan.model import ROUNDING
 
 Command = Callable[..., Any]
 INVERT = ("invert", "photographs", "--aligned", "--model", "faces-64", "--device", "cpu")
@@ -56,7 +57,8 @@ def test_a_stopped_invert_goes_on(command: Command) -> None:
     Path("out/b.json").unlink()  # killed before the last file of b
     Path("out/b.png").write_bytes(b"half")
     assert command(*INVERT, "--out", "out").result["kept"] == 1
-    assert contents("out")["b.png"] == contents("whole")["b.png"] and whole["faces"] == 2
+    one, two = (np.asarray(Image.open(f"{folder}/b.png")).astype(int) for folder in ("out", "whole"))
+    assert abs(one - two).max() <= ROUNDING["float32"] and whole["faces"] == 2  # b was alone in its batch this time
 
 
 def test_of_several_faces_all_must_be_there(command: Command) -> None:
