@@ -61,6 +61,27 @@ def tiny_model_file(tiny_generator: Generator, tmp_path_factory: pytest.TempPath
     return path
 
 
+@pytest.fixture(scope="session")
+def tiny_layered_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A StyleGAN2 with random weights, 32 pixels, whose noise counts, as a file of weights."""
+    from semanticgan.checkpoint import save_model
+    from semanticgan.networks.comparison.stylegan2 import StyleGAN2Config, StyleGAN2Generator
+
+    widths = dict.fromkeys((4, 8, 16, 32), 8)
+    config = StyleGAN2Config(size=32, style_dim=16, num_mapping_layers=2, channels=widths)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = StyleGAN2Generator(config).eval().requires_grad_(False)
+    for name, weight in generator.named_parameters():
+        if name.endswith("noise.weight"):
+            weight.fill_(0.3)
+    generator.estimate_mean_latent(256)
+    path = tmp_path_factory.mktemp("weights") / "layered.safetensors"
+    about = {"training": {"images": 24}, "licence": "Apache-2.0", "data_licence": "none: random weights"}
+    save_model(path, generator, None, **about)
+    return path
+
+
 @dataclass(frozen=True)
 class Run:
     """How a command ended."""

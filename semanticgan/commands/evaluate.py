@@ -307,14 +307,16 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
 def _open_data(args: argparse.Namespace, model: Model) -> tuple[PairDataset | None, PairDataset | None]:
     """The data and the reconstructions, None where none are given."""
     from semanticgan.data import open_dataset
+    from semanticgan.data.unlabelled import NO_REGIONS
 
     kind, dataset, reconstructions = _data_kind(args), None, None
+    regions = NO_REGIONS if model.rows.regions is None else model.rows.regions
     if kind is not None:
         dataset = open_dataset(
             kind,
             args.data,
             model.size,
-            model.regions if kind == "pictures" else args.scheme,
+            regions if kind == "pictures" else args.scheme,
             args.split,
             (args.num_real or args.num_generated) if kind == "portraits" else None,
             args.data_seed,
@@ -322,7 +324,7 @@ def _open_data(args: argparse.Namespace, model: Model) -> tuple[PairDataset | No
         )
     if args.reconstructions:
         reconstructions = open_dataset(
-            "pictures", args.reconstructions, model.size, model.regions, max_megapixels=args.max_megapixels
+            "pictures", args.reconstructions, model.size, regions, max_megapixels=args.max_megapixels
         )
     return dataset, reconstructions
 

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.checkpoint import save_model
     from semanticgan.files import require_free
-    from semanticgan.training.start import Start
+    from semanticgan.runs.weights import read_weights
 
     figures = dict(_figure(text) for text in args.figure)
     require_free(args.out, args.overwrite)
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not args.source.is_dir():
         raise InputError(f"{source!r} is not a folder of a run. Give the run_dir of a training.")
     try:
-        start = Start.read(source)
+        start = read_weights(source)
     except InputError as error:
         raise InputError(f"{source!r} holds no whole training state. Give the run_dir of a training.") from error
     if args.with_discriminator and start.discriminator is None:
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     save_model(
         args.out,
         start.model.generator,
-        start.model.regions,
+        start.model.metadata.regions,
         training=training,
         licence=licence,
         data_licence=data_licence,

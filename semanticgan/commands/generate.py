@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semanticgan.commands import arguments
+from semanticgan.errors import InputError
 from semanticgan.progress import Progress
 
 EXAMPLES = (
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         require_free(path, args.overwrite)
 
     model = arguments.load_model(args)
+    if args.labels and model.rows.regions is None:
+        raise InputError(f"{model.metadata.description!r} has layers, not regions. Leave --labels out.")
     if args.sheet:
         require_grid(len(seeds), model.size)
     mark = arguments.mark_of(args, model)

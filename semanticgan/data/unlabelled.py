@@ -16,6 +16,9 @@ from semanticgan.data.unread import has_picture_suffix, warn, warn_of_unread
 from semanticgan.errors import InputError
 from semanticgan.regions import RegionScheme
 
+NO_REGIONS = RegionScheme(("background", "none"))
+"""The scheme of pictures for a model without regions: all labels are 0, the second region is nowhere."""
+
 
 class PictureDataset(PairDataset):
     """Pictures of a folder or zip, whatever folders they lie in, in order of their names.

@@ -153,6 +153,7 @@ def _variations(seed: int, num: int) -> list[int]:
 @metric(
     "diversity",
     "how different the variations of each region are",
+    of_regions=True,
     uses=(*SAMPLED, "distance", "regions", "num_edits", "num_variations"),
 )
 def _diversity(evaluation: Evaluation) -> Measured:

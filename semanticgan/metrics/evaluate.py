@@ -69,6 +69,7 @@ def require_measurable(evaluation: Evaluation, names: Sequence[str], options: Ma
     last = require_seed(evaluation.seeds_from) + max(evaluation.num_generated, evaluation.num_paths or 0) - 1
     if last > MAX_SEED:
         raise InputError(f"the seeds {evaluation.seeds_from} to {last} go beyond 2^63-1. Begin with a smaller seed.")
+    _require_regions(evaluation, names)
     for name in names:
         for need in METRICS[name].needs:
             if need == "classes" and evaluation.extractor is not None and evaluation.extractor.stand_in:
@@ -84,6 +85,16 @@ def require_measurable(evaluation: Evaluation, names: Sequence[str], options: Ma
         if (require := METRICS[name].require) is not None:
             require(evaluation)
     evaluation.require_fitting()
+
+
+def _require_regions(evaluation: Evaluation, names: Sequence[str]) -> None:
+    """Of the model, where a metric measures them."""
+    unfit = [name for name in names if METRICS[name].of_regions]
+    if unfit and evaluation.model.rows.regions is None:
+        raise InputError(
+            f"the metric {unfit[0]!r} measures regions; {evaluation.model.metadata.description!r} has layers. Leave the "
+            "metric out, or give a model of regions."
+        )
 
 
 def _require_enough_pictures(evaluation: Evaluation, names: Sequence[str]) -> None:

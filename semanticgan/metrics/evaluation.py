@@ -180,8 +180,10 @@ class Evaluation:
         from semanticgan.metrics.path_length import require_paths
 
         require_paths(self.paths)
-        _ = self.region_names
-        if self.parser is not None:
+        layered = self.model.rows.regions is None
+        if self.regions or not layered:
+            _ = self.region_names
+        if self.parser is not None and not layered:
             require_same_regions(self.model, self.parser)
         if self.dataset is not None and self.dataset.size != self.model.size:
             raise InputError(

@@ -301,6 +301,7 @@ def _shared(evaluation: Evaluation) -> Locality:
 @metric(
     "locality",
     "what else changes when a region is swapped",
+    of_regions=True,
     uses=(*SAMPLED, "distance", "regions", "num_edits"),
 )
 def _locality(evaluation: Evaluation) -> Measured:

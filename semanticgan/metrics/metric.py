@@ -73,6 +73,7 @@ class Metric:
         num_published: pictures of the model that they take.
         else_because: why no figures compare.
         least_pictures: of the model, and of the data where it looks at them.
+        of_regions: whether it measures regions, which a layered model lacks.
         require: raises an InputError for what it cannot measure, before anything is computed.
     """
 
@@ -84,6 +85,7 @@ class Metric:
     num_published: int = 50_000
     else_because: str = "no published figures"
     least_pictures: int = 1
+    of_regions: bool = False
     require: Callable[[Evaluation], None] | None = None
 
 

@@ -78,7 +78,11 @@ def measure_segmentation(
 
 
 @metric(
-    "miou", "IoU of the model's segmentation and a parser's reading", needs=("parser",), else_because="another parser"
+    "miou",
+    "IoU of the model's segmentation and a parser's reading",
+    of_regions=True,
+    needs=("parser",),
+    else_because="another parser",
 )
 def _segmentation(evaluation: Evaluation) -> Measured:
     assert evaluation.parser is not None

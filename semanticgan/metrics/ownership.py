@@ -98,6 +98,7 @@ def measure_ownership(
 @metric(
     "ownership",
     "what is left of each region in pictures drawn without it",
+    of_regions=True,
     needs=("parser",),
     uses=(*SAMPLED, "regions", "num_edits"),
 )

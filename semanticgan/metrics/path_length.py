@@ -268,6 +268,7 @@ def _path_length(evaluation: Evaluation) -> Measured:
 @metric(
     "ppl-regions",
     "path length of each region's structure, texture",
+    of_regions=True,
     needs=("distance",),
     uses=(*_USES, "regions"),
     require=_require_one_path,
