@@ -1,4 +1,8 @@
-"""Generate pictures from seeds: one PNG per seed. A seed gives the same picture whatever other seeds are given."""
+"""Generate pictures from seeds: one PNG per seed. A seed gives the same picture whatever other seeds are given.
+
+With --noise random each seed's code is rendered with --count draws of noise: a row of them, and a picture of how much
+each pixel differs between them.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,11 @@ from semanticgan.progress import Progress
 EXAMPLES = (
     "--seeds 0-15 --out samples",
     "--seeds 3,8,20-24 --truncation 0.7 --labels --sheet --out faces",
+    "--seed 3 --noise random --count 8 --out noise",
 )
 
 _BATCH = 8
+_COUNT = 8  # draws of noise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +34,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"
     )
     parser.add_argument("--sheet", action="store_true", help="also write all pictures as one sheet, sheet.png")
+    parser.add_argument(
+        "--noise",
+        choices=("fixed", "random"),
+        default="fixed",
+        help="fixed: the maps stored with the weights; random: draws of noise for each seed, as a row",
+    )
+    parser.add_argument(
+        "--count",
+        type=arguments.at_least(2, 1000),
+        metavar="N",
+        help=f"draws of noise per seed, with --noise random (default: {_COUNT})",
+    )
     arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    if args.noise == "random":
+        return _run_noise(args)
+    if args.count is not None:
+        raise InputError("--count is the number of draws of noise. Add --noise random, or leave --count out.")
     from semanticgan.editing.outputs import label_picture, save_picture
     from semanticgan.editing.sheets import draw_grid, require_grid
     from semanticgan.files import require_free
@@ -78,6 +100,43 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "truncation": args.truncation,
         "size": model.size,
         "files": [str(path) for path in wanted],
+    }
+
+
+def _run_noise(args: argparse.Namespace) -> dict[str, Any]:
+    """The same code with several draws of noise, for each seed."""
+    from semanticgan.editing.noise_draws import draw_noise, require_noise
+    from semanticgan.editing.outputs import save_picture
+    from semanticgan.files import require_free
+
+    if args.labels or args.latents or args.sheet:
+        raise InputError("--noise random writes rows of draws. Leave out --labels, --latents and --sheet.")
+    seeds: tuple[int, ...] = args.seeds or (args.seed,)
+    count = args.count or _COUNT
+    rows = {seed: args.out / f"seed-{seed:04d}-noise.png" for seed in seeds}
+    deviations = {seed: args.out / f"seed-{seed:04d}-deviation.png" for seed in seeds}
+    for path in (*rows.values(), *deviations.values()):
+        require_free(path, args.overwrite)
+    model = arguments.load_model(args)
+    require_noise(model)
+    mark = arguments.mark_of(args, model)
+    largest = {}
+    for seed in Progress(bar=True).over(seeds, "drawing noise", len(seeds), "seed"):
+        drawn = draw_noise(model, model.sample(seed=seed, truncation=args.truncation), count, seed)
+        title = f"seed {seed}, {count} draws of noise"
+        save_picture(drawn.row(title), rows[seed], args.overwrite, mark)
+        save_picture(drawn.deviation_picture(), deviations[seed], args.overwrite, mark)
+        largest[seed] = drawn.largest
+    return {
+        "out": str(args.out),
+        "seeds": list(seeds),
+        "truncation": args.truncation,
+        "noise": args.noise,
+        "count": count,
+        "size": model.size,
+        "largest_deviation": [largest[seed] for seed in seeds],
+        "rows": [str(rows[seed]) for seed in seeds],
+        "deviations": [str(deviations[seed]) for seed in seeds],
     }
 
 

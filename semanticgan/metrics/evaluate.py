@@ -92,8 +92,8 @@ def _require_regions(evaluation: Evaluation, names: Sequence[str]) -> None:
     unfit = [name for name in names if METRICS[name].of_regions]
     if unfit and evaluation.model.rows.regions is None:
         raise InputError(
-            f"the metric {unfit[0]!r} measures regions; {evaluation.model.metadata.description!r} has layers. Leave the "
-            "metric out, or give a model of regions."
+            f"the metric {unfit[0]!r} measures regions; {evaluation.model.metadata.description!r} has layers. Leave "
+            "the metric out, or give a model of regions."
         )
 
 
