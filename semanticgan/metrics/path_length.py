@@ -54,7 +54,7 @@ class Traveller(Protocol):
 
     @property
     def style_dim(self) -> int:
-        """D."""
+        """Width of z."""
         ...
 
     def map(self, z: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class ModelTraveller:
 
     @property
     def style_dim(self) -> int:
-        return self._model.config.style_dim
+        return self._model.generator.latent_dim
 
     @torch.no_grad()
     def map(self, z: Tensor) -> Tensor:
