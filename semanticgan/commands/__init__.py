@@ -34,6 +34,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "components": "a sheet that adds the regions one at a time, with their pseudo-depths",
         "locality": "measure how much an edit changes outside its region",
         "evaluate": "measure how good pictures are: FID, KID, precision, recall, path length",
+        "compare": "compare models on the same data: table, samples side by side, charts",
         "prepare-data": "make a training set from pictures with masks",
         "train-parser": "train a small network that reads the regions of face pictures",
         "label": "write the regions of a photograph: label map, masks, layers",

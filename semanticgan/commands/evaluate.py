@@ -11,7 +11,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands import arguments
+from semanticgan.commands import arguments, measuring
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset
@@ -30,13 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
     parser.add_argument(
         "--metrics",
-        type=_names,
+        type=measuring.names,
         default=("fid", "kid", "pr"),
         metavar="LIST",
         help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, ownership, diversity, reconstruction, "
         "identity, comma-separated (default: fid,kid,pr)",
     )
-    _add_data_arguments(parser.add_argument_group("data"))
+    data = parser.add_argument_group("data")
+    measuring.add_data_arguments(data)
+    data.add_argument(
+        "--reconstructions",
+        type=arguments.path,
+        metavar="PATH",
+        help="reconstructions, matched to --data by file name",
+    )
     _add_picture_arguments(parser)
     _add_detail_arguments(parser)
     parser.add_argument(
@@ -55,53 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_overwrite_argument(parser)
 
 
-def _add_data_arguments(data: argparse._ArgumentGroup) -> None:
-    """What the pictures are compared with."""
-    data.add_argument("--data", type=arguments.path, metavar="PATH", help="pictures to compare with")
-    data.add_argument(
-        "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
-    )
-    data.add_argument("--scheme", help="region scheme of a folder's label maps, if its dataset.json does not give it")
-    data.add_argument(
-        "--split", default="train", help="split of celebamask-hq: train, val or all (default: %(default)s)"
-    )
-    data.add_argument(
-        "--data-seed",
-        type=arguments.seed,
-        default=0,
-        help="seed of the drawn portraits; use one that was not used in training (default: %(default)s)",
-    )
-    data.add_argument(
-        "--num-real",
-        type=arguments.at_least(2, arguments.MOST),
-        metavar="N",
-        help="number of pictures of the data (default: --num-generated, or all)",
-    )
-    data.add_argument(
-        "--workers", type=arguments.at_least(0, 64), default=0, help="reader processes (default: %(default)s)"
-    )
-    arguments.add_megapixels_argument(data)
-    data.add_argument(
-        "--reconstructions",
-        type=arguments.path,
-        metavar="PATH",
-        help="reconstructions, matched to --data by file name",
-    )
-    data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="folder that caches features of the data")
-
-
 def _add_picture_arguments(parser: argparse.ArgumentParser) -> None:
     """Which pictures are measured, and what compares them."""
-    parser.add_argument(
-        "--num-generated",
-        type=arguments.at_least(1, arguments.MOST),
-        default=5000,
-        help="number of generated pictures (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed (default: %(default)s)"
-    )
-    arguments.add_truncation_argument(parser)
+    measuring.add_sampling_arguments(parser)
     parser.add_argument(
         "--extractor",
         default="inception",
@@ -109,28 +72,21 @@ def _add_picture_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--extractor-weights",
-        type=arguments.path,
-        metavar="FILE",
-        help="weights of Inception, if they are not in PyTorch's cache",
-    )
-    parser.add_argument(
         "--distance",
         help="lpips-vgg, lpips-alex, lite0, attributes, random or discriminator:RUN_OR_MODEL; perceptual "
         "distance (default: lpips-vgg for path lengths, none for other metrics)",
     )
-    parser.add_argument(
-        "--distance-weights",
-        type=arguments.path,
-        metavar="FILE",
-        help="weights of the LPIPS trunk, if they are not in PyTorch's cache",
-    )
+    measuring.add_weights_arguments(parser)
 
 
 def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
     """What some of the metrics need beside them."""
     parser.add_argument(
-        "--paths", type=_names, default=("w-end",), metavar="LIST", help="z-full, z-end, w-full, w-end (default: w-end)"
+        "--paths",
+        type=measuring.names,
+        default=("w-end",),
+        metavar="LIST",
+        help="z-full, z-end, w-full, w-end (default: w-end)",
     )
     parser.add_argument(
         "--num-paths",
@@ -164,9 +120,7 @@ def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help="variations of each region of a picture, for diversity (default: %(default)s)",
     )
-    parser.add_argument(
-        "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures per batch (default: %(default)s)"
-    )
+    measuring.add_batch_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -222,7 +176,7 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
     add_arguments(parser)
     given = [name for name in _ATTRIBUTES if getattr(args, name) != parser.get_default(name)]
     for name in given:
-        option, kind = f"--{name.replace('_', '-')}", _data_kind(args)
+        option, kind = f"--{name.replace('_', '-')}", measuring.data_kind(args)
         users = used_by(_ATTRIBUTES[name])
         shown = args.sheet and name in ("data", "data_kind", "scheme", "split", "data_seed", "num_real", "truncation")
         if not set(users) & set(args.metrics) and not shown:
@@ -250,7 +204,7 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
     found = evaluate(evaluation, args.metrics)
     if not processes.is_first:
         return {}
-    name, data = args.model or DEFAULT, _data_name(args)
+    name, data = args.model or DEFAULT, measuring.data_name(args)
     result = {"model": name, "data": data, **to_dict(evaluation, found)}
     table = to_markdown(evaluation, found, name, data)
     if args.out is None:
@@ -280,7 +234,7 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
     from semanticgan.metrics.statistics import FeatureCache
     from semanticgan.registry import cache_folder
 
-    dataset, reconstructions = _open_data(args, model)
+    dataset, reconstructions = measuring.open_data(args, model), _open_reconstructions(args, model)
     _require_weights_used(args)
     numbers = {name: getattr(args, name) for name in _NUMBERS}
     networks = {name: getattr(args, name) for name in _NETWORKS}
@@ -304,29 +258,13 @@ def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Ev
     return evaluation
 
 
-def _open_data(args: argparse.Namespace, model: Model) -> tuple[PairDataset | None, PairDataset | None]:
-    """The data and the reconstructions, None where none are given."""
+def _open_reconstructions(args: argparse.Namespace, model: Model) -> PairDataset | None:
     from semanticgan.data import open_dataset
-    from semanticgan.data.unlabelled import NO_REGIONS
 
-    kind, dataset, reconstructions = _data_kind(args), None, None
-    regions = NO_REGIONS if model.rows.regions is None else model.rows.regions
-    if kind is not None:
-        dataset = open_dataset(
-            kind,
-            args.data,
-            model.size,
-            regions if kind == "pictures" else args.scheme,
-            args.split,
-            (args.num_real or args.num_generated) if kind == "portraits" else None,
-            args.data_seed,
-            max_megapixels=args.max_megapixels,
-        )
-    if args.reconstructions:
-        reconstructions = open_dataset(
-            "pictures", args.reconstructions, model.size, regions, max_megapixels=args.max_megapixels
-        )
-    return dataset, reconstructions
+    if args.reconstructions is None:
+        return None
+    scheme = measuring.scheme_of_pictures(model)
+    return open_dataset("pictures", args.reconstructions, model.size, scheme, max_megapixels=args.max_megapixels)
 
 
 def _require_weights_used(args: argparse.Namespace) -> None:
@@ -341,16 +279,3 @@ def _require_weights_used(args: argparse.Namespace) -> None:
     ):
         if given and not used:
             raise InputError(f"{option} gives a file that none of the metrics {', '.join(args.metrics)} reads.")
-
-
-def _data_kind(args: argparse.Namespace) -> str | None:
-    return args.data_kind or ("folder" if args.data else None)
-
-
-def _data_name(args: argparse.Namespace) -> str | None:
-    return str(args.data) if args.data else args.data_kind
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Comma-separated names, each once."""
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -23,6 +23,7 @@ SMALLER: Mapping[str, str] = MappingProxyType(
         "components": "fewer names in --order, or a smaller --model",
         "locality": "fewer --seeds at a time",
         "evaluate": "smaller --batch, --num-generated, --num-real, --num-edits or --num-variations",
+        "compare": "smaller --batch, --num-generated, --num-real, --num-edits or --projections",
         "prepare-data": "smaller --size, --count or --workers",
         "train-parser": "smaller --batch, --size, --count or --held-out",
         "label": "a smaller photograph",

@@ -170,6 +170,43 @@ def path_length(
     Raises:
         InputError: an unknown space or sampling, an epsilon or batch size out of range, or no seeds.
     """
+    lengths = path_lengths(
+        traveller,
+        distance,
+        seeds,
+        space=space,
+        sampling=sampling,
+        epsilon=epsilon,
+        batch_size=batch_size,
+        processes=processes,
+        progress=progress,
+    )
+    kept = without_extremes(lengths)
+    return PathLength(
+        value=float(kept.mean()),
+        deviation=float(kept.std()),
+        num_paths=len(seeds),
+        space=space,
+        sampling=sampling,
+        epsilon=epsilon,
+        distance=distance.label,
+        stand_in=distance.stand_in,
+    )
+
+
+def path_lengths(
+    traveller: Traveller,
+    distance: Distance,
+    seeds: Sequence[int],
+    *,
+    space: str = "w",
+    sampling: str = "end",
+    epsilon: float = EPSILON,
+    batch_size: int = 8,
+    processes: Processes = ALONE,
+    progress: str | None = None,
+) -> np.ndarray:
+    """The length of each path, float64 [len(seeds)]; arguments and errors as of :func:`path_length`."""
     for name, given, allowed in (("space", space, SPACES), ("sampling", sampling, SAMPLINGS)):
         if given not in allowed:
             raise unknown_name(name, given, allowed)
@@ -186,18 +223,14 @@ def path_length(
             pictures = _reduced(traveller.picture(torch.cat([still, still]), torch.cat([here, there])))
             moved = (here != there).any(1)  # where nothing moves the length is 0, not rounding over epsilon^2
             parts.append(distance(*pictures.chunk(2)).double().cpu() * moved / epsilon**2)
-    lengths = gathered(torch.cat(parts), len(seeds), processes).numpy()
-    kept = _without_extremes(lengths)
-    return PathLength(
-        value=float(kept.mean()),
-        deviation=float(kept.std()),
-        num_paths=len(seeds),
-        space=space,
-        sampling=sampling,
-        epsilon=epsilon,
-        distance=distance.label,
-        stand_in=distance.stand_in,
-    )
+    return gathered(torch.cat(parts), len(seeds), processes).numpy()
+
+
+@torch.no_grad()
+def pictures_of_paths(traveller: Traveller, seeds: Sequence[int], space: str = "w", sampling: str = "end") -> Tensor:
+    """The picture at which each path is measured, [N, 3, S, S], about [-1, 1]."""
+    still, here, _ = _places(traveller, seeds, space, sampling, EPSILON)
+    return traveller.picture(still, here)
 
 
 def _places(
@@ -244,7 +277,7 @@ def _reduced(pictures: Tensor) -> Tensor:
     return functional.avg_pool2d(pictures, factor) if factor > 1 else pictures
 
 
-def _without_extremes(lengths: np.ndarray) -> np.ndarray:
+def without_extremes(lengths: np.ndarray) -> np.ndarray:
     """The lengths from the 1st to the 99th percentile, both included."""
     low = np.percentile(lengths, _KEPT[0], method="lower")
     high = np.percentile(lengths, _KEPT[1], method="higher")
