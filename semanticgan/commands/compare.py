@@ -148,10 +148,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             mark = _mark(args, comparison.contenders, name)
             with written_aside(path, args.overwrite) as aside:
                 save_marked(drawn[name](), aside, mark)
-    shown = [
-        {name: each[name] for name in ("model", "values", "left_out") if name in each} for each in result["models"]
-    ]
-    return {**result, "models": shown, **{name: str(path) for name, path in outputs.items()}}
+    kept = ("model", "values", "left_out")
+    brief = [{name: each[name] for name in kept if name in each} for each in result["models"]]
+    return {**result, "models": brief, **{name: str(path) for name, path in outputs.items()}}
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path]:
@@ -224,7 +223,7 @@ def _contenders(args: argparse.Namespace) -> list[Contender]:
     """Raises: InputError: a model that cannot be opened, one twice, or names or cores of another number."""
     from semanticgan.metrics.comparison import Contender
     from semanticgan.metrics.training_facts import training_facts
-    from semanticgan.model import Model, load
+    from semanticgan.model import load
 
     given: list[str] = args.models
     short = [Path(name).stem if name.endswith(".safetensors") else Path(name).name for name in given]
@@ -238,8 +237,6 @@ def _contenders(args: argparse.Namespace) -> list[Contender]:
     contenders = []
     for text, name, number in zip(given, names, cores, strict=True):
         model = load(text, device=args.device)
-        if not isinstance(model, Model):
-            raise InputError(f"{text!r} is an encoder, which makes no pictures. Give models.")
         contenders.append(Contender(name, model, training_facts(text, model.metadata, number)))
     return contenders
 

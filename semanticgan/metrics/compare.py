@@ -106,7 +106,7 @@ def _score(comparison: Comparison, found: Found, real: Mapping[str, FeatureSet],
     """The pictures are rendered once for all extractors."""
     parts: dict[str, list[Features]] = {}
     for name in comparison.extractors:
-        if reason := found.contender.objection(extractor=name):
+        if reason := found.contender.objection("extractor", name):
             found.why_not[name] = reason
         else:
             parts[name] = []
@@ -137,7 +137,7 @@ def _measure_paths(comparison: Comparison, found: Found, step: Step) -> None:
     if comparison.distance is None:
         return
     name, distance = comparison.distance
-    if reason := found.contender.objection(distance=name):
+    if reason := found.contender.objection("distance", name):
         found.why_not[name] = reason
         return
     traveller = ModelTraveller(found.contender.model)
@@ -160,7 +160,7 @@ def _measure_regions(comparison: Comparison, found: Found, step: Step) -> None:
     if model.rows.regions is None:
         return
     if (parser := comparison.parser_of(model)) is not None:
-        if reason := found.contender.objection(parser=parser[0]):
+        if reason := found.contender.objection("parser", parser[0]):
             found.why_not["miou"] = reason
         else:
             found.parser = parser[0]

@@ -49,12 +49,17 @@ class Contender:
     model: Model
     training: TrainingFacts = field(default_factory=TrainingFacts)
 
-    def objection(self, **judges: str) -> str:
-        """Why a network must not judge this model, which learnt from it; "" where it may."""
+    def objection(self, kind: str, judge: str) -> str:
+        """Why a network must not judge this model; "" where it may.
+
+        Args:
+            kind: "extractor", "distance" or "parser".
+            judge: its name or file.
+        """
         try:
-            require_strangers(self.model.metadata.perception, **judges)
-        except InputError as error:
-            return str(error)
+            require_strangers(self.model.metadata.perception, **{kind: judge})
+        except InputError:
+            return f"learnt from {judge}, which does not judge it"
         return ""
 
 

@@ -35,7 +35,7 @@ def sample_sheet(comparison: Comparison, data: str) -> Image.Image:
         data: name of the data.
     """
     num = min(_COLUMNS, comparison.num_generated, len(comparison.indices))
-    rows, names = [_tiles(comparison.real_pictures(num))], [data]
+    rows, names = [_tiles(comparison.real_pictures(num))], [f"real: {data}"]
     for each in comparison.contenders:
         code = each.model.sample(seeds=comparison.seeds[:num], truncation=comparison.truncation)
         rows.append(_tiles(each.model.render(code).to_uint8()))

@@ -86,9 +86,9 @@ def to_markdown(comparison: Comparison, found: Sequence[Found], data: str, threa
     notes: dict[str, int] = {}  # reason -> its number
     rows = [[each.contender.name, *(_cell(column, each, notes) for column in table)] for each in found]
     device = comparison.contenders[0].model.device
-    where = f"on {threads} threads of the CPU" if device.type == "cpu" else f"on {device.type}"
+    where = f"on {threads} thread{'s' * (threads > 1)} of the CPU" if device.type == "cpu" else f"on {device.type}"
     lines = [
-        f"# {len(found)} models on {data}",
+        f"# {len(found)} model{'s' * (len(found) > 1)} on {data}",
         "",
         f"{comparison.num_generated:,} pictures of each model and {len(comparison.indices):,} of the data, "
         f"{comparison.size} pixels, seeds from {comparison.seeds_from}, truncation {comparison.truncation:g}; "
@@ -111,8 +111,10 @@ def _of_extractor(comparison: Comparison, name: str) -> list[Column]:
     label = extractor.label if name == extractor.name else f"{name}{' (stand-in)' * extractor.stand_in}"
     found = []
     for attribute, (metric, plain) in _SCORES.items():
-        called = extractor.scores.get(metric, _NAMES[metric] if extractor.name == "inception" else plain)
-        found.append(Column(f"{called} by {label}", _score(name, attribute), name))
+        head = f"{_NAMES[metric] if extractor.name == 'inception' else plain} by {label}"
+        if metric in extractor.scores:  # it names the network
+            head = extractor.scores[metric] + " (stand-in)" * extractor.stand_in
+        found.append(Column(head, _score(name, attribute), name))
     return [*found, *(Column(f"{what} by {label}", _score(name, what), name) for what in ("precision", "recall"))]
 
 
@@ -159,7 +161,7 @@ def _cell(column: Column, found: Found, notes: dict[str, int]) -> str:
     reason = found.why_not.get(column.judge)
     if reason is None:
         return _NONE
-    whose = f"{found.contender.name}: {reason}"
+    whose = f"{found.contender.name} {reason}."
     return f"{_NONE} ({notes.setdefault(whose, len(notes) + 1)})"
 
 
