@@ -85,6 +85,7 @@ def test_a_verb_that_has_no_memory_ends_in_a_line(verb: str, command: Command, m
     needed = {
         "edit-region": ["--region", "hair"],
         "locality": ["--region", "hair"],
+        "compare": ["x"],
         "prepare-data": ["portraits"],
         "train-parser": ["portraits", "--out", "x"],
         "label": ["x"],
