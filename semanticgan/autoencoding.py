@@ -23,13 +23,21 @@ class Autoencoding:
     generator: LatentGenerator
 
     @abstractmethod
-    def render(self, code: Any, **options: Any) -> Rendering:
+    def render(self, *args: Any, **options: Any) -> Rendering:
         """Pictures of codes."""
 
     @property
     def has_encoder(self) -> bool:
         """Whether the generator finds w of a picture in one pass. Other models have an encoder in a file of its own."""
         return hasattr(self.generator, "encode")
+
+    def require_encoder(self) -> None:
+        """Raises: InputError: the generator holds no encoder."""
+        if not self.has_encoder:
+            raise InputError(
+                "this model has no encoder of its own; models of the method alae have one. Train one "
+                "(tools/train.py alae-64), or find the code by inversion (tools/invert.py)."
+            )
 
     def encode(self, image: Tensor, *, batch_size: int = 4, gradients: bool = False) -> Tensor:
         """w of pictures, in one pass. ``model.code(w)`` is the latent code.
@@ -45,11 +53,7 @@ class Autoencoding:
         Raises:
             InputError: a model without an encoder, pictures of another shape or type, or numbers that are not finite.
         """
-        if not self.has_encoder:
-            raise InputError(
-                "this model has no encoder of its own; models of the method alae have one. Train one "
-                "(tools/train.py alae-64), or find the code by model.invert."
-            )
+        self.require_encoder()
         batch_size = whole_number("batch_size", batch_size, 1)
         require_type("image", image, Tensor, "a torch.Tensor, such as model.render(code).image")
         if image.is_floating_point():  # other numbers are refused below, as is another shape
