@@ -187,3 +187,55 @@ def test_mix_says_what_is_wrong_with_a_schema(
     ):
         assert expected in command("mix", *tiny, *words).complaint, words
         assert written(tmp_path) == {}
+
+
+def test_edit_region_swaps_layers(command: Command, tiny: tuple[str, ...], model: sg.Model) -> None:
+    swap = ("edit-region", *tiny, "--seed", "3", "--layers", "0-1,4", "--from-seed", "8")
+    made = command(*swap, "--sheet", "--save-latent", "e.npy", "--out", "e.png").result
+    code = model.sample(seed=3).tensor.clone()
+    code[:, [0, 1, 4]] = model.sample(seed=8).tensor[:, [0, 1, 4]]
+    assert np.array_equal(np.load("e.npy"), code.numpy())
+    before, after = (np.asarray(model.render(one).to_pil()[0], dtype=int) for one in (model.sample(seed=3), code))
+    assert np.abs(pixels("e.png") - after).max() <= 1
+    assert made["layers"] == [0, 1, 4] and made["images"] == "seed 8"
+    assert made["change"] == pytest.approx(np.abs(after - before).mean(), abs=0.02)
+    assert pixels(made["sheet"]).shape[1] > 4 * 160
+
+
+def test_edit_region_varies_and_interpolates_layers(command: Command, tiny: tuple[str, ...]) -> None:
+    edit = ("edit-region", *tiny, "--seed", "3", "--layers", "3")
+    varied = command(*edit, "--variations", "3", "--save-latent", "v.safetensors", "--sheet", "--out", "v.png").result
+    assert varied["images"] == ["seed 4", "seed 5", "seed 6"] and len(LatentCode.load("v.safetensors")) == 3
+    assert pixels("v.png").shape[1] > 2 * 160 and pixels("v-sheet.png").shape[0] > 3 * 160
+    words = ("--from-seed", "8", "--interpolate", "3", "--save-latent", "i.npy", "--out", "i.png")
+    assert command(*edit, *words).result["images"] == ["0.00", "0.50", "1.00"]
+    way = np.load("i.npy")
+    np.testing.assert_allclose(way[1, 3], (way[0, 3] + way[2, 3]) / 2, atol=1e-6)
+    assert (way[0, :3] == way[2, :3]).all() and (way[0, 3] != way[2, 3]).any()
+
+
+def test_edit_region_changes_layers_of_pictures(command: Command, tiny: tuple[str, ...], model: sg.Model) -> None:
+    draw(Path("a.png"), seed=1)
+    words = ("edit-region", *tiny, "--image", "a.png", "--aligned", "--layers", "4-5", "--from-seed", "8")
+    made = command(*words, "--save-latent", "e.npy", "--out", "e.png").result
+    assert made["source"] == "a.png" and pixels("e.png").shape == (16, 16, 3)
+    picture = torch.tensor(pixels("a.png")).permute(2, 0, 1)[None].float() / 127.5 - 1
+    np.testing.assert_allclose(np.load("e.npy")[:, 0], model.encode(picture).numpy(), atol=1e-4)
+    mark = read_mark(Path("e.png"))
+    assert mark is not None and mark.kind == "composite"
+
+
+def test_layers_that_do_not_fit(command: Command, tiny: tuple[str, ...], tiny_model_file: Path, tmp_path: Path) -> None:
+    swap = ("edit-region", *tiny, "--from-seed", "8")
+    for words, expected in (
+        ((*swap, "--layers", "0-6"), "0-6"),
+        ((*swap, "--layers", "hair"), "hair"),
+        ((*swap, "--layers", "0", "--region", "hair"), "--region for models of regions"),
+        ((*swap, "--layers", "0", "--labels"), "--labels for models of regions"),
+        ((*swap, "--layers", "0", "--model", str(tiny_model_file)), "there are no layers here"),
+        ((*swap,), "--layers 0-3"),
+        ((*swap, "--region", "hair"), "Choose layers"),
+        (("edit-region", *tiny, "--layers", "0"), "Add --from-seed"),
+    ):
+        assert expected in command(*words).complaint, words
+        assert written(tmp_path) == {}
