@@ -55,6 +55,10 @@ class ALAE(LayeredMethod):
         """D(E(x)) at the level of this step."""
         return Judgement(self.discriminator(self.generator.encode(image, self.level)), None)
 
+    def r1_weights(self) -> tuple[float, float]:
+        """Of pictures at the level of growth: in the authors' step gamma is not scaled by the resolution."""
+        return self.config.loss.r1_of(self.config.size, self.config.batch), 0.0
+
     def own_phases(self, stage: Stage) -> Sequence[Phase]:
         encoder, discriminator = self.generator.encoder, self.discriminator
         every = 1 if self.config.loss.reconstruction else 0

@@ -33,7 +33,7 @@ class ALAEDiscriminatorSection:
 
 @dataclass
 class ALAELossSection(PictureR1Weight):
-    """Weights of the losses; R1 is part of every step."""
+    """Weights of the losses. R1 is part of every step, on pictures of the resolution that is trained."""
 
     reconstruction: float = key(1.0, "weight of the error of w found again; 0 leaves that update out.", ge=0)
     style_mixing: float = key(
