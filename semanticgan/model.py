@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from semanticgan import encoder_files
+from semanticgan.autoencoding import Autoencoding
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
 from semanticgan.devices import choose_device as choose_device
 from semanticgan.encoder_files import LoadedEncoder, load_encoder
@@ -82,8 +83,8 @@ def load(
     return Model(loaded if tuning is None else read_tuning(tuning).added_to(loaded), chosen)
 
 
-class Model:
-    """A generator with the names of its rows.
+class Model(Autoencoding):
+    """A generator with the names of its rows. A StyleALAE also encodes: :class:`Autoencoding`.
 
     Args:
         loaded: what :func:`semanticgan.checkpoint.load_model` returns.
@@ -152,8 +153,8 @@ class Model:
 
     @property
     def mean(self) -> LatentCode:
-        """The code whose every row is w-bar, the mean of w, of one image."""
-        return self.code(self.generator.mean_latent[None])
+        """The code of one image whose every row is w-bar, the mean of w, or the mean of that row."""
+        return LatentCode(self.generator.mean_latent.expand(len(self.rows), -1)[None].clone(), self.rows)
 
     def code(self, w: Tensor) -> LatentCode:
         """The plain latent code of w, in which every row is w. z is not w: ``model.generator.map(z)`` makes w of it.

@@ -82,6 +82,16 @@ def tiny_layered_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def tiny_alae_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A StyleALAE of 16 pixels and 6 layers with random weights, as a file of weights."""
+    from tests import alae
+
+    path = tmp_path_factory.mktemp("weights") / "alae.safetensors"
+    alae.write(path)
+    return path
+
+
 @dataclass(frozen=True)
 class Run:
     """How a command ended."""

@@ -26,7 +26,7 @@ ROOMS = (
     ("data",),
     ("networks",),
     ("checkpoint",),
-    ("encoder_files", "tuning_files"),
+    ("encoder_files", "tuning_files", "autoencoding"),
     ("reference",),
     ("registry",),
     ("model",),

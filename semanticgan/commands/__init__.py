@@ -30,6 +30,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "generate": "pictures from seeds",
         "edit-region": "swap, vary or interpolate regions of a photograph or a generated picture",
         "invert": "find the latent codes of photographs",
+        "reconstruct": "what a model with an encoder makes of any square pictures, in one pass",
+        "mix": "a sheet of the layers of two sets of pictures mixed by schemas of letters",
         "interpolate": "a video that moves a region, or everything, through several codes",
         "components": "a sheet that adds the regions one at a time, with their pseudo-depths",
         "locality": "measure how much an edit changes outside its region",

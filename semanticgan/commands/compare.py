@@ -181,7 +181,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
 def _prepare(args: argparse.Namespace) -> Comparison:
     """The models, the data and the networks, opened, and checked before anything is computed."""
     from semanticgan import extras
-    from semanticgan.inversion.objective import PARSERS
+    from semanticgan.inversion.region_reading import PARSERS
     from semanticgan.metrics.comparison import Comparison, require_comparable, require_one_size
     from semanticgan.metrics.statistics import FeatureCache
     from semanticgan.perception.extractors import open_extractor

@@ -3,6 +3,9 @@
 Without --variations or --interpolate, --out is the edited picture; of a photograph, at the photograph's own size. With
 --variations N it is a sheet of the source and N versions of it; with --interpolate STEPS a sheet of the way from the
 source to --from-seed, --from-latent or --from-image.
+
+A layered model (StyleGAN, StyleGAN2, StyleALAE) has layers in place of regions: --layers 0-3. The result is the
+rendered picture, of a photograph too.
 """
 
 from __future__ import annotations
@@ -39,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--script", type=arguments.path, metavar="FILE", help="repeat the edit of a file that --save-script wrote"
     )
     arguments.add_region_arguments(parser, required=False)
+    parser.add_argument(
+        "--layers", metavar="NUMBERS", help="of a layered model: layers to change, from 0 on, such as 0-3 or 0,2,5-7"
+    )
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument("--from-seed", type=arguments.seed, metavar="SEED", help="where the regions come from")
     origin.add_argument("--from-latent", type=arguments.path, metavar="FILE", help="where the regions come from")
@@ -78,6 +84,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     _require_sensible(args)
     outputs = _outputs(args)
+    if args.layers:
+        return _run_layers(args, outputs)
     if _is_scripted(args):
         return photographs.run_edit(args, outputs)
     model = arguments.load_model(args)
@@ -122,20 +130,79 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _is_scripted(args: argparse.Namespace) -> bool:
     """Whether the edit is one of :mod:`semanticgan.edits`: one picture, pasted, rendered by another model, or kept."""
-    if args.variations or args.interpolate:
+    if args.layers or args.variations or args.interpolate:
         return False
     return bool(args.image or args.from_image or args.script or args.render_with or args.save_script)
+
+
+def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str, Any]:
+    """The edit of a layered model."""
+    from semanticgan.editing.layers import interpolate_layers, swap_layers
+    from semanticgan.editing.outputs import save_picture
+    from semanticgan.editing.sheets import draw_grid
+
+    model = arguments.load_model(args)
+    source, seeds = _source(args, model), _seeds_of_variations(args)
+    names = [f"seed {seed}" for seed in seeds]
+    if args.interpolate:
+        edit = interpolate_layers(model, source, _reference(args, model), args.interpolate, args.layers)
+        names = _positions(args.interpolate)
+    elif seeds:
+        edit = swap_layers(model, source, model.sample(seeds=seeds, truncation=args.truncation), args.layers)
+    else:
+        edit = swap_layers(model, source, _reference(args, model), args.layers)
+    title = f"layers {args.layers}"
+    mark = arguments.mark_of(args, model, "composite" if args.image or args.from_image else "generated")
+    picture, *others = edit.result.to_pil()
+    if seeds:
+        picture = draw_grid([edit.source.to_pil()[0], picture, *others], ["source", *names], title)
+    elif args.interpolate:
+        picture = draw_grid([picture, *others], names, title)
+    save_picture(picture, args.out, args.overwrite, mark)
+    if args.sheet:
+        save_picture(edit.sheet(names, title), outputs["sheet"], args.overwrite, mark)
+    if args.save_latent:
+        edit.code.save(args.save_latent, args.overwrite)
+    return {
+        **{name: str(path) for name, path in outputs.items()},
+        "source": str(args.image or args.latent or f"seed {args.seed}"),
+        "layers": source.rows.indices(layers=args.layers),
+        "images": names or _name_of_reference(args),
+        "change": float(edit.change().mean()),
+    }
+
+
+def _require_sensible_layers(args: argparse.Namespace) -> None:
+    """Raise InputError for options that do not go with --layers."""
+    other = {
+        "--region": args.region,
+        "--what": args.what != "both",
+        "--include-base": args.include_base,
+        "--composite": args.composite,
+        "--labels": args.labels,
+        "--script": args.script,
+        "--render-with": args.render_with,
+        "--save-script": args.save_script,
+    }
+    for option, given in other.items():
+        if given:
+            raise InputError(f"--layers is for layered models, {option} for models of regions. Leave one of them out.")
 
 
 def _require_sensible(args: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
     origin = args.from_seed is not None or args.from_latent or args.from_image
+    if args.layers:
+        _require_sensible_layers(args)
     if args.script:
         if args.region or origin or args.variations or args.interpolate:
             raise InputError("--script has its own regions and sources. Leave out --region, --from-... and the like.")
         return
-    if not args.region and not args.render_with:
-        raise InputError("no region is chosen. Add --region, such as --region hair.")
+    if not args.region and not args.layers and not args.render_with:
+        raise InputError(
+            "no region is chosen. Add --region, such as --region hair, or of a layered model --layers, such as "
+            "--layers 0-3."
+        )
     if not origin and not args.variations and not args.render_with:
         raise InputError("no source for the region. Add --from-seed SEED, --from-latent FILE or --variations N.")
     if args.variations and (args.from_latent or args.from_image):
@@ -184,24 +251,41 @@ def _edit(args: argparse.Namespace, model: Model) -> tuple[EditResult, list[str]
 
     regions = arguments.region_names(model, args.region)
     how = {"regions": regions, "what": args.what, "include_base": args.include_base}
-    if args.image:
-        source = photographs.code_of_image(args, model, args.image, args.face)
-    else:
-        source = _code(model, args.seed, args.latent, args.truncation)
-    if args.variations:
-        first = following(args.seed, 1) if args.from_seed is None else args.from_seed
-        seeds = [following(first, number) for number in range(args.variations)]
+    source, seeds = _source(args, model), _seeds_of_variations(args)
+    if seeds:
         edit = editing.vary_regions(model, source, seeds=seeds, truncation=args.truncation, **how)
         return edit, [f"seed {seed}" for seed in seeds]
-    if args.from_image:
-        reference = photographs.code_of_image(args, model, args.from_image, args.from_face)
-    else:
-        reference = _code(model, args.from_seed, args.from_latent, args.truncation)
+    reference = _reference(args, model)
     if args.interpolate:
         edit = editing.interpolate_regions(model, [source, reference], args.interpolate, **how)
-        return edit, [f"{step / (args.interpolate - 1):.2f}" for step in range(args.interpolate)]
-    origin = str(args.from_image or args.from_latent or f"seed {args.from_seed}")
-    return editing.swap_regions(model, source, reference, **how), [origin]
+        return edit, _positions(args.interpolate)
+    return editing.swap_regions(model, source, reference, **how), [_name_of_reference(args)]
+
+
+def _source(args: argparse.Namespace, model: Model) -> LatentCode:
+    if args.image:
+        return photographs.code_of_image(args, model, args.image, args.face)
+    return _code(model, args.seed, args.latent, args.truncation)
+
+
+def _reference(args: argparse.Namespace, model: Model) -> LatentCode:
+    if args.from_image:
+        return photographs.code_of_image(args, model, args.from_image, args.from_face)
+    return _code(model, args.from_seed, args.from_latent, args.truncation)
+
+
+def _name_of_reference(args: argparse.Namespace) -> str:
+    return str(args.from_image or args.from_latent or f"seed {args.from_seed}")
+
+
+def _seeds_of_variations(args: argparse.Namespace) -> list[int]:
+    """The consecutive seeds of --variations; none without it."""
+    first = following(args.seed, 1) if args.from_seed is None else args.from_seed
+    return [following(first, number) for number in range(args.variations or 0)]
+
+
+def _positions(num_steps: int) -> list[str]:
+    return [f"{step / (num_steps - 1):.2f}" for step in range(num_steps)]
 
 
 def _code(model: Model, seed: int, latent: Path | None, truncation: float) -> LatentCode:

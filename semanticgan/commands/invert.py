@@ -42,11 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.data.squares import pictures_in
     from semanticgan.errors import InputError
     from semanticgan.files import written_aside
-    from semanticgan.inversion.folder import invert_into, photographs_in
+    from semanticgan.inversion.folder import SUFFIXES, invert_into
 
-    chosen = photographs_in(args.images)
+    chosen = pictures_in(args.images, SUFFIXES, "photograph")
     if args.landmarks is not None and len(chosen) > 1:
         raise InputError("--landmarks are those of one photograph. Give one photograph, or leave them out.")
     args.image = chosen[0]

@@ -18,6 +18,8 @@ SMALLER: Mapping[str, str] = MappingProxyType(
         "generate": "fewer --seeds at a time, or leave --sheet out",
         "edit-region": "smaller --variations or --interpolate, or leave --sheet out",
         "invert": "fewer photographs at a time, or smaller ones",
+        "reconstruct": "fewer pictures at a time",
+        "mix": "fewer --seeds or --with-seeds, or one --schema at a time",
         "inspect": "a smaller file",
         "interpolate": "smaller --frames, fewer --seeds, or a name in .mp4",
         "components": "fewer names in --order, or a smaller --model",

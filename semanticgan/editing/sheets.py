@@ -93,8 +93,13 @@ def draw_grid(pictures: Sequence[Image.Image], names: Sequence[str], title: str 
     )
 
 
-def require_grid(num_pictures: int, side: int) -> None:
+def require_grid(num_pictures: int, side: int, instead: str = "Give fewer, or leave --sheet out.") -> None:
     """Check that so many pictures have room on a sheet, before they are drawn.
+
+    Args:
+        num_pictures: on the sheet.
+        side: of each in pixels.
+        instead: what to do where they have none.
 
     Raises:
         InputError: they do not.
@@ -104,7 +109,7 @@ def require_grid(num_pictures: int, side: int) -> None:
     if num_pictures > most - 8:  # the last row may be short, and there is a margin
         raise InputError(
             f"{num_pictures:,} pictures of {side} pixels are too many for one sheet; it has room for {most - 8:,}. "
-            "Give fewer, or leave --sheet out."
+            f"{instead}"
         )
 
 

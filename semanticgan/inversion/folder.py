@@ -20,7 +20,7 @@ import torch
 
 from semanticgan.editing.outputs import mark_of, save_picture, to_image
 from semanticgan.errors import ExistingFileError, InputError
-from semanticgan.files import require_file, sha256_of, user_path, written_aside
+from semanticgan.files import sha256_of, written_aside
 from semanticgan.formats.strict_json import loads
 from semanticgan.inversion.inversion import Inversion, invert_all
 from semanticgan.inversion.region_reading import read_labels
@@ -55,34 +55,6 @@ class FolderInversion:
     num_kept: int
 
 
-def photographs_in(paths: Sequence[str | Path]) -> list[Path]:
-    """The photographs among files and folders, those of a folder by name.
-
-    Raises:
-        InputError: a path that is neither, a folder without photographs, or two photographs of one name.
-    """
-    found: list[Path] = []
-    for given in paths:
-        path = user_path(given, "photograph")
-        if path.is_dir():
-            inside = [item for item in sorted(path.iterdir()) if item.suffix.lower() in SUFFIXES and item.is_file()]
-            inside = [item for item in inside if not item.name.startswith(".")]
-            if not inside:
-                raise InputError(f"the folder {str(path)!r} has no photographs ({', '.join(SUFFIXES)}). Give another.")
-            found += inside
-        else:
-            found.append(require_file(path, "photograph"))
-    names: dict[str, Path] = {}
-    for path in found:
-        other = names.setdefault(path.stem, path)
-        if other is not path:
-            raise InputError(
-                f"{str(other)!r} and {str(path)!r} would have one name in the output folder. Rename one, or invert "
-                "them into two folders."
-            )
-    return found
-
-
 def invert_into(
     model: Model,
     photographs: Sequence[Path],
@@ -104,7 +76,7 @@ def invert_into(
 
     Args:
         model: whose codes are wanted.
-        photographs: of :func:`photographs_in`.
+        photographs: of :func:`semanticgan.data.squares.pictures_in`.
         out: the folder of the results.
         method: of :func:`semanticgan.inversion.inversion.invert_all`.
         overwrite: replace results of another photograph, model or method.

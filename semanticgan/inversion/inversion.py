@@ -2,7 +2,7 @@
 
 | method | the code |
 |---|---|
-| "encoder" | of the model's encoder, in five passes |
+| "encoder" | of the model's encoder, in five passes; of a StyleALAE, which holds its own, in one |
 | "optimise" | each row optimised, from the encoder's code where the model has one, else from the mean |
 | "tune" | the same, then the generator's weights are tuned to the picture |
 | "auto" | "encoder" where the model has one, else "optimise" |
@@ -194,22 +194,30 @@ def _found(
     progress: Progress,
 ) -> tuple[str, LatentCode, Sequence[Mapping[str, float]]]:
     """The method that "auto" means, codes of all targets, and figures of each."""
-    own = opened_encoder(model, encoder)
-    if method == "auto":
-        method = "optimise" if own is None else "encoder"
-    if method == "encoder" and own is None:
-        raise InputError(
-            "this model has no encoder. Use method optimise, give encoder=FILE, or train one "
-            "(tools/train.py encoder-faces-64 model=MODEL)."
-        )
     pictures = torch.cat([target.picture for target in targets]).to(model.device)
-    start = None if own is None else encode(own, model, pictures, passes)
+    start = _encoded(model, pictures, encoder, passes)
+    if method == "auto":
+        method = "optimise" if start is None else "encoder"
     if method == "encoder":
-        assert start is not None
+        if start is None:
+            raise InputError(
+                "this model has no encoder. Use method optimise, give encoder=FILE, or train one "
+                "(tools/train.py encoder-faces-64 model=MODEL)."
+            )
         return method, start, [{}] * len(targets)
     labels = _labels_of(targets)
     found = optimise(model, pictures, start=start, steps=steps, labels=labels, distance=distance, progress=progress)
     return method, found.code, found.figures
+
+
+def _encoded(
+    model: Model, pictures: Tensor, encoder: LoadedEncoder | str | Path | None, passes: int
+) -> LatentCode | None:
+    """Codes of aligned pictures by the encoder given, else the model's own, else the bundled one; None without any."""
+    if encoder is None and model.has_encoder:
+        return model.code(model.encode(pictures))
+    own = opened_encoder(model, encoder)
+    return None if own is None else encode(own, model, pictures, passes)
 
 
 def _labels_of(targets: Sequence[Target]) -> Tensor | str:

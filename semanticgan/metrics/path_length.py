@@ -100,7 +100,8 @@ class ModelTraveller:
         model = self._model
         # One by one, as Model.sample: a matrix product may round differently in a larger batch.
         w = torch.cat([model.generator.map(each[None].to(model.device, torch.float32)).double().cpu() for each in z])
-        return w if self._truncation == 1 else torch.lerp(model.generator.mean_latent.to(w), w, self._truncation)
+        mean = model.generator.mean_latent.reshape(-1, w.shape[1]).mean(0)  # one per row in StyleALAE, all the same
+        return w if self._truncation == 1 else torch.lerp(mean.to(w), w, self._truncation)
 
     def picture(self, still: Tensor, moving: Tensor) -> Tensor:
         code = self._code(moving)

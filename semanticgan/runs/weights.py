@@ -39,9 +39,12 @@ def discriminator_config(run_dir: Path, model: ModelMetadata) -> NetworkConfig |
     if not isinstance(config, Mapping) or not isinstance(section, Mapping):
         return None
     kind = architecture(model.architecture).discriminator_config
-    names = [item.name for item in dataclasses.fields(kind) if section.get(item.name) is not None]
-    sizes = {"size": config.get("size")} | {name: section[name] for name in names}
-    return kind.from_dict(sizes if model.regions is None else {"num_regions": len(model.regions), **sizes})
+    names = [item.name for item in dataclasses.fields(kind)]
+    of_run = {"size": config.get("size"), "style_dim": model.config.style_dim}
+    if model.regions is not None:
+        of_run["num_regions"] = len(model.regions)
+    sizes = {name: value for name, value in of_run.items() if name in names}
+    return kind.from_dict(sizes | {name: section[name] for name in names if section.get(name) is not None})
 
 
 @dataclass(frozen=True)

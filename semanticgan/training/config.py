@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from semanticgan.errors import InputError, MissingFileError, unknown_name
 from semanticgan.files import require_file, user_path
 from semanticgan.formats import typed_yaml
+from semanticgan.training.methods.alae_config import ALAETrainingConfig
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
 from semanticgan.training.methods.pggan_config import PGGANTrainingConfig
 from semanticgan.training.methods.semanticstylegan_config import SemanticStyleGANConfig
@@ -34,6 +35,7 @@ for _kind in (
     PGGANTrainingConfig,
     StyleGANTrainingConfig,
     StyleGAN2TrainingConfig,
+    ALAETrainingConfig,
 ):
     register_method_config(_kind)
 

@@ -41,7 +41,7 @@ from semanticgan.training.layered_config import GrowingTrainingConfig, LayeredTr
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values
 from semanticgan.training.objectives import GeneratorStep, Objective, Pair
 from semanticgan.training.objectives.adversarial import Adversarial
-from semanticgan.training.objectives.r1 import PictureR1Keys
+from semanticgan.training.objectives.r1 import PictureR1Weight
 from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.sheets import sheet_latents
@@ -176,7 +176,7 @@ class LayeredMethod(Method):
 
         Its gradient is spread over 4^floor(l) pixels for each of the smaller picture, so its square is as much smaller.
         """
-        loss: PictureR1Keys = self.config.loss  # type: ignore[attr-defined]
+        loss: PictureR1Weight = self.config.loss  # type: ignore[attr-defined]
         return loss.r1_of(self.config.size, self.config.batch) / 4 ** math.floor(self.level), 0.0
 
     def observe_scores(self, score: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from semanticgan.errors import InputError
 from semanticgan.formats.fields import key
@@ -70,7 +71,17 @@ class LayeredTrainingConfig(CommonConfig):
 
 @dataclass
 class GrowingTrainingConfig(LayeredTrainingConfig):
-    """Values that decide the training of a model that grows."""
+    """Values that decide the training of a model that grows.
+
+    Attributes:
+        blocks: lists of blocks, numbered from 4x4, by the names of their parts.
+        colours: lists of layers to and from RGB, numbered likewise.
+        begun_anew: names of the optimisers, which begin anew at each stage.
+    """
+
+    blocks: ClassVar[Sequence[str]] = ("generator.blocks", "discriminator.blocks")
+    colours: ClassVar[Sequence[str]] = ("generator.to_rgb", "discriminator.from_rgb")
+    begun_anew: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     growth: GrowthSection = field(default_factory=GrowthSection)
 
@@ -85,13 +96,12 @@ class GrowingTrainingConfig(LayeredTrainingConfig):
             if side < growth.first_size:
                 continue
             batch, rate = growth.batch.get(side, self.batch), growth.rate.get(side, 1.0)
-            anew = ("generator", "discriminator")
             if side > growth.first_size:
                 parts = tuple(self.parts_at(side, fading=True))
-                found[begins] = Stage(f"{side} pixels, fading in", batch, side, 0.0, rate, parts, anew)
+                found[begins] = Stage(f"{side} pixels, fading in", batch, side, 0.0, rate, parts, self.begun_anew)
                 begins += growth.fade_images
             parts = tuple(self.parts_at(side, fading=False))
-            found[begins] = Stage(f"{side} pixels", batch, side, 1.0, rate, parts, anew)
+            found[begins] = Stage(f"{side} pixels", batch, side, 1.0, rate, parts, self.begun_anew)
             begins += growth.stable_images
         return found
 
@@ -102,12 +112,12 @@ class GrowingTrainingConfig(LayeredTrainingConfig):
     def parts_at(self, side: int, fading: bool) -> list[str]:
         """Parts of the networks that learn at a resolution, such as "generator.blocks.0".
 
-        Blocks are numbered from 4x4; the layers to and from RGB of the resolution before are in use while it fades.
+        The layers to and from RGB of the resolution before are in use while it fades.
         """
         last = len(sides_to(side)) - 1
-        blocks = [f"{name}.blocks.{index}" for name in ("generator", "discriminator") for index in range(last + 1)]
+        blocks = [f"{name}.{index}" for name in self.blocks for index in range(last + 1)]
         ends = [last - 1, last] if fading else [last]
-        colours = [f"{name}.{index}" for name in ("generator.to_rgb", "discriminator.from_rgb") for index in ends]
+        colours = [f"{name}.{index}" for name in self.colours for index in ends]
         return [*self.always_in_use(), *blocks, *colours]
 
     def stage_at(self, images: int, schedule: Mapping[int, Stage]) -> Stage:

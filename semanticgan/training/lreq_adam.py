@@ -76,10 +76,18 @@ class LreqAdam(torch.optim.Optimizer):
         parameter.addcdiv_(gradient, square.sqrt().add_(group["eps"] * group["coefficient"]), value=-rate)
 
 
-def groups_by_coefficient(network: nn.Module) -> list[dict[str, Any]]:
-    """The parameters of a network as groups of one coefficient each, in the order of their first parameters."""
+def groups_by_coefficient(network: nn.Module, without: nn.Module | None = None) -> list[dict[str, Any]]:
+    """The parameters of a network as groups of one coefficient each, in the order of their first parameters.
+
+    Args:
+        network: any.
+        without: a part of it whose parameters are left out.
+    """
     gains = coefficients(network)
+    left_out = set() if without is None else set(without.parameters())
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
+        if parameter in left_out:
+            continue
         groups.setdefault(gains[name], []).append(parameter)
     return [{"params": members, "coefficient": gain} for gain, members in groups.items()]

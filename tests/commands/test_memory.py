@@ -90,6 +90,7 @@ def test_a_verb_that_has_no_memory_ends_in_a_line(verb: str, command: Command, m
         "train-parser": ["portraits", "--out", "x"],
         "label": ["x"],
         "invert": ["x"],
+        "reconstruct": ["x"],
         "inspect": ["x"],
         "label-regions": ["x", "--parser", "x", "--out", "y"],
         "train-classifier": ["--out", "x"],

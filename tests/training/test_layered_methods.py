@@ -38,7 +38,8 @@ COMMON = [
 ]
 IN_TWO = ["batch=8", "augmentation.probability=0", "optimiser.learning_rate=0.0001"]
 SIZES = ["generator.style_dim=8", "generator.num_mapping_layers=2", f"generator.channels={WIDTHS}"]
-REST = [f"discriminator.channels={WIDTHS}", "ema.half_life=20", "augmentation.probability=0.2"]
+OF_DISCRIMINATOR = {"alae": "discriminator.num_layers=2"}
+REST = ["ema.half_life=20", "augmentation.probability=0.2"]
 SCHEDULE = ["schedule.log_every=1", "schedule.save_every=10", "schedule.sheet_every=20", "schedule.sheet_images=2"]
 METHODS: dict[str, list[str]] = {
     "stylegan2": ["loss.path_length_batch_shrink=1"],
@@ -50,6 +51,7 @@ METHODS: dict[str, list[str]] = {
         "growth.batch.4=8",
         "growth.warm_up_images=16",
     ],
+    "alae": ["growth.stable_images=40", "growth.fade_images=24", "growth.batch.4=8", "loss.r1_image=1"],
 }
 
 
@@ -57,6 +59,7 @@ def config_of(method: str, run_dir: Path, images: int = STEPS * BATCH, *more: st
     recipe = run_dir.parent / f"{method}.yaml"
     recipe.write_text(f"method: {method}\nname: test\n")
     keys = [f"run_dir={run_dir}", f"schedule.total_images={images}"]
+    keys += [OF_DISCRIMINATOR.get(method, f"discriminator.channels={WIDTHS}")]
     config = load_config(recipe, [*keys, *COMMON, *SIZES, *REST, *SCHEDULE, *METHODS[method], *more])
     assert isinstance(config, LayeredTrainingConfig)
     return config
@@ -100,7 +103,7 @@ def test_what_a_run_leaves(whole: tuple[str, Path]) -> None:
     assert pictures.shape == (2, 3, 16, 16) and not torch.equal(pictures[0], pictures[1])
     assert model.generator.mean_latent.any() or method == "pggan"
     sheet = np.asarray(Image.open(max((run_dir / "sheets").glob("*.png"))))
-    assert sheet.shape == (16, 32, 3)
+    assert sheet.shape == (48 if method == "alae" else 16, 32, 3)  # it has rows of pictures and reconstructions, too
     state = ended(run_dir)
     generator, average = state["networks"]["generator"], state["networks"]["average"]
     assert any(not torch.equal(value, average[name]) for name, value in generator.items())

@@ -26,17 +26,23 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PictureR1Keys:
-    """Keys of R1 on pictures."""
+class PictureR1Weight:
+    """The weight of R1 on pictures."""
 
     r1_image: float | None = key(
         10.0, "weight of R1 on pictures; null is 0.0002 size^2 / batch (arXiv 2006.06676).", ge=0
     )
-    r1_every: int = key(16, "steps between two R1 steps; 0 switches R1 off.", ge=0)
 
     def r1_of(self, size: int, batch: int) -> float:
         """The weight on pictures; where none is given, that of arXiv 2006.06676, Appendix C."""
         return 0.0002 * size**2 / batch if self.r1_image is None else self.r1_image
+
+
+@dataclass
+class PictureR1Keys(PictureR1Weight):
+    """Keys of R1 on pictures."""
+
+    r1_every: int = key(16, "steps between two R1 steps; 0 switches R1 off.", ge=0)
 
 
 @dataclass
