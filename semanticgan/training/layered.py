@@ -24,6 +24,7 @@ from torch import Tensor
 
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
 from semanticgan.data import PairDataset
+from semanticgan.data.unlabelled import NO_REGIONS
 from semanticgan.distributed import ALONE, Processes
 from semanticgan.errors import InputError
 from semanticgan.face_points import face_points
@@ -285,7 +286,7 @@ def prepared_layered(config: LayeredTrainingConfig, method: type[LayeredMethod])
 
     def opened(device: torch.device, processes: Processes) -> Method:
         first = None if not config.start else _started(config)
-        return method(config, device, processes, open_pairs(config, None, processes.is_first), first)
+        return method(config, device, processes, open_pairs(config, None, processes.is_first, NO_REGIONS), first)
 
     return config, opened
 

@@ -9,31 +9,37 @@ import torch
 from semanticgan.data import KINDS, CachedPairs, PairDataset, batches, cached_if_small, open_dataset, to_network
 from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.errors import InputError
+from semanticgan.regions import RegionScheme
 from semanticgan.training.interruption import advice_when_a_picture_is_unusable
 from semanticgan.training.method import Batch, Stage
 from semanticgan.training.sections import CommonConfig
 from semanticgan.training.start import Start
 
 
-def open_pairs(config: CommonConfig, start: Start | None, progress: bool) -> PairDataset:
+def open_pairs(
+    config: CommonConfig, start: Start | None, progress: bool, regions: RegionScheme | None = None
+) -> PairDataset:
     """The data of a configuration, small ones cached.
 
     Args:
         config: whose section ``data`` says which.
         start: whose regions the data must have, if the training has a start.
         progress: show a bar while the cache is filled.
+        regions: those of pictures without label maps; None where a start or a scheme says them.
 
     Raises:
         InputError: no such data, or other regions than the start's.
     """
     data = config.data
+    if regions is None and start is not None:
+        regions = start.regions
     if data.kind in KINDS and data.kind != "portraits" and data.path is None:
         raise InputError(f"no data given for data.kind={data.kind}. Add data.path=FOLDER_OR_ZIP.")
     dataset = open_dataset(
         data.kind,
         data.path,
         config.size,
-        scheme=start.regions if data.kind == "pictures" and start is not None else data.scheme,
+        scheme=regions if data.kind == "pictures" and regions is not None else data.scheme,
         split=data.split,
         length=data.length,
         seed=config.seed,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import semanticgan as sg
 from semanticgan.checkpoint import save_model
@@ -97,3 +99,20 @@ def test_an_encoder_of_another_model(model: Path, tmp_path: Path) -> None:
 def test_data_of_other_regions(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the model has background, a, b, c, d"):
         train(config_of(small_model(tmp_path), tmp_path / "run", 4, "size=16", "encoder.head_convolutions=1"))
+
+
+def test_a_layered_model(tiny_layered_file: Path, tmp_path: Path) -> None:
+    """It has no regions, so labels have no part; the data may be pictures alone."""
+    keys = ["data.kind=portraits", "loss.perceptual=0"]
+    with pytest.raises(InputError, match="the model has 8 layers, no regions. Give loss.segmentation=0"):
+        train(config_of(tiny_layered_file, tmp_path / "refused", 4, *keys))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(4):
+        Image.fromarray(np.full((32, 32, 3), 60 * index, np.uint8)).save(folder / f"{index}.png")
+    keys = ["data.kind=pictures", f"data.path={folder}", "data.length=null", "loss.perceptual=0", "loss.segmentation=0"]
+    assert train(config_of(tiny_layered_file, tmp_path / "run", 8, *keys)).finished
+    model = sg.load(tiny_layered_file, device="cpu")
+    loaded = load_encoder(ended(tmp_path / "run") / "model.safetensors")
+    code = encode(loaded, model, torch.zeros(2, 3, 32, 32), passes=2)
+    assert code.rows == model.rows and code.tensor.shape == (2, 8, 16)

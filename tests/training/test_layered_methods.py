@@ -170,6 +170,18 @@ def test_batch_and_rate_by_resolution_and_warm_up(tmp_path: Path) -> None:
     assert [stage.rate for stage in found] == pytest.approx([1, 1, 0.1, 0.6, 0.1, 0.1, 1.1, 0.1, 2])
 
 
+def test_learns_from_a_folder_of_pictures_alone(tmp_path: Path) -> None:
+    """Without label maps and without a scheme; few of them, with adaptive augmentation, from a model's weights."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(6):
+        Image.fromarray(np.full((32, 32, 3), 40 * index, np.uint8)).save(folder / f"{index}.png")
+    data = ["data.kind=pictures", f"data.path={folder}", "data.length=null", "augmentation.adaptive=true"]
+    assert train(config_of("stylegan2", tmp_path / "run", 16, *data)).finished
+    again = train(config_of("stylegan2", tmp_path / "next", 16, *data, f"start={tmp_path / 'run'}"))
+    assert again.finished and sg.load(again.model, device="cpu").size == 16
+
+
 def test_real_pictures_at_a_level() -> None:
     picture = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.equal(at_level(picture, 0.0), picture)

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.data import PairDataset
+from semanticgan.data.unlabelled import NO_REGIONS
 from semanticgan.distributed import Processes
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
 from semanticgan.errors import InputError
@@ -255,7 +256,7 @@ def prepare(config: EncoderTrainingConfig) -> Prepared:
 
     def opened(device: torch.device, processes: Processes) -> Method:
         model = load(config.model, device)
-        data = open_pairs(config, None, processes.is_first)
+        data = open_pairs(config, None, processes.is_first, model.rows.regions or NO_REGIONS)
         return EncoderMethod(config, model, device, processes, data)
 
     return config, opened
