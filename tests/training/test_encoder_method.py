@@ -104,7 +104,7 @@ def test_data_of_other_regions(tmp_path: Path) -> None:
 def test_a_layered_model(tiny_layered_file: Path, tmp_path: Path) -> None:
     """It has no regions, so labels have no part; the data may be pictures alone."""
     keys = ["data.kind=portraits", "loss.perceptual=0"]
-    with pytest.raises(InputError, match="the model has 8 layers, no regions. Give loss.segmentation=0"):
+    with pytest.raises(InputError, match=r"the model has 8 layers, no regions\. Give loss.segmentation=0"):
         train(config_of(tiny_layered_file, tmp_path / "refused", 4, *keys))
     folder = tmp_path / "pictures"
     folder.mkdir()
