@@ -13,9 +13,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,28 +26,26 @@ from semanticgan.data import PairDataset
 from semanticgan.data.unlabelled import NO_REGIONS
 from semanticgan.distributed import ALONE, Processes
 from semanticgan.errors import InputError
-from semanticgan.face_points import face_points
 from semanticgan.model import Model
 from semanticgan.networks.architectures import architecture, name_of
 from semanticgan.networks.comparison.layered import GrowingConfig, LayeredGenerator, level_of, side_at
 from semanticgan.rendering import Rendering
 from semanticgan.runs.weights import Weights, read_weights
 from semanticgan.seeds import derived
-from semanticgan.training import ranks
-from semanticgan.training.augmentation import AdaptiveProbability, augment
+from semanticgan.training.adversarial_method import AdversarialMethod
+from semanticgan.training.augmentation import augment
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.judges import Judgement
 from semanticgan.training.layered_config import GrowingTrainingConfig, LayeredTrainingConfig
-from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values
-from semanticgan.training.objectives import GeneratorStep, Objective, Pair
-from semanticgan.training.objectives.adversarial import Adversarial
+from semanticgan.training.method import Batch, Method, Phase, Prepared, Stage
+from semanticgan.training.objectives import Objective, Pair
 from semanticgan.training.objectives.r1 import PictureR1Weight
 from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.sheets import sheet_latents
 
 
-class LayeredMethod(Method):
+class LayeredMethod(AdversarialMethod):
     """Generator, average and discriminator of pictures.
 
     Args:
@@ -60,6 +57,8 @@ class LayeredMethod(Method):
     """
 
     config: LayeredTrainingConfig
+    generator: LayeredGenerator
+    average: LayeredGenerator
     objective_kinds: Sequence[type[Objective]] = ()
     mixing = 0.0  # probability per batch that codes are mixed from two
 
@@ -89,15 +88,7 @@ class LayeredMethod(Method):
             part.recompute = config.recompute  # type: ignore[assignment]
         self.networks = {"generator": generator, "discriminator": self.discriminator, "average": self.average}
         self.optimisers = self._optimisers()
-        values = config.augmentation
-        self.augmentation = AdaptiveProbability(
-            start=values.probability,
-            target=values.target,
-            images_to_one=values.images_to_one,
-            every=values.every,
-            batch=config.batch,
-            device=device,
-        )
+        self.augmentation, self.judging = self.open_augmentation(), self.discriminator
         self.judge: Callable[..., Judgement] = self._judge
         self.judge_compiled = torch.compile(self._judge) if config.compile else self.judge
         self.render: Callable[..., Rendering] = self._render
@@ -139,23 +130,8 @@ class LayeredMethod(Method):
         return self.own_phases(stage)
 
     def own_phases(self, stage: Stage) -> Sequence[Phase]:
-        """The updates of a step: by default those of the objectives, with the generator's after the discriminator's."""
-        own = [phase for objective in self.objectives for phase in objective.phases()]
-        of_discriminator = [phase for phase in own if phase.optimisers == ("discriminator",)]
-        generator = Phase("generator", ("generator",), self._generator_loss, frozen=(self.discriminator,))
-        return [*of_discriminator, generator, *(phase for phase in own if phase not in of_discriminator)]
-
-    def _generator_loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, Values]:
-        (adversarial,) = (one for one in self.objectives if isinstance(one, Adversarial))
-        with self.autocast():
-            step = GeneratorStep(self.generate(draws), batch, draws)
-            judged = adversarial.judged(step)
-        loss, values = adversarial.of_generator(judged)
-        for objective in self.objectives:
-            for name, (weight, value) in objective.terms(step).items():
-                loss = loss + weight * value
-                values[f"loss/{name}"] = value
-        return loss, values
+        """The updates of a step: by default those of the objectives."""
+        return super().phases(stage)
 
     def generate(self, draws: Draws, visible: Tensor | None = None) -> Rendering:
         """Pictures of fresh codes, at the level of this step. Nothing can be hidden of them."""
@@ -180,39 +156,6 @@ class LayeredMethod(Method):
         loss: PictureR1Weight = self.config.loss  # type: ignore[attr-defined]
         return loss.r1_of(self.config.size, self.config.batch) / 4 ** math.floor(self.level), 0.0
 
-    def observe_scores(self, score: Tensor) -> None:
-        if self.config.augmentation.adaptive:
-            self.augmentation.observe(score)
-
-    def autocast(self) -> contextlib.AbstractContextManager[object]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
-
-    def averages(self, stage: Stage) -> Sequence[Average]:
-        return [Average(self.generator, self.average, self.config.ema.half_life, self.config.ema.ramp_up)]
-
-    def finish_step(self, step: int) -> Values:
-        values: Values = {}
-        for objective in self.objectives:
-            values |= objective.finish_step()
-        if self.config.augmentation.adaptive:
-            self.augmentation.update(step, self.processes.sum)
-            values["augmentation/probability"] = self.augmentation.value.clone()
-            values["augmentation/sign"] = self.augmentation.last_sign.clone()
-        return values
-
-    def state(self) -> dict[str, Any]:
-        self.average.estimate_mean_latent()  # it is saved with the networks
-        return {
-            "objectives": {objective.name: objective.state() for objective in self.objectives},
-            "augmentation": self.augmentation.state(self.processes.sum),
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        for objective in self.objectives:
-            objective.load_state(state["objectives"].get(objective.name))
-        if state["augmentation"] is not None:
-            self.augmentation.load_state(state["augmentation"], self.processes.is_first)
-
     def start(self) -> None:
         """Take the networks of a model or run of the same sizes."""
         if self.first is None:
@@ -224,9 +167,6 @@ class LayeredMethod(Method):
         if self.first.discriminator is not None:
             self.discriminator.load_state_dict(self.first.discriminator.state_dict())
 
-    def facts(self) -> Mapping[str, str]:
-        return {} if self.dataset is None else ranks.of_data(self.dataset)
-
     @torch.no_grad()
     def preview(self) -> np.ndarray:
         """The fixed samples at the level of growth, side by side: uint8 [s, num_images s, 3]."""
@@ -235,10 +175,8 @@ class LayeredMethod(Method):
         return torch.cat(images, dim=2).movedim(0, 2).cpu().numpy()
 
     def export(self, path: Path, images: int) -> None:
-        config = self.config
-        training = {"recipe": config.name, "images": images, "seed": config.seed, "batch": config.batch}
         with self._exported() as generator:
-            save_model(path, generator, None, training=training, **self._about())
+            save_model(path, generator, None, training=self.figures(images), **self.about())
 
     @contextlib.contextmanager
     def _exported(self) -> Iterator[LayeredGenerator]:
@@ -250,12 +188,6 @@ class LayeredMethod(Method):
         finally:
             self.average.config = own
 
-    def _about(self) -> dict[str, Any]:
-        """What a model's file says beside the figures of its training."""
-        about = {name: getattr(self.config, name) for name in ("licence", "data_licence", "description")}
-        inherited = None if self.first is None else self.first.model.alignment
-        return {**about, "alignment": face_points(self.config.data.alignment) or inherited}
-
     def measured(self) -> tuple[Model, PairDataset] | None:
         """The average as a model; it goes on learning. Nothing before it has grown to its full size."""
         if self.dataset is None or side_at(self.config.size, self.level) != self.config.size:
@@ -266,7 +198,7 @@ class LayeredMethod(Method):
             discriminator=None,
             training={},
             precision="float32",
-            **self._about(),
+            **self.about(),
         )
         return Model(LoadedModel(self.average, None, metadata), self.device), self.dataset
 

@@ -8,7 +8,6 @@ Shape legend: N images, K regions, S side of the picture.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,22 +20,20 @@ from torch import Tensor, nn
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
 from semanticgan.data import PairDataset
 from semanticgan.distributed import ALONE, Processes
-from semanticgan.face_points import face_points
 from semanticgan.model import Model
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.seeds import derived
-from semanticgan.training import ranks
-from semanticgan.training.augmentation import AdaptiveProbability, augment
+from semanticgan.training.adversarial_method import AdversarialMethod
+from semanticgan.training.augmentation import augment
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.judges import Judgement, Judges, open_feature_judge
 from semanticgan.training.learnt import learnt_from
-from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
+from semanticgan.training.method import Batch, Method, Prepared, Stage, register
 from semanticgan.training.objectives import GeneratorStep, Pair, known_objectives
-from semanticgan.training.objectives.adversarial import Adversarial
 from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.readers import open_reader
@@ -44,7 +41,7 @@ from semanticgan.training.sheets import draw_sheet
 from semanticgan.training.start import Start
 
 
-class SemanticStyleGAN(Method):
+class SemanticStyleGAN(AdversarialMethod):
     """Generator, its average and discriminator with their objectives.
 
     Args:
@@ -58,6 +55,9 @@ class SemanticStyleGAN(Method):
     """
 
     config: TrainingConfig
+    generator: Generator
+    average: Generator
+    first: Start | None
 
     def __init__(
         self,
@@ -96,14 +96,13 @@ class SemanticStyleGAN(Method):
             "generator": adam({self.generator: 1.0}, config.optimiser, device, config.loss.path_length_every),
             "discriminator": adam(judges, config.optimiser, device, config.loss.r1_every),
         }
-        self._open_augmentation()
+        self.augmentation, self._flip_table = self.open_augmentation(), self._sides()
         # What is differentiated twice runs as written; the rest may be compiled.
         self.judge: Callable[..., Judgement] = self.judges
         self.render: Callable[..., Rendering] = self.generator
         self.judge_compiled = torch.compile(self.judges) if config.compile else self.judge
         self._render_compiled = torch.compile(self.generator) if config.compile else self.render
         self.objectives = [kind(self) for kind in known_objectives().values() if kind.wanted(config)]
-        (self._adversarial,) = (one for one in self.objectives if isinstance(one, Adversarial))
 
     def _freeze(self) -> None:
         """Take out of the training what the configuration or the data say."""
@@ -115,42 +114,22 @@ class SemanticStyleGAN(Method):
         if not self.labelled:
             self.discriminator.segmentation_branch.requires_grad_(False)
 
-    def _open_augmentation(self) -> None:
-        values = self.config.augmentation
-        self.augmentation = AdaptiveProbability(
-            start=values.probability,
-            target=values.target,
-            images_to_one=values.images_to_one,
-            every=values.every,
-            batch=self.config.batch,
-            device=self.device,
-        )
+    def _sides(self) -> Tensor | None:
+        """The region that each becomes in a mirrored picture; None where none changes."""
         sides = torch.from_numpy(self.regions.flip_table()[: len(self.regions)]).long()
-        self._flip_table = None if torch.equal(sides, torch.arange(len(sides))) else sides.to(self.device)
+        return None if torch.equal(sides, torch.arange(len(sides))) else sides.to(self.device)
 
     def batches(self, stage: Stage, images: int, positions: Sequence[int]) -> Iterator[Batch]:
         assert self.dataset is not None
         return batches_of(self.config, self.dataset, stage, images, positions, self.device)
 
-    def phases(self, stage: Stage) -> Sequence[Phase]:
-        own = [phase for objective in self.objectives for phase in objective.phases()]
-        of_discriminator = [phase for phase in own if phase.optimisers == ("discriminator",)]
-        generator = Phase("generator", ("generator",), self._generator_loss, frozen=(self.judges,))
-        return [*of_discriminator, generator, *(phase for phase in own if phase not in of_discriminator)]
+    @property
+    def judging(self) -> Judges:  # type: ignore[override]
+        return self.judges
 
-    def _generator_loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, Values]:
-        with self.autocast():
-            fake = self.generate(draws)
-            step = GeneratorStep(fake, batch, draws)
-            judged = self._adversarial.judged(step)
-            if self.reader is not None:
-                step.read = self.reader.logits(fake.image, draws)
-        loss, values = self._adversarial.of_generator(judged)
-        for objective in self.objectives:
-            for name, (weight, value) in objective.terms(step).items():
-                loss = loss + weight * value
-                values[f"loss/{name}"] = value
-        return loss, values
+    def read(self, step: GeneratorStep) -> None:
+        if self.reader is not None:
+            step.read = self.reader.logits(step.fake.image, step.draws)
 
     def generate(self, draws: Draws, visible: Tensor | None = None) -> Rendering:
         """Pictures of fresh codes; of ``visible`` [N, K] regions alone, if given."""
@@ -178,39 +157,11 @@ class SemanticStyleGAN(Method):
     def r1_weights(self) -> tuple[float, float]:
         return self.config.r1_weights()
 
-    def observe_scores(self, score: Tensor) -> None:
-        if self.config.augmentation.adaptive:
-            self.augmentation.observe(score)
-
-    def autocast(self) -> contextlib.AbstractContextManager[object]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
-
-    def averages(self, stage: Stage) -> Sequence[Average]:
-        return [Average(self.generator, self.average, self.config.ema.half_life, self.config.ema.ramp_up)]
-
-    def finish_step(self, step: int) -> Values:
-        values: Values = {}
-        for objective in self.objectives:
-            values |= objective.finish_step()
-        if self.config.augmentation.adaptive:
-            self.augmentation.update(step, self.processes.sum)
-            values["augmentation/probability"] = self.augmentation.value.clone()
-            values["augmentation/sign"] = self.augmentation.last_sign.clone()
-        return values
-
     def state(self) -> dict[str, Any]:
-        self.average.estimate_mean_latent()  # it is saved with the networks
-        return {
-            "objectives": {objective.name: objective.state() for objective in self.objectives},
-            "augmentation": self.augmentation.state(self.processes.sum),
-            "reader": None if self.reader is None else self.reader.state(),
-        }
+        return {**super().state(), "reader": None if self.reader is None else self.reader.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        for objective in self.objectives:
-            objective.load_state(state["objectives"].get(objective.name))
-        if state["augmentation"] is not None:
-            self.augmentation.load_state(state["augmentation"], self.processes.is_first)
+        super().load_state(state)
         if self.reader is not None:
             self.reader.load_state(state["reader"])
 
@@ -218,28 +169,14 @@ class SemanticStyleGAN(Method):
         if self.first is not None:
             self.first.fill(self)
 
-    def facts(self) -> Mapping[str, str]:
-        return {} if self.dataset is None else ranks.of_data(self.dataset)
-
     def preview(self) -> np.ndarray:
         return draw_sheet(self.average, self.regions, self.config.schedule.sheet_images, self.config.seed)
 
     def export(self, path: Path, images: int) -> None:
-        config = self.config
-        save_model(
-            path,
-            self.average,
-            self.regions,
-            training={"recipe": config.name, "images": images, "seed": config.seed, "batch": config.batch},
-            **self._about(),
-        )
+        save_model(path, self.average, self.regions, training=self.figures(images), **self.about())
 
-    def _about(self) -> dict[str, Any]:
-        """What a model's file says beside the figures of its training."""
-        about = {name: getattr(self.config, name) for name in ("licence", "data_licence", "description")}
-        own = face_points(self.config.data.alignment)
-        inherited = None if self.first is None else self.first.model.alignment
-        return {**about, "perception": self.perception, "alignment": own or inherited}
+    def about(self) -> dict[str, Any]:
+        return {**super().about(), "perception": self.perception}
 
     def measured(self) -> tuple[Model, PairDataset] | None:
         """The average as a model; it goes on learning."""
@@ -247,7 +184,7 @@ class SemanticStyleGAN(Method):
             return None
         sizes = self.average.config
         metadata = ModelMetadata(
-            config=sizes, regions=self.regions, discriminator=None, training={}, precision="float32", **self._about()
+            config=sizes, regions=self.regions, discriminator=None, training={}, precision="float32", **self.about()
         )
         return Model(LoadedModel(self.average, self.regions, metadata), self.device), self.dataset
 
