@@ -56,7 +56,7 @@ METHODS: dict[str, list[str]] = {
 
 
 def config_of(method: str, run_dir: Path, images: int = STEPS * BATCH, *more: str) -> LayeredTrainingConfig:
-    recipe = run_dir.parent / f"{method}.yaml"
+    recipe = run_dir.parent / f"{method}-{os.getpid()}.yaml"  # processes that share a training call this at once
     recipe.write_text(f"method: {method}\nname: test\n")
     keys = [f"run_dir={run_dir}", f"schedule.total_images={images}"]
     keys += [OF_DISCRIMINATOR.get(method, f"discriminator.channels={WIDTHS}")]
