@@ -30,8 +30,9 @@ def test_recipe_makes_networks(name: str) -> None:
         encoder = config.encoder_config(Rows.of_regions(regions, 2), 128)
         assert (encoder.size, encoder.num_rows) == (config.size, 2 + 2 * len(regions))
     elif isinstance(config, LayeredTrainingConfig):
-        layers = config.generator_config()
-        assert layers.size == config.discriminator_config().size == config.size
+        layers, judge = config.generator_config(), config.discriminator_config()
+        assert layers.size == config.size
+        assert getattr(judge, "size", config.size) == config.size  # StyleALAE's judges codes, not pictures
     else:
         generator = config.generator_config(regions)
         assert generator.size == config.discriminator_config(regions).size == config.size
