@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     save_model(
         args.out,
         blended.model.generator,
-        blended.model.regions,
+        blended.model.rows.regions,
         training=metadata.training,
         licence=metadata.licence,
         data_licence=metadata.data_licence,

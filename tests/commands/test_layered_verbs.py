@@ -1,4 +1,4 @@
-"""reconstruct, mix and edit-region --layers, on a tiny StyleALAE with random weights."""
+"""reconstruct, mix, blend and edit-region --layers, on a tiny StyleALAE with random weights."""
 
 from __future__ import annotations
 
@@ -239,3 +239,12 @@ def test_layers_that_do_not_fit(command: Command, tiny: tuple[str, ...], tiny_mo
     ):
         assert expected in command(*words).complaint, words
         assert written(tmp_path) == {}
+
+
+def test_blend_writes_a_model_of_layers(command: Command, tiny: tuple[str, ...], tiny_alae_file: Path) -> None:
+    found = command("blend", *tiny[:2], "--with", str(tiny_alae_file), "--from-side", "8", "--out", "b.safetensors")
+    assert found.result["side_weights"] == {"4": 0.0, "8": 1.0, "16": 1.0}
+    blended = sg.load("b.safetensors", device="cpu")
+    assert blended.metadata.architecture == "alae"
+    for name, tensor in sg.load(tiny_alae_file, device="cpu").generator.state_dict().items():
+        assert torch.equal(blended.generator.state_dict()[name], tensor), name

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import semanticgan as sg
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model, save_model
 from semanticgan.errors import InputError
 from semanticgan.model import Model
@@ -272,3 +273,22 @@ def test_the_verb_says_what_is_wrong(files: list[Path], command: Callable[..., A
     missing = command("blend", "--with", "none.safetensors", "--from-side", "16", "--out", "x.safetensors")
     assert "none.safetensors" in missing.complaint
     assert not list(Path().glob("x*"))
+
+
+def test_layers_of_two_models_are_blended(tiny_layered_file: Path) -> None:
+    """From a side up everything is the second's; what makes smaller maps, and the mapping, stays the first's."""
+    first, second = (sg.load(tiny_layered_file, device="cpu") for _ in range(2))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in second.generator.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
+    mixed = blend(first, second, renderer_from=16).model
+    own, other, found = (model.generator.state_dict() for model in (first, second, mixed))
+    for name, tensor in found.items():
+        side = first.generator.side_of(name)
+        expected = other if side is not None and side >= 16 else own
+        assert torch.equal(tensor, expected[name]), name
+    assert block_sides(first.generator) == (4, 8, 16, 32)
+    assert not torch.equal(mixed.render(mixed.sample(seed=1)).image, first.render(first.sample(seed=1)).image)
+    with pytest.raises(InputError, match="there are no regions here"):
+        blend(first, second, regions="hair")
