@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="of these, every N-th")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--kept", type=Path, required=True, help="folder of the codes found so far")
+    parser.add_argument("--encoder-only", action="store_true", help="leave out what is optimised")
     parser.add_argument("--num-tuned", type=int, help="tune the weights to the first N pictures alone; default: all")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -67,6 +68,7 @@ def main() -> None:
     data = open_dataset(args.data_kind, args.data, model.size, args.scheme, seed=args.seed, length=length)
     chosen = range(len(data) - args.last, len(data), args.every)
     num_tuned = len(chosen) if args.num_tuned is None else args.num_tuned
+    num_tuned = None if args.encoder_only else num_tuned
     rows = measured(model, data, list(chosen), args.batch, args.encoder, Kept(args.kept), num_tuned)
     with written_aside(args.out, overwrite=True) as aside:
         aside.write_text(table(rows, len(chosen)), encoding="utf-8")
@@ -93,9 +95,15 @@ class Kept:
 
 
 def measured(
-    model: Model, data: PairDataset, chosen: list[int], batch: int, encoder: str | None, kept: Kept, num_tuned: int
+    model: Model,
+    data: PairDataset,
+    chosen: list[int],
+    batch: int,
+    encoder: str | None,
+    kept: Kept,
+    num_tuned: int | None,
 ) -> dict[str, dict[str, float]]:
-    """Row -> column -> mean over the pictures."""
+    """Row -> column -> mean over the pictures; with ``num_tuned`` None nothing is optimised."""
     all_pictures = torch.stack([data[index].image for index in chosen])
     all_labels = torch.stack([data[index].labels for index in chosen])
     targets = all_pictures.float() / 127.5 - 1.0
@@ -140,6 +148,9 @@ def measured(
     if own is not None:
         add("encoder, 1 pass", lambda: codes(encode(own, model, targets, 1)))
         start = add("encoder, 5 passes", lambda: codes(encode(own, model, targets, 5)))
+    if num_tuned is None:
+        return rows
+    if own is not None:
         rows_code = add("then rows optimised", lambda: optimised(start, "rows"))
     add("one w optimised from the mean", lambda: optimised(None, "w"))
     from_mean = add("rows optimised from the mean", lambda: optimised(None, "rows"))
