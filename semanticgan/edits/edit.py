@@ -9,52 +9,30 @@ changed is pasted back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from semanticgan.directions.direction import Direction
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.editing.outputs import mark_of
 from semanticgan.editing.regions import EditResult
+from semanticgan.edits.operation import Operation, State
+from semanticgan.edits.operations import Mix, Move
 from semanticgan.edits.sources import Resolved, Source, resolve
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats.provenance import merged, shareable
 from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.inversion.inversion import Inversion
 from semanticgan.inversion.photograph import Photograph
-from semanticgan.latents import LatentCode, mix
+from semanticgan.latents import LatentCode
 from semanticgan.model import Model
 from semanticgan.progress import Progress
 from semanticgan.rendering import Rendering
-from semanticgan.rows import WHAT
 from semanticgan.surgery.blending import require_related
-from semanticgan.wrong_arguments import finite_number, require_names
-
-
-@dataclass(frozen=True, eq=False)
-class Operation:
-    """Rows of regions taken from another code: all of them (a swap) or a part of the way (an interpolation).
-
-    Attributes:
-        regions: names; empty with ``include_base`` alone.
-        source: of the other code; of several faces the first counts.
-        what: "structure", "texture" or "both".
-        include_base: the base rows, too.
-        weight: 1 is a swap, 0 changes nothing.
-    """
-
-    regions: tuple[str, ...]
-    source: Source
-    what: str = "both"
-    include_base: bool = False
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.what not in WHAT:
-            raise unknown_name("choice of codes", str(self.what), WHAT)
-        finite_number("weight", self.weight)
+from semanticgan.wrong_arguments import finite_number, require_names, shown
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -126,10 +104,37 @@ class Edit:
         **more: Any,
     ) -> Edit:
         """With regions moved towards those of another seed, code or photograph: weight 1 is :meth:`swap`."""
-        given = require_names(regions)
-        names = tuple(name.strip() for name in given.split(",")) if isinstance(given, str) else tuple(given)
-        operation = Operation(names, Source.of(source, **more), what, include_base, finite_number("weight", weight))
+        names = _names(regions)
+        return self.then(Mix(names, Source.of(source, **more), what, include_base, finite_number("weight", weight)))
+
+    def move(
+        self, direction: str | Direction, strength: float = 1.0, regions: str | Iterable[str] | None = None
+    ) -> Edit:
+        """With rows moved along a direction.
+
+        Args:
+            direction: the name of one of ``model.directions``, or a direction.
+            strength: in standard deviations of the codes along it.
+            regions: move only rows of these regions; "base" stands for the base rows.
+
+        Raises:
+            InputError: a direction that is neither, or a strength that is no finite number.
+        """
+        found = direction if isinstance(direction, Direction) else None
+        if found is None and not isinstance(direction, str):
+            raise InputError(f"a direction is a name or a Direction, got {shown(direction)}.")
+        name = direction if found is None else found.name
+        confined = () if regions is None else _names(regions)
+        return self.then(Move(str(name), finite_number("strength", strength), confined, found))
+
+    def then(self, operation: Operation) -> Edit:
+        """With one more operation, of :mod:`semanticgan.edits.operations`."""
         return self._with(operations=(*self.operations, operation))
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names of the regions that its operations are about."""
+        return tuple(dict.fromkeys(name for step in self.operations for name in step.names))
 
     def pasted(self, how: str) -> Edit:
         """With another way to paste.
@@ -171,20 +176,16 @@ class Edit:
         if render_with is not None:
             require_related(model, render_with)
         resolved = resolve(self.source, model, method, progress, **options)
-        others = [resolve(step.source, model, method, progress, **options) for step in self.operations]
-        done = self._with(
-            source=resolved.source,
-            operations=[
-                replace(step, source=other.source) for step, other in zip(self.operations, others, strict=True)
-            ],
-            model=model.metadata.digest,
-        )
-        codes = [self._edited(code, others) for code in resolved.codes]
+        others = [
+            [resolve(source, model, method, progress, **options) for source in step.sources] for step in self.operations
+        ]
+        states, operations = self._edited(model, resolved, others, progress)
+        done = self._with(source=resolved.source, operations=operations, model=model.metadata.digest)
         if resolved.inversions:
-            return _of_photograph(done, resolved.inversions, codes, render_with)
-        (before,), (after,) = resolved.codes, codes
+            return _of_photograph(done, resolved.inversions, states, render_with)
+        (before,), (after,) = resolved.codes, states
         renderer = render_with or model
-        return Edited(done, (after,), (model.render(before),), (renderer.render(after),), renderer)
+        return Edited(done, (after.code,), (model.render(before),), (_rendered(renderer, after),), renderer)
 
     def _require_model(self, model: Model) -> None:
         if self.model and model.metadata.digest and self.model != model.metadata.digest:
@@ -193,12 +194,18 @@ class Edit:
                 "Give that model, or make the edit anew."
             )
 
-    def _edited(self, code: LatentCode, others: Sequence[Resolved]) -> LatentCode:
-        """The code after the operations."""
-        for operation, other in zip(self.operations, others, strict=True):
-            how = (operation.weight, operation.what, operation.include_base)
-            code = mix(code, other.codes[0], list(operation.regions), *how)
-        return code
+    def _edited(
+        self, model: Model, resolved: Resolved, others: Sequence[Sequence[Resolved]], progress: Progress | bool
+    ) -> tuple[list[State], list[Operation]]:
+        """A state per face after all operations, and the operations with what they found."""
+        states = [State(code) for code in resolved.codes]
+        operations = []
+        for operation, sources in zip(self.operations, others, strict=True):
+            step = operation.with_sources([other.source for other in sources])
+            for face, state in enumerate(states):
+                states[face], step = step.apply(model, state, [other.codes[0] for other in sources], progress)
+            operations.append(step)
+        return states, operations
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the edit as JSON, with the codes found where it was applied.
@@ -269,7 +276,7 @@ class Edited:
         Args:
             model: of the edit; it names the regions.
         """
-        regions = list(dict.fromkeys(name for step in self.edit.operations for name in step.regions))
+        regions = list(self.edit.regions)
         labels = model.regions.indices(regions or list(model.regions.names))
         before, after = _joined(self.before), _joined(self.after)
         mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
@@ -303,28 +310,37 @@ def _joined(renderings: Sequence[Rendering]) -> Rendering:
     return Rendering(*(torch.cat([getattr(one, name) for one in renderings]) for name in names))
 
 
+def _rendered(model: Model, state: State) -> Rendering:
+    return model.render(state.code, coordinates=state.coordinates)
+
+
+def _names(regions: str | Iterable[str]) -> tuple[str, ...]:
+    given = require_names(regions)
+    return tuple(name.strip() for name in given.split(",")) if isinstance(given, str) else tuple(given)
+
+
 def _of_photograph(
-    edit: Edit, inversions: Sequence[Inversion], codes: Sequence[LatentCode], render_with: Model | None
+    edit: Edit, inversions: Sequence[Inversion], states: Sequence[State], render_with: Model | None
 ) -> Edited:
     """Render each face and paste one after another into the photograph."""
-    regions = list(dict.fromkeys(name for step in edit.operations for name in step.regions))
-    whats = {step.what for step in edit.operations}
+    whats = {step.whats for step in edit.operations}
     what = whats.pop() if len(whats) == 1 else "both"
-    everywhere = render_with is not None or any(step.include_base for step in edit.operations)
+    everywhere = render_with is not None or any(step.everywhere for step in edit.operations) or not edit.regions
     how = "aligned" if render_with is not None and edit.paste == "auto" else edit.paste
     photograph = inversions[0].photograph
     after = []
-    for inversion, code in zip(inversions, codes, strict=True):
-        rendering = inversion.render(code) if render_with is None else render_with.render(code)
+    for inversion, state in zip(inversions, states, strict=True):
+        rendering = _rendered(render_with or inversion.model, state)
         after.append(rendering)
         if edit.operations or render_with is not None:
             photograph = inversion.paste(
                 rendering,
                 how,
-                regions=None if everywhere else regions,
+                regions=None if everywhere else list(edit.regions),
                 what=None if everywhere else what,
                 photograph=photograph,
             )
     before = tuple(inversion.rendering for inversion in inversions)
     renderer = render_with or inversions[0].model
-    return Edited(edit, tuple(codes), before, tuple(after), renderer, photograph, tuple(inversions), how == "aligned")
+    codes = tuple(state.code for state in states)
+    return Edited(edit, codes, before, tuple(after), renderer, photograph, tuple(inversions), how == "aligned")

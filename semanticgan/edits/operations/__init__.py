@@ -1,0 +1,12 @@
+"""The kinds of operations, one file each. A new kind is a file here and its name below."""
+
+from __future__ import annotations
+
+from semanticgan.edits.operation import Operation
+from semanticgan.edits.operations.mix import Mix
+from semanticgan.edits.operations.move import Move
+
+KINDS: dict[str, type[Operation]] = {kind.key: kind for kind in (Mix, Move)}
+"""By their key in JSON."""
+
+__all__ = ["KINDS", "Mix", "Move"]
