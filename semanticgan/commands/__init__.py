@@ -34,6 +34,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "mix": "a sheet of the layers of two sets of pictures mixed by schemas of letters",
         "interpolate": "a video that moves a region, or everything, through several codes",
         "components": "a sheet that adds the regions one at a time, with their pseudo-depths",
+        "find-directions": "find directions of codes, such as smile or age, by labels or by weights",
         "locality": "measure how much an edit changes outside its region",
         "evaluate": "measure how good pictures are: FID, KID, precision, recall, path length",
         "compare": "compare models on the same data: table, samples side by side, charts",
