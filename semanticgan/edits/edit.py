@@ -20,7 +20,7 @@ from semanticgan.editing.outputs import mark_of
 from semanticgan.editing.regions import EditResult
 from semanticgan.edits.sources import Resolved, Source, resolve
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.formats.provenance import merged, shareable
+from semanticgan.formats.provenance import Mark, merged, shareable
 from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.inversion.inversion import Inversion
 from semanticgan.inversion.photograph import Photograph
@@ -293,8 +293,19 @@ class Edited:
         if self.photograph is None:
             self.rendering.save(path, overwrite, mark)
             return
-        xmp = merged(mark, self.photograph.xmp(keep_metadata=True) or None, keep_metadata)
-        self.photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
+        save_edited(self.photograph, path, mark, overwrite, keep_metadata)
+
+
+def save_edited(
+    photograph: Photograph,
+    path: str | Path,
+    mark: Mark | None,
+    overwrite: bool = False,
+    keep_metadata: bool = False,
+) -> None:
+    """Write an edited photograph, what its own file said, and the mark; arguments and errors as of :meth:`Edited.save`."""
+    xmp = merged(mark, photograph.xmp(keep_metadata=True) or None, keep_metadata)
+    photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
 
 
 def _joined(renderings: Sequence[Rendering]) -> Rendering:
