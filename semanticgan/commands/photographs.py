@@ -15,8 +15,10 @@ from semanticgan.progress import Progress
 
 if TYPE_CHECKING:
     from semanticgan.edits import Edit
+    from semanticgan.inversion.inversion import Inversion
     from semanticgan.latents import LatentCode
     from semanticgan.model import Model
+    from semanticgan.rendering import Rendering
 
 
 def add_image_argument(
@@ -88,7 +90,12 @@ def photograph_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: int | str | None) -> LatentCode:
-    """The code of a face in a photograph.
+    """The code of a face in a photograph; arguments and errors as of :func:`inversion_of_image`."""
+    return inversion_of_image(args, model, image, number).code
+
+
+def inversion_of_image(args: argparse.Namespace, model: Model, image: Path, number: int | str | None) -> Inversion:
+    """The inversion of a face in a photograph.
 
     Args:
         args: the method and how the photograph is read.
@@ -102,7 +109,7 @@ def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: i
     if number == "all":
         raise InputError("--face all goes with one edited picture and with invert. Choose one face: --face 1.")
     own = image == args.image
-    found = model.invert(
+    found: Inversion = model.invert(
         image,
         args.inversion,
         face=number,
@@ -111,8 +118,7 @@ def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: i
         encoder=args.encoder,
         progress=Progress(bar=True),
     )
-    code: LatentCode = found.code
-    return code
+    return found
 
 
 def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,8 +134,8 @@ def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
         choices=WAYS,
         default="auto",
         help="how a photograph is put together: transfer adds what changed, replace puts the rendered region in, "
-        "aligned writes the rendered picture alone; auto is transfer after a change of texture or in a photograph much "
-        "finer than the model, else replace",
+        "aligned writes the rendered picture alone; auto is transfer after a change of texture or of layers or in a "
+        "photograph much finer than the model, else replace",
     )
     parser.add_argument(
         "--render-with",
@@ -183,6 +189,15 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         "change_outside": float(change.outside.mean()),
         "change_inside": float(inside.mean()) if len(inside) else None,
     }
+
+
+def paste_layers(args: argparse.Namespace, inversion: Inversion, rendering: Rendering) -> None:
+    """Write a photograph whose face is rendered with other layers: the crop changes as one region."""
+    from semanticgan.edits.edit import save_edited
+
+    alone = args.paste == "aligned"
+    mark = arguments.mark_of(args, inversion.model, "generated" if alone else "composite")
+    save_edited(inversion.paste(rendering, args.paste), args.out, mark, args.overwrite, args.keep_metadata)
 
 
 def edit_of(args: argparse.Namespace, model: Model) -> Edit:

@@ -23,7 +23,7 @@ from semanticgan.edits.operation import Operation, State
 from semanticgan.edits.operations import Mix, Move
 from semanticgan.edits.sources import Resolved, Source, resolve
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.formats.provenance import merged, shareable
+from semanticgan.formats.provenance import Mark, merged, shareable
 from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.inversion.inversion import Inversion
 from semanticgan.inversion.photograph import Photograph
@@ -300,8 +300,19 @@ class Edited:
         if self.photograph is None:
             self.rendering.save(path, overwrite, mark)
             return
-        xmp = merged(mark, self.photograph.xmp(keep_metadata=True) or None, keep_metadata)
-        self.photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
+        save_edited(self.photograph, path, mark, overwrite, keep_metadata)
+
+
+def save_edited(
+    photograph: Photograph,
+    path: str | Path,
+    mark: Mark | None,
+    overwrite: bool = False,
+    keep_metadata: bool = False,
+) -> None:
+    """Write an edited photograph, what its own file said, and the mark; arguments and errors as of :meth:`Edited.save`."""
+    xmp = merged(mark, photograph.xmp(keep_metadata=True) or None, keep_metadata)
+    photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
 
 
 def _joined(renderings: Sequence[Rendering]) -> Rendering:

@@ -82,10 +82,10 @@ def paste(
             reads it; None: as the inversion's rendering says.
         how: "transfer" adds the difference of the renderings inside the regions, so that the photograph keeps its
             detail; "replace" puts the rendered regions in; "aligned" is the edited rendering alone, at the model's
-            size; "auto" is "transfer" after a change of texture or in a photograph much finer than the model, else
-            "replace".
+            size; "auto" is "transfer" after a change of texture, by a model without regions, or in a photograph much
+            finer than the model, else "replace".
         regions: labels of the edited regions, such as ``model.regions.indices(["hair"])``; None: wherever the
-            renderings differ.
+            renderings differ, and of a model without regions the whole crop.
         what: what the edit changed, "structure", "texture" or "both"; None: read from the renderings' labels.
         seed: of the grain that "replace" adds.
 
@@ -96,6 +96,32 @@ def paste(
     way = chosen_way(how, before, after, what, alignment.scale / before.image.shape[-1])
     if way == "aligned":  # a model that has grown renders it at another size
         return _alone(photograph, after)
+    change = change_of_crop(photograph, alignment, before, after, seen=seen, way=way, regions=regions, what=what)
+    return laid_over(photograph, alignment, change, seed)
+
+
+def change_of_crop(
+    photograph: Photograph,
+    alignment: Alignment,
+    before: Rendering,
+    after: Rendering,
+    *,
+    way: str,
+    seen: Tensor | None = None,
+    regions: Sequence[int] | None = None,
+    what: str | None = None,
+) -> CropChange:
+    """What :func:`paste` lays over the photograph.
+
+    Args:
+        photograph, alignment, before, after, seen, regions, what: as of :func:`paste`.
+        way: "transfer" or "replace".
+
+    Raises:
+        InputError: as :func:`paste`.
+    """
+    if regions is None and not before.segmentation.shape[1]:
+        regions = (0,)  # a layered model's picture is one region that is everywhere
     labels = _labels(before, after, regions)
     left, top, right, bottom = alignment.box(photograph.shape)
     if left >= right or top >= bottom:
@@ -108,14 +134,12 @@ def paste(
             f"the regions seen have the shape {list(own.shape)}, the rendering's {list(old.regions.shape)}."
         )
     if way == "transfer":
-        change = transfer(crop, own, old, new, labels)
-    else:
-        change = replace(crop, own, old, new, labels, what == "structure")
-    return _laid_over(photograph, alignment, change, seed)
+        return transfer(crop, own, old, new, labels)
+    return replace(crop, own, old, new, labels, what == "structure")
 
 
 def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None = None, finer: float = 1.0) -> str:
-    """The way that "auto" stands for: "transfer" where only texture changed, else "replace".
+    """The way that "auto" stands for: "transfer" where only texture changed or the model has no regions, else "replace".
 
     Where the photograph is much finer than the model, a rendered region would be a blur in it: then "transfer" too.
 
@@ -134,7 +158,7 @@ def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None =
         return how
     if what is None:
         if not before.segmentation.shape[1]:
-            return "replace"
+            return "transfer"
         moved = (before.labels() != after.labels()).float().mean()
         what = "both" if float(moved) > _MOVED else "texture"
     if what != "texture" and finer > _FINEST:
@@ -164,7 +188,7 @@ def _labels(before: Rendering, after: Rendering, regions: Sequence[int] | None) 
     if regions is None:
         return None
     labels = tuple(dict.fromkeys(int(label) for label in regions))
-    num_regions = before.segmentation.shape[1]
+    num_regions = max(1, before.segmentation.shape[1])
     if not labels or min(labels) < 0 or max(labels) >= num_regions:
         raise InputError(
             f"regions to paste are labels from 0 to {num_regions - 1}, at least one, got {list(labels)}. "
@@ -200,8 +224,8 @@ def _working_side(alignment: Alignment, small: int) -> int:
     return max(side, _SMALLEST_SIDE)
 
 
-def _laid_over(photograph: Photograph, alignment: Alignment, change: CropChange, seed: int) -> Photograph:
-    """The photograph with the change of its crop."""
+def laid_over(photograph: Photograph, alignment: Alignment, change: CropChange, seed: int = 0) -> Photograph:
+    """The photograph with the change of its crop; ``seed`` is of the grain."""
     textures = _textures(photograph, alignment, change.renewal, seed)
 
     def changed(rgb: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:

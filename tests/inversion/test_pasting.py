@@ -163,6 +163,20 @@ def test_a_change_fades_at_a_border_of_the_crop_but_not_of_the_photograph() -> N
     assert left.open_sides((64, 100)) == (True, False, True, True)
 
 
+def test_a_model_without_regions_changes_the_whole_crop() -> None:
+    """By the difference of the renderings, however small, and faded out at the crop's border."""
+    given = photograph()
+    none = torch.zeros(1, 0, SMALL, SMALL)
+    before, after = (Rendering(torch.full((1, 3, SMALL, SMALL), grey), none, none, none) for grey in (0.0, 0.02))
+    assert chosen_way("auto", before, after) == "transfer"
+    moved = paste(given, UPRIGHT, before, after).pixels.astype(int) - given.pixels
+    assert (2 <= moved[20:64, 30:74]).all() and moved.max() <= 3  # 2.55 levels
+    assert not moved[~UPRIGHT.inside(given.shape)].any()
+    wide = Alignment(np.array([[64.0, 0, 20], [0, 64, 10]]))
+    steep = paste(given, wide, before, Rendering(before.image + 0.4, none, none, none)).pixels.astype(int) - given.pixels
+    assert steep[20:64, 30:74].min() >= 50 and (steep[10:74, 20] <= 2).all()
+
+
 def test_two_faces_are_pasted_one_after_another() -> None:
     given = photograph(80, 160)
     first, second = (Alignment(np.array([[60.0, 0, x], [0, 60, 10]])) for x in (10, 90))
