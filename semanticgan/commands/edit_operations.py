@@ -20,7 +20,9 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("directions", "move codes along directions; --region confines them to regions")
     group.add_argument("--direction", metavar="NAMES", help="such as smile, or several, comma-separated: smile,age")
     group.add_argument(
-        "--strength", metavar="NUMBERS", help="in standard deviations of the codes; one for all, or one each (default: 2)"
+        "--strength",
+        metavar="NUMBERS",
+        help="in standard deviations of the codes; one for all, or one each (default: 2)",
     )
     group.add_argument(
         "--directions",
@@ -66,8 +68,8 @@ def require_alone(args: argparse.Namespace) -> None:
     for option, given in other.items():
         if given:
             raise InputError(
-                f"--direction does not go with {option}: --region confines a direction. Leave one of them out, or do one "
-                "edit after the other: --save-latent, then --latent."
+                f"--direction does not go with {option}: --region confines a direction. Leave one of them out, "
+                "or do one edit after the other: --save-latent, then --latent."
             )
     if args.strengths and (args.strength or args.sheet or args.labels or args.save_latent or args.save_script):
         raise InputError("--strengths writes a strip alone. Leave out --strength, --sheet, --labels and --save-....")
@@ -100,9 +102,8 @@ def with_operations(edit: Edit, args: argparse.Namespace, model: Model) -> Edit:
             f"{len(strengths)} strengths for {len(directions)} directions. Give one for all, or one each: "
             "--direction smile,age --strength 2,-1."
         )
-    confined = confining(args)
     for direction, strength in zip(directions, strengths, strict=True):
-        edit = edit.move(direction, strength, confined)
+        edit = edit.move(direction, strength, confining(args), args.layers or "")
     return edit
 
 
@@ -130,8 +131,7 @@ def run_strip(args: argparse.Namespace, model: Model, code: Any) -> dict[str, An
 
     strengths = numbers("strengths", args.strengths)
     directions = chosen_directions(args, model)
-    regions = None if args.layers else confining(args)
-    sheet = strip(model, code, directions, strengths, regions, args.layers)
+    sheet = strip(model, code, directions, strengths, confining(args), args.layers)
     save_picture(sheet, args.out, args.overwrite, arguments.mark_of(args, model))
     return {
         "out": str(args.out),

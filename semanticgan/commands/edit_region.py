@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands import arguments, photographs
+from semanticgan.commands import arguments, edit_operations, photographs
 from semanticgan.errors import InputError
 from semanticgan.seeds import following
 
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     origin.add_argument("--from-seed", type=arguments.seed, metavar="SEED", help="where the regions come from")
     origin.add_argument("--from-latent", type=arguments.path, metavar="FILE", help="where the regions come from")
     origin.add_argument("--from-image", type=arguments.path, metavar="PHOTO", help="where the regions come from")
+    edit_operations.add_operation_arguments(parser)
     photographs.add_photograph_arguments(parser)
     photographs.add_edit_arguments(parser)
     many = parser.add_mutually_exclusive_group()
@@ -84,7 +85,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     _require_sensible(args)
     outputs = _outputs(args)
-    if args.layers:
+    if args.strengths:
+        model = arguments.load_model(args)
+        return edit_operations.run_strip(args, model, _source(args, model))
+    if args.layers and not args.direction:
         return _run_layers(args, outputs)
     if _is_scripted(args):
         return photographs.run_edit(args, outputs)
@@ -130,6 +134,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _is_scripted(args: argparse.Namespace) -> bool:
     """Whether the edit is one of :mod:`semanticgan.edits`: one picture, pasted, rendered by another model, or kept."""
+    if args.direction:
+        return True
     if args.layers or args.variations or args.interpolate:
         return False
     return bool(args.image or args.from_image or args.script or args.render_with or args.save_script)
@@ -204,6 +210,9 @@ def _require_sensible_layers(args: argparse.Namespace) -> None:
 def _require_sensible(args: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
     origin = args.from_seed is not None or args.from_latent or args.from_image
+    if edit_operations.is_given(args):
+        edit_operations.require_alone(args)
+        return
     if args.layers:
         _require_sensible_layers(args)
     if args.script:

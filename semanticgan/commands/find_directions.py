@@ -1,8 +1,8 @@
 """Find directions of a model's codes, such as smile or age, and store them in one file.
 
 interfacegan samples codes, renders them, lets --labels tell the attributes and fits a boundary for each. Scores that
-were read are kept in OUT.scores.safetensors, so that the command goes on where it was stopped, and other attributes cost
-no rendering. With --codes the codes are those that `invert` wrote of photographs, and --table has their labels.
+were read are kept in OUT.scores.safetensors: the command goes on where it was stopped, and other attributes cost no
+rendering. With --codes the codes are those that `invert` wrote of photographs, and --table has their labels.
 sefa and pca need no labels: they give the first --num-directions directions of each chosen region.
 """
 
@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'presentation.masculine), or "masks" (eye_open, brow_height, hair_reach)',
     )
     parser.add_argument(
-        "--table", type=arguments.path, metavar="FILE", help="labels by name: a CSV, or CelebAMask-HQ-attribute-anno.txt"
+        "--table",
+        type=arguments.path,
+        metavar="FILE",
+        help="labels by name: a CSV, or CelebAMask-HQ-attribute-anno.txt",
     )
     parser.add_argument("--codes", type=arguments.path, metavar="FOLDER", help="codes that invert wrote, for --table")
     parser.add_argument("--num", type=arguments.at_least(10, 1_000_000), default=10_000, help="codes to sample")
@@ -63,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-directions", type=arguments.at_least(1, 64), default=3, help="of sefa and pca, per row or region"
     )
-    parser.add_argument("--strip", type=arguments.path, metavar="FILE", help="also a picture of what each does to --seed")
+    parser.add_argument(
+        "--strip", type=arguments.path, metavar="FILE", help="also a picture of what each does to --seed"
+    )
     parser.add_argument(
         "--out", type=arguments.path, default=Path("directions.safetensors"), help=".safetensors file to write"
     )
@@ -98,9 +103,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "out": str(args.out),
         "strip": str(args.strip) if args.strip else None,
         "method": args.method,
-        "directions": {
-            each.name: {"rows": list(each.rows), "scale": each.scale, **each.figures} for each in found
-        },
+        "directions": {each.name: {"rows": list(each.rows), "scale": each.scale, **each.figures} for each in found},
     }
 
 
@@ -114,9 +117,7 @@ def _fitted(args: argparse.Namespace, model: Model) -> list[Direction]:
     for name in (*attributes, *_listed(args.conditions)):
         scored.column(name)
     rows = _rows(args, model)
-    return by_attributes(
-        scored, attributes, rows, args.ratio, _listed(args.conditions), args.seed, Progress(bar=True)
-    )
+    return by_attributes(scored, attributes, rows, args.ratio, _listed(args.conditions), args.seed, Progress(bar=True))
 
 
 def _scored(args: argparse.Namespace, model: Model) -> ScoredCodes:
@@ -143,9 +144,11 @@ def _rows(args: argparse.Namespace, model: Model) -> list[str] | None:
         return None
     regions = _listed(args.region)
     named = [name for name in regions if name != "base"]
-    chosen = model.rows.indices(named or None, args.what if named else "both", False, args.layers) if (
-        named or args.layers
-    ) else []
+    chosen = (
+        model.rows.indices(named or None, args.what if named else "both", False, args.layers)
+        if (named or args.layers)
+        else []
+    )
     base = list(range(model.rows.num_base)) if "base" in regions else []
     return [model.rows.names[row] for row in [*base, *chosen]]
 

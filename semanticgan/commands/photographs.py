@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands import arguments
+from semanticgan.commands import arguments, edit_operations
 from semanticgan.errors import InputError
 from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.progress import Progress
@@ -171,6 +171,16 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         edited.code.save(args.save_latent, args.overwrite)
     if args.labels:
         save_picture(label_picture(edited.rendering.labels()[0], model.regions), outputs["labels"], args.overwrite)
+    found = {
+        **{name: str(path) for name, path in outputs.items()},
+        "source": str(edited.edit.source),
+        "from": [str(step) for step in edited.edit.operations],
+        "faces": len(edited.codes),
+        "method": edited.inversions[0].method if edited.inversions else None,
+        "psnr": [inversion.figures["psnr"] for inversion in edited.inversions],
+    }
+    if model.rows.regions is None:
+        return found
     result = edited.result(model)
     if args.sheet:
         save_picture(
@@ -179,13 +189,8 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
     change = result.change()
     inside = change.inside[~change.inside.isnan()]
     return {
-        **{name: str(path) for name, path in outputs.items()},
-        "source": str(edited.edit.source),
+        **found,
         "regions": list(result.regions),
-        "from": [str(step.source) for step in edited.edit.operations],
-        "faces": len(edited.codes),
-        "method": edited.inversions[0].method if edited.inversions else None,
-        "psnr": [inversion.figures["psnr"] for inversion in edited.inversions],
         "change_outside": float(change.outside.mean()),
         "change_inside": float(inside.mean()) if len(inside) else None,
     }
@@ -210,6 +215,8 @@ def edit_of(args: argparse.Namespace, model: Model) -> Edit:
         edit = Edit(args.latent)
     else:
         edit = Edit(args.seed, truncation=args.truncation)
+    if args.direction:
+        return edit_operations.with_operations(edit, args, model)
     if not args.region:
         return edit
     regions = arguments.region_names(model, args.region)

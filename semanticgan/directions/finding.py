@@ -56,7 +56,12 @@ def by_attributes(
 
 
 def by_weights(
-    model: Model, num: int, regions: Regions | None = None, layers: Layers | None = None, what: str = "both", seed: int = 0
+    model: Model,
+    num: int,
+    regions: Regions | None = None,
+    layers: Layers | None = None,
+    what: str = "both",
+    seed: int = 0,
 ) -> list[Direction]:
     """The first ``num`` directions of SeFa of each row of the regions, or of the layers together.
 
@@ -75,7 +80,12 @@ def by_weights(
 
 
 def by_components(
-    model: Model, num: int, regions: Regions | None = None, layers: Layers | None = None, what: str = "both", seed: int = 0
+    model: Model,
+    num: int,
+    regions: Regions | None = None,
+    layers: Layers | None = None,
+    what: str = "both",
+    seed: int = 0,
 ) -> list[Direction]:
     """The first ``num`` principal components of w, applied to the rows of each region, or to the layers together.
 
@@ -101,7 +111,13 @@ def by_components(
 
 
 def _of_vector(
-    model: Model, name: str, rows: Sequence[int], vector: torch.Tensor, deviation: float, method: str, figures: dict[str, float]
+    model: Model,
+    name: str,
+    rows: Sequence[int],
+    vector: torch.Tensor,
+    deviation: float,
+    method: str,
+    figures: dict[str, float],
 ) -> Direction:
     """The same vector [D] on each row, whose deviation is that of one row."""
     if not rows:

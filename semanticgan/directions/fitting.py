@@ -17,6 +17,7 @@ N images, M rows, D style width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from semanticgan.directions.direction import Direction
 from semanticgan.directions.interfacegan import boundary, project
-from semanticgan.directions.labels import Attribute
+from semanticgan.directions.labels import INVALID, Attribute
 from semanticgan.directions.scored import ScoredCodes
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
@@ -48,6 +49,7 @@ def row_shares(scored: ScoredCodes, name: str) -> dict[str, float]:
         InputError: an unknown attribute.
     """
     _, scores = scored.column(name)
+    scored, scores = _told(scored, scores)
     shares = {}
     for group in scored.groups:
         shares[scored.code.rows.names[group[0]]] = _explained(scored.code.tensor[:, group[0]], scores)
@@ -82,6 +84,7 @@ def fit(
             leave nothing.
     """
     told, scores = scored.column(attribute)
+    scored, scores = _told(scored, scores)
     shares = row_shares(scored, attribute)
     chosen = _chosen_groups(scored, shares, rows)
     x = torch.cat([scored.code.tensor[:, group[0]] for group, _ in chosen], 1).float().cpu()  # [N, groups D]
@@ -110,6 +113,21 @@ def fit(
     # The rows of a group move by the same vector, so the whole normal is longer than that of the groups.
     scale = float(along.std()) * float(full.norm())
     return Direction(name or attribute, tuple(row for row, _ in moved), full, scale, "interfacegan", figures)
+
+
+def _told(scored: ScoredCodes, scores: Tensor) -> tuple[ScoredCodes, Tensor]:
+    """Without the codes whose score is invalid.
+
+    Raises:
+        InputError: too few are left.
+    """
+    valid = scores > INVALID / 2
+    if int(valid.sum()) < 2 * _FEWEST:
+        raise InputError(f"{int(valid.sum())} codes have a valid score, at least {2 * _FEWEST} are needed. Label more.")
+    if bool(valid.all()):
+        return scored, scores
+    kept = valid.nonzero()[:, 0]
+    return replace(scored, code=scored.code[kept], scores=scored.scores[kept]), scores[kept]
 
 
 Group = tuple[tuple[int, ...], tuple[int, ...]]  # rows that vary together, and those of them that are moved

@@ -27,6 +27,8 @@ from semanticgan.rendering import Rendering
 
 FACE_API = "face-api"
 MASKS = "masks"
+INVALID = -1e30
+"""The score of a picture that an attribute cannot be told of; a fit leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,11 @@ class FaceApiLabels:
     """
 
     name = FACE_API
-    attributes = (Attribute("smile", False), Attribute("age", True), Attribute("presentation.masculine", False))
+    attributes: tuple[Attribute, ...] = (
+        Attribute("smile", False),
+        Attribute("age", True),
+        Attribute("presentation.masculine", False),
+    )
 
     def __init__(self, expression: ExpressionReader, age_gender: AgeGenderReader) -> None:
         self.expression, self.age_gender = expression, age_gender
@@ -114,7 +120,7 @@ class MaskLabels:
 
     ``eye_open`` is the mean height of the eyes' mask over its columns, ``brow_height`` how far the middle of the brows
     lies above that of the eyes, ``hair_reach`` how far down the hair reaches. Where a region is not seen the score is
-    that of the mean over the batch.
+    :data:`INVALID`.
     """
 
     name = MASKS
@@ -137,8 +143,8 @@ class MaskLabels:
         """float32 [N, A]."""
         labels = rendering.labels().cpu()
         seen = {name: (labels == label).float() for name, label in self._labels.items()}
-        columns = [_filled(getattr(self, f"_{name}")(seen)) for name in self._measured]
-        return torch.stack(columns, 1)
+        scores = torch.stack([getattr(self, f"_{name}")(seen) for name in self._measured], 1)
+        return scores.nan_to_num(INVALID)
 
     @staticmethod
     def _eye_open(seen: dict[str, Tensor]) -> Tensor:
@@ -153,16 +159,19 @@ class MaskLabels:
     def _hair_reach(seen: dict[str, Tensor]) -> Tensor:
         rows = seen["hair"].amax(2)  # [N, S]
         side = rows.shape[1]
-        return (rows * torch.arange(1, side + 1)).amax(1) / side
+        reach = (rows * torch.arange(1, side + 1)).amax(1) / side
+        return reach.where(reach > 0, torch.nan)
 
 
 def open_labels(name_or_path: str | Path, model: Model) -> Labeller:
-    """A labeller by name: "face-api", "masks", a bundled classifier or the file of one.
+    """A labeller by name: "face-api", "masks", a bundled classifier or the file of one; several, comma-separated.
 
     Raises:
         InputError: an unknown name, or weights that are not there.
     """
     name = str(name_or_path)
+    if "," in name:
+        return JoinedLabels([open_labels(part.strip(), model) for part in name.split(",")])
     if name == FACE_API:
         return FaceApiLabels(open_expression(model.device), open_age_gender(model.device))
     if name == MASKS:
@@ -171,6 +180,29 @@ def open_labels(name_or_path: str | Path, model: Model) -> Labeller:
     if name not in known and not name.endswith(".safetensors"):
         raise unknown_name("labels", name, (*known, FACE_API, MASKS))
     return ClassifierLabels(load_classifier(name_or_path, model.device), Path(name).stem)
+
+
+class JoinedLabels:
+    """The attributes of several labellers.
+
+    Raises:
+        InputError: an attribute that two of them tell.
+    """
+
+    def __init__(self, labellers: Sequence[Labeller]) -> None:
+        self._labellers = tuple(labellers)
+        self.name = ",".join(each.name for each in labellers)
+        self.attributes = tuple(attribute for each in labellers for attribute in each.attributes)
+        names = [attribute.name for attribute in self.attributes]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(
+                f"two of the labels {self.name} tell {twice!r}. Give labels that tell different attributes."
+            )
+
+    def __call__(self, rendering: Rendering) -> Tensor:
+        """float32 [N, A]."""
+        return torch.cat([each(rendering) for each in self._labellers], 1)
 
 
 class Labels:
@@ -219,9 +251,3 @@ def _middle(mask: Tensor) -> Tensor:
     side = mask.shape[1]
     rows = mask.sum(2)
     return (rows * torch.arange(side)).sum(1) / rows.sum(1) / side
-
-
-def _filled(scores: Tensor) -> Tensor:
-    """Scores with the mean of the others in place of NaN; 0 where all are."""
-    known = scores[scores.isfinite()]
-    return scores.nan_to_num(float(known.mean()) if len(known) else 0.0)

@@ -108,7 +108,11 @@ class Edit:
         return self.then(Mix(names, Source.of(source, **more), what, include_base, finite_number("weight", weight)))
 
     def move(
-        self, direction: str | Direction, strength: float = 1.0, regions: str | Iterable[str] | None = None
+        self,
+        direction: str | Direction,
+        strength: float = 1.0,
+        regions: str | Iterable[str] | None = None,
+        layers: str = "",
     ) -> Edit:
         """With rows moved along a direction.
 
@@ -116,6 +120,7 @@ class Edit:
             direction: the name of one of ``model.directions``, or a direction.
             strength: in standard deviations of the codes along it.
             regions: move only rows of these regions; "base" stands for the base rows.
+            layers: of a layered model, move only these, such as "0-3".
 
         Raises:
             InputError: a direction that is neither, or a strength that is no finite number.
@@ -125,7 +130,7 @@ class Edit:
             raise InputError(f"a direction is a name or a Direction, got {shown(direction)}.")
         name = direction if found is None else found.name
         confined = () if regions is None else _names(regions)
-        return self.then(Move(str(name), finite_number("strength", strength), confined, found))
+        return self.then(Move(str(name), finite_number("strength", strength), confined, layers, found))
 
     def then(self, operation: Operation) -> Edit:
         """With one more operation, of :mod:`semanticgan.edits.operations`."""

@@ -1,6 +1,7 @@
 """Move: rows moved along a direction, such as a smile.
 
-{"move": "smile", "strength": 2.0, "regions": ["mouth"], "direction": {"rows": [...], "scale": 0.7, "normal": [M][D]}}
+{"move": "smile", "strength": 2.0, "regions": ["mouth"], "layers": "",
+ "direction": {"rows": [...], "scale": 0.7, "normal": [M][D]}}
 
 The direction's numbers are kept once it was applied, so that an edit does not depend on the file it came from.
 """
@@ -31,6 +32,7 @@ class Move(Operation):
         name: of the direction; one of ``model.directions`` where ``direction`` is None.
         strength: in standard deviations of the codes along it.
         regions: whose rows alone are moved, "base" for the base rows; empty for all of the direction's.
+        layers: of a layered model, the only ones that are moved, such as "0-3"; "" for all of the direction's.
         direction: the direction itself.
     """
 
@@ -39,6 +41,7 @@ class Move(Operation):
     name: str
     strength: float = 1.0
     regions: tuple[str, ...] = ()
+    layers: str = ""
     direction: Direction | None = None
 
     def __post_init__(self) -> None:
@@ -64,11 +67,11 @@ class Move(Operation):
         self, model: Model, state: State, others: Sequence[LatentCode], progress: Progress | bool = False
     ) -> tuple[State, Self]:
         direction = self.direction or model.directions[self.name]
-        code = move(state.code, direction, self.strength, self.regions or None)
+        code = move(state.code, direction, self.strength, self.regions or None, self.layers or None)
         return replace(state, code=code), replace(self, direction=direction)
 
     def to_dict(self) -> dict[str, Any]:
-        content = {self.key: self.name, "strength": self.strength, "regions": list(self.regions)}
+        content = {self.key: self.name, "strength": self.strength, "regions": list(self.regions), "layers": self.layers}
         if self.direction is not None:
             content["direction"] = {
                 "rows": list(self.direction.rows),
@@ -79,7 +82,7 @@ class Move(Operation):
 
     @classmethod
     def from_dict(cls, read: Reader, values: Mapping[str, Any], where: str) -> Self:
-        read.keys(values, (cls.key, "strength", "regions"), where, ("direction",))
+        read.keys(values, (cls.key, "strength", "regions", "layers"), where, ("direction",))
         name, found = read.text(values, cls.key), None
         if "direction" in values:
             about = read.mapping(values["direction"], f"the direction of {where}")
@@ -87,7 +90,8 @@ class Move(Operation):
             normal = read.table(about["normal"], f'"normal" of {where}')
             rows = read.names(about, "rows", where)
             found = Direction(name, rows, torch.tensor(normal), read.number(about, "scale"))
-        return cls(name, read.number(values, "strength"), read.names(values, "regions", where), found)
+        regions, layers = read.names(values, "regions", where), read.text(values, "layers")
+        return cls(name, read.number(values, "strength"), regions, layers, found)
 
     def __str__(self) -> str:
         return f"{self.name} {self.strength:+g}"
