@@ -173,7 +173,9 @@ def test_a_model_without_regions_changes_the_whole_crop() -> None:
     assert (2 <= moved[20:64, 30:74]).all() and moved.max() <= 3  # 2.55 levels
     assert not moved[~UPRIGHT.inside(given.shape)].any()
     wide = Alignment(np.array([[64.0, 0, 20], [0, 64, 10]]))
-    steep = paste(given, wide, before, Rendering(before.image + 0.4, none, none, none)).pixels.astype(int) - given.pixels
+    steep = (
+        paste(given, wide, before, Rendering(before.image + 0.4, none, none, none)).pixels.astype(int) - given.pixels
+    )
     assert steep[20:64, 30:74].min() >= 50 and (steep[10:74, 20] <= 2).all()
 
 
