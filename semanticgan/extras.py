@@ -76,6 +76,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[heic]"',
             "save the photograph as JPEG or PNG",
         ),
+        "flow": Need(
+            "StyleFlow",
+            {"torchdiffeq": "torchdiffeq"},
+            '"semanticgan[flow]"',
+            "find directions by another method",
+        ),
         "facenet": Need(
             "measuring identity",
             {"facenet_pytorch": "facenet-pytorch"},
