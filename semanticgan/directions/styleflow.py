@@ -21,13 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from semanticgan.checkpoint import build
-from semanticgan.directions.flow_networks import ConditionalODE, MovingNorm
+from semanticgan.directions.flow_networks import ConditionalODE, MovingNorm, Solver
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.rendering import is_finite
 from semanticgan.wrong_arguments import require_dense, require_type, whole_number
-
-TOLERANCE = 1e-5
-"""Relative and absolute error of a step that the solver accepts."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class StyleFlow(nn.Module):
         num_blocks: B.
 
     Attributes:
-        tolerance: relative and absolute error of a step that the solver accepts.
+        solver: how its ODEs are solved; it may be set.
 
     Raises:
         InputError: a width or a number below 1.
@@ -67,7 +64,7 @@ class StyleFlow(nn.Module):
         self.num_conditions = whole_number("num_conditions", num_conditions, 1)
         self.hidden = tuple(whole_number("a hidden width", width, 1) for width in hidden)
         self.num_blocks = whole_number("num_blocks", num_blocks, 1)
-        self.tolerance = TOLERANCE
+        self.solver = Solver()
         self.norms = nn.ModuleList(MovingNorm(self.style_dim) for _ in range(self.num_blocks + 1))
         self.blocks = nn.ModuleList(
             ConditionalODE(self.style_dim, self.num_conditions, self.hidden) for _ in range(self.num_blocks)
@@ -100,7 +97,7 @@ class StyleFlow(nn.Module):
         for index in reversed(range(self.num_blocks)) if reverse else range(self.num_blocks):
             if reverse:
                 codes, density = self._normed(index + 1, codes, density, reverse)
-            codes, density = self.blocks[index](codes, density, conditions, probes[:, index], reverse, self.tolerance)
+            codes, density = self.blocks[index](codes, density, conditions, probes[:, index], reverse, self.solver)
             if not reverse:
                 codes, density = self._normed(index + 1, codes, density, reverse)
         if reverse:
@@ -161,17 +158,15 @@ class StyleFlow(nn.Module):
 
     def _codes(self, codes: Tensor, conditions: Tensor, reverse: bool) -> Tensor:
         """:meth:`forward` without the log density."""
-        norms, blocks = list(self.norms), list(self.blocks)
+        norms = [norm for norm in self.norms if isinstance(norm, MovingNorm)]
+        blocks = [block for block in self.blocks if isinstance(block, ConditionalODE)]
         if reverse:
             for norm, block in zip(norms[:0:-1], blocks[::-1], strict=True):
-                codes = block.codes(norm.inverse(codes), conditions, reverse, self.tolerance)
+                codes = block.codes(norm.inverse(codes), conditions, reverse, self.solver)
             return norms[0].inverse(codes)
-        training = [norm.training for norm in norms]
-        codes = norms[0].eval()(codes)
+        codes = norms[0].normed(codes)
         for norm, block in zip(norms[1:], blocks, strict=True):
-            codes = norm.eval()(block.codes(codes, conditions, reverse, self.tolerance))
-        for norm, mode in zip(norms, training, strict=True):
-            norm.train(mode)
+            codes = norm.normed(block.codes(codes, conditions, reverse, self.solver))
         return codes
 
     def _checked(self, codes: Any, conditions: Any) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.directions import styleflow
+from semanticgan.directions.flow_networks import Solver
 from semanticgan.directions.styleflow import StyleFlow, from_reference, log_likelihood
 from semanticgan.errors import InputError, WeightsError
 from tests.networks.fixtures import Case, case
@@ -56,7 +57,7 @@ def test_codes_and_log_density(blocks: str, name: str) -> None:
 @pytest.mark.parametrize("blocks", ["cnf_b1", "cnf_b2"])
 def test_a_sharper_tolerance_meets_the_exact_solution(blocks: str, name: str) -> None:
     fixture, flow = opened(blocks)
-    flow.double().tolerance = 1e-9
+    flow.double().solver = Solver(1e-9)
     codes, conditions = fixture[f"in/{name}/x"].double(), fixture[f"in/{name}/context"].double()
     reverse, probes = bool(fixture[f"in/{name}/reverse"]), probes_of(fixture, name).double()
     flowed = flow(codes, conditions, fixture[f"in/{name}/logpx"].double(), probes, reverse)
@@ -67,13 +68,19 @@ def test_a_sharper_tolerance_meets_the_exact_solution(blocks: str, name: str) ->
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance", "bound"), [(torch.float32, 1e-5, GRADIENTS), (torch.float64, 1e-9, 1e-5)]
+    ("blocks", "adjoint", "dtype", "tolerance", "bound"),
+    [
+        ("cnf_b1", True, torch.float32, 1e-5, GRADIENTS),
+        ("cnf_b2", True, torch.float32, 1e-5, GRADIENTS),
+        ("cnf_b1", True, torch.float64, 1e-9, 1e-5),
+        ("cnf_b1", False, torch.float32, 1e-5, 5e-2),
+        ("cnf_b2", False, torch.float64, 1e-9, 1e-5),
+    ],
 )
-@pytest.mark.parametrize("blocks", ["cnf_b1", "cnf_b2"])
-def test_a_training_step(blocks: str, dtype: torch.dtype, tolerance: float, bound: float) -> None:
-    """The loss, every gradient of the adjoint solve, and the running statistics after the step."""
+def test_a_training_step(blocks: str, adjoint: bool, dtype: torch.dtype, tolerance: float, bound: float) -> None:
+    """The loss, every gradient, of the adjoint solve or of the steps, and the running statistics after the step."""
     fixture, flow = opened(blocks)
-    flow.to(dtype).train().requires_grad_(True).tolerance = tolerance
+    flow.to(dtype).train().requires_grad_(True).solver = Solver(tolerance, adjoint)
     codes = fixture["in/train/x"].to(dtype)
     probes = probes_of(fixture, "train").to(dtype)
     flowed = flow(codes, fixture["in/train/context"].to(dtype), fixture["in/train/logpx"].to(dtype), probes)
