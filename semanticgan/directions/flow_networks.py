@@ -139,14 +139,18 @@ class ConditionalODE(nn.Module):
     ) -> tuple[Tensor, ...]:
         end = self.root_of_end.square()
         times = torch.stack([end, torch.zeros_like(end)] if reverse else [torch.zeros_like(end), end])
-        # The last step ends at the end: what the solver puts between its steps is less exact than they are.
-        given: dict[str, Any] = {"method": "dopri5", "options": {"step_t": times[1:].detach()}}
+        # The last step ends at the end: what the solver puts between its steps is less exact than they are. The package
+        # solves backwards in time by changing its sign, and the adjoint equation with that sign.
+        ends = times.detach()
+        given: dict[str, Any] = {"method": "dopri5", "options": {"step_t": ends[1:]}}
+        adjoint_options = {"step_t": -ends[:1] if reverse else ends[:1]}
         given |= {"rtol": solver.tolerance, "atol": solver.tolerance}
         package = torchdiffeq()
         try:
             if solver.adjoint and torch.is_grad_enabled():
                 weights = tuple(self.field.parameters())
-                path = package.odeint_adjoint(slope, state, times, adjoint_params=weights, adjoint_options={}, **given)
+                given |= {"adjoint_params": weights, "adjoint_options": adjoint_options}
+                path = package.odeint_adjoint(slope, state, times, **given)
             else:
                 path = package.odeint(slope, state, times, **given)
         except AssertionError as error:  # of the solver: its step has become 0, or numbers are not finite
