@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 
 import numpy as np
@@ -204,6 +205,6 @@ def test_what_is_refused() -> None:
 
 
 def test_without_the_package_of_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "torchdiffeq", None)
+    monkeypatch.setitem(sys.modules, "torchdiffeq", None)
     with pytest.raises(InputError, match=r"StyleFlow needs torchdiffeq, which is not installed\. Run `pip install"):
         small().encode(torch.zeros(1, 5, 8), torch.zeros(1, 2))
