@@ -1,4 +1,6 @@
-"""InterFaceGAN: the normal of the plane between codes with and without an attribute (Shen et al. 2020, arXiv 2005.09635).
+"""InterFaceGAN: the normal of the plane between codes with and without an attribute.
+
+(Shen et al. 2020, arXiv 2005.09635.)
 
 Codes with the highest and the lowest scores of an attribute are separated by a support vector machine with a linear
 kernel, C = 1 (hinge loss, intercept not penalised). Its unit normal n is the direction; the intercept is dropped.
