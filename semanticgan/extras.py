@@ -76,7 +76,6 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[heic]"',
             "save the photograph as JPEG or PNG",
         ),
-<<<<<<< HEAD
         "sklearn": Need(
             "principal components and support vector machines",
             {"sklearn": "scikit-learn"},
@@ -88,13 +87,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             {"open_clip": "open_clip_torch", "huggingface_hub": "huggingface_hub"},
             '"semanticgan[text]"',
             "edit by a direction",
-=======
+        ),
         "flow": Need(
             "StyleFlow",
             {"torchdiffeq": "torchdiffeq"},
             '"semanticgan[flow]"',
             "find directions by another method",
->>>>>>> b4ee2db40d60dcda83346e861573b8c4e544b7c8
         ),
         "facenet": Need(
             "measuring identity",

@@ -96,12 +96,8 @@ def test_the_wheel_says_and_holds_what_it_should(tmp_path: Path) -> None:
     assert metadata["Name"] == "semanticgan" and metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.10"
     assert set(metadata.get_all("License-File", [])) == {"LICENSE", "LICENSES.md"}
-<<<<<<< HEAD
     extras = {"train", "metrics", "perception", "video", "align", "heic", "studio", "hub", "test", "dev"}
-    extras |= {"directions", "text"}
-=======
-    extras = {"train", "metrics", "perception", "video", "align", "heic", "flow", "studio", "hub", "test", "dev"}
->>>>>>> b4ee2db40d60dcda83346e861573b8c4e544b7c8
+    extras |= {"directions", "text", "flow"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     assert "torch>=2.6" in metadata.get_all("Requires-Dist", [])
     assert "semanticgan = semanticgan.commands:main" in entry_points
