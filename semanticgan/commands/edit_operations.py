@@ -1,4 +1,4 @@
-"""Arguments of ``edit-region`` that change a region by something else than another code: directions."""
+"""Arguments of ``edit-region`` for what needs no other code: directions, motions, paintings, texts."""
 
 from __future__ import annotations
 
@@ -33,20 +33,66 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strengths", metavar="NUMBERS", help="write a strip of these strengths instead: -3,-1.5,0,1.5,3"
     )
+    add_region_operation_arguments(parser)
+
+
+def add_region_operation_arguments(parser: argparse.ArgumentParser) -> None:
+    """--move, --scale, --rotate, --paint, --free-base, --drag, --radius, --text."""
+    group = parser.add_argument_group("regions moved, painted and described")
+    group.add_argument(
+        "--move", metavar="DX,DY", help="move --region right and down, in parts of the side: --move=-0.05,0"
+    )
+    group.add_argument("--scale", type=arguments.finite, metavar="S", help="scale --region about its centre")
+    group.add_argument(
+        "--rotate", type=arguments.finite, metavar="DEGREES", help="turn --region clockwise about its centre"
+    )
+    group.add_argument(
+        "--paint",
+        type=arguments.path,
+        metavar="LABELS.png",
+        help="move structure until the segmentation follows this label map, as --labels writes it",
+    )
+    group.add_argument("--free-base", action="store_true", help="with --paint: move the base rows (pose, outline), too")
+    group.add_argument(
+        "--drag",
+        metavar="X,Y,X,Y",
+        help="pull the outline of --region from the first point to the second, in parts of the side",
+    )
+    group.add_argument("--radius", type=arguments.finite, metavar="R", help="reach of --drag (default: 0.1)")
+    group.add_argument(
+        "--text", metavar="WORDS", help="move --region until CLIP sees these words in the picture (extra [text])"
+    )
 
 
 def is_given(args: argparse.Namespace) -> bool:
     """Whether one of these operations was asked for.
 
     Raises:
-        InputError: an option that needs another one.
+        InputError: an option that needs another one, or two operations at once.
     """
-    if args.direction:
-        return True
-    for option in ("strength", "strengths", "directions"):
-        if getattr(args, option) is not None:
-            raise InputError(f"--{option} goes with --direction. Add --direction NAME, such as --direction smile.")
-    return False
+    needs = {
+        "direction": ("strength", "strengths", "directions"),
+        "paint": ("free_base",),
+        "drag": ("radius",),
+    }
+    for option, others in needs.items():
+        for other in others:
+            if getattr(args, other) not in (None, False) and not getattr(args, option):
+                raise InputError(f"--{other.replace('_', '-')} goes with --{option}. Add --{option}, or leave it out.")
+    asked = [f"--{option}" for option in (*needs, "text") if getattr(args, option)]
+    if _is_placed(args):
+        asked.append("--move, --scale or --rotate")
+    if len(asked) > 1:
+        raise InputError(
+            f"{asked[0]} and {asked[1]} are two edits. Do one after the other: --save-latent, then --latent."
+        )
+    if asked and not args.region and (_is_placed(args) or args.drag or args.text):
+        raise InputError(f"{asked[0]} needs a region. Add --region, such as --region hair.")
+    return bool(asked)
+
+
+def _is_placed(args: argparse.Namespace) -> bool:
+    return any(getattr(args, option) is not None for option in ("move", "scale", "rotate"))
 
 
 def require_alone(args: argparse.Namespace) -> None:
@@ -63,13 +109,14 @@ def require_alone(args: argparse.Namespace) -> None:
         "--interpolate": args.interpolate,
         "--include-base": args.include_base,
         "--composite": args.composite,
-        "--what": args.what != "both",
+        "--what": args.what != "both" and not args.text,
+        "--layers": args.layers and not args.direction,
     }
     for option, given in other.items():
         if given:
             raise InputError(
-                f"--direction does not go with {option}: --region confines a direction. Leave one of them out, "
-                "or do one edit after the other: --save-latent, then --latent."
+                f"a direction, a motion, a painting or a text does not go with {option}. Leave one of them out, or do "
+                "one edit after the other: --save-latent, then --latent."
             )
     if args.strengths and (args.strength or args.sheet or args.labels or args.save_latent or args.save_script):
         raise InputError("--strengths writes a strip alone. Leave out --strength, --sheet, --labels and --save-....")
@@ -89,6 +136,27 @@ def chosen_directions(args: argparse.Namespace, model: Model) -> list[Direction]
 
 def with_operations(edit: Edit, args: argparse.Namespace, model: Model) -> Edit:
     """The edit with the operations that the arguments describe.
+
+    Raises:
+        InputError: a value that is none.
+    """
+    regions = confining(args)
+    if args.paint:
+        return edit.paint(args.paint, regions, args.free_base)
+    if args.drag:
+        points = numbers("drag", args.drag, 4)
+        return edit.drag(",".join(regions or ()), (points[0], points[1]), (points[2], points[3]), args.radius or 0.1)
+    if args.text:
+        return edit.describe(args.text, regions or (), args.what)
+    if _is_placed(args):
+        right, down = (0.0, 0.0) if args.move is None else numbers("move", args.move, 2)
+        scale = 1.0 if args.scale is None else args.scale
+        return edit.place(regions or (), (right, down), scale, args.rotate or 0.0)
+    return _moved(edit, args, model)
+
+
+def _moved(edit: Edit, args: argparse.Namespace, model: Model) -> Edit:
+    """Along --direction.
 
     Raises:
         InputError: a strength that is no number, or another number of strengths than of directions.
@@ -112,16 +180,21 @@ def confining(args: argparse.Namespace) -> list[str] | None:
     return [name.strip() for given in args.region for name in given.split(",")] if args.region else None
 
 
-def numbers(name: str, text: str) -> list[float]:
-    """Comma-separated finite numbers.
+def numbers(name: str, text: str, count: int | None = None) -> list[float]:
+    """Comma-separated finite numbers, ``count`` of them.
 
     Raises:
         InputError: something else.
     """
     try:
-        return [arguments.finite(part) for part in text.split(",")]
-    except argparse.ArgumentTypeError as error:
-        raise InputError(f"--{name} takes numbers, such as 2 or 2,-1, got {shown(text)}.") from error
+        found = [arguments.finite(part) for part in text.split(",")]
+    except argparse.ArgumentTypeError:
+        found = []
+    if not found or count not in (None, len(found)):
+        example = ",".join(["0.05", "0", "0.1", "0.2"][:count]) if count else "2 or 2,-1"
+        many = f"{count} numbers" if count else "numbers"
+        raise InputError(f"--{name} takes {many}, such as {example}, got {shown(text)}.")
+    return found
 
 
 def run_strip(args: argparse.Namespace, model: Model, code: Any) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _is_scripted(args: argparse.Namespace) -> bool:
     """Whether the edit is one of :mod:`semanticgan.edits`: one picture, pasted, rendered by another model, or kept."""
-    if args.direction:
+    if edit_operations.is_given(args):
         return True
     if args.layers or args.variations or args.interpolate:
         return False

@@ -171,7 +171,7 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         edited.code.save(args.save_latent, args.overwrite)
     if args.labels:
         save_picture(label_picture(edited.rendering.labels()[0], model.regions), outputs["labels"], args.overwrite)
-    found = {
+    found: dict[str, Any] = {
         **{name: str(path) for name, path in outputs.items()},
         "source": str(edited.edit.source),
         "from": [str(step) for step in edited.edit.operations],
@@ -179,6 +179,8 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         "method": edited.inversions[0].method if edited.inversions else None,
         "psnr": [inversion.figures["psnr"] for inversion in edited.inversions],
     }
+    for step in edited.edit.operations:
+        found.update(step.figures)
     if model.rows.regions is None:
         return found
     result = edited.result(model)
@@ -191,7 +193,7 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
     return {
         **found,
         "regions": list(result.regions),
-        "change_outside": float(change.outside.mean()),
+        "change_outside": found.get("change_outside", float(change.outside.mean())),
         "change_inside": float(inside.mean()) if len(inside) else None,
     }
 
@@ -215,7 +217,7 @@ def edit_of(args: argparse.Namespace, model: Model) -> Edit:
         edit = Edit(args.latent)
     else:
         edit = Edit(args.seed, truncation=args.truncation)
-    if args.direction:
+    if edit_operations.is_given(args):
         return edit_operations.with_operations(edit, args, model)
     if not args.region:
         return edit

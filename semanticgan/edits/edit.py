@@ -8,20 +8,20 @@ changed is pasted back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from typing_extensions import Self
 
-from semanticgan.directions.direction import Direction
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.editing.outputs import mark_of
 from semanticgan.editing.regions import EditResult
 from semanticgan.edits.operation import Operation, State
-from semanticgan.edits.operations import Mix, Move
 from semanticgan.edits.sources import Resolved, Source, resolve
+from semanticgan.edits.steps import Steps
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats.provenance import Mark, merged, shareable
 from semanticgan.inversion.choices import METHODS, WAYS
@@ -32,11 +32,10 @@ from semanticgan.model import Model
 from semanticgan.progress import Progress
 from semanticgan.rendering import Rendering
 from semanticgan.surgery.blending import require_related
-from semanticgan.wrong_arguments import finite_number, require_names, shown
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Edit:
+class Edit(Steps):
     """An edit of a seed, a code or a photograph. Each method returns a new edit.
 
     Attributes:
@@ -79,60 +78,7 @@ class Edit:
         object.__setattr__(self, "paste", paste)
         object.__setattr__(self, "model", model)
 
-    def swap(
-        self,
-        regions: str | Iterable[str],
-        source: Any,
-        what: str = "both",
-        include_base: bool = False,
-        **more: Any,
-    ) -> Edit:
-        """With regions taken from another seed, code or photograph; ``**more`` as of the edit's own source.
-
-        Raises:
-            InputError: no names, a ``what`` that is none, or a source that is none.
-        """
-        return self.interpolate(regions, source, 1.0, what, include_base, **more)
-
-    def interpolate(
-        self,
-        regions: str | Iterable[str],
-        source: Any,
-        weight: float,
-        what: str = "both",
-        include_base: bool = False,
-        **more: Any,
-    ) -> Edit:
-        """With regions moved towards those of another seed, code or photograph: weight 1 is :meth:`swap`."""
-        names = _names(regions)
-        return self.then(Mix(names, Source.of(source, **more), what, include_base, finite_number("weight", weight)))
-
-    def move(
-        self,
-        direction: str | Direction,
-        strength: float = 1.0,
-        regions: str | Iterable[str] | None = None,
-        layers: str = "",
-    ) -> Edit:
-        """With rows moved along a direction.
-
-        Args:
-            direction: the name of one of ``model.directions``, or a direction.
-            strength: in standard deviations of the codes along it.
-            regions: move only rows of these regions; "base" stands for the base rows.
-            layers: of a layered model, move only these, such as "0-3".
-
-        Raises:
-            InputError: a direction that is neither, or a strength that is no finite number.
-        """
-        found = direction if isinstance(direction, Direction) else None
-        if found is None and not isinstance(direction, str):
-            raise InputError(f"a direction is a name or a Direction, got {shown(direction)}.")
-        name = direction if found is None else found.name
-        confined = () if regions is None else _names(regions)
-        return self.then(Move(str(name), finite_number("strength", strength), confined, layers, found))
-
-    def then(self, operation: Operation) -> Edit:
+    def then(self, operation: Operation) -> Self:
         """With one more operation, of :mod:`semanticgan.edits.operations`."""
         return self._with(operations=(*self.operations, operation))
 
@@ -141,7 +87,7 @@ class Edit:
         """Names of the regions that its operations are about."""
         return tuple(dict.fromkeys(name for step in self.operations for name in step.names))
 
-    def pasted(self, how: str) -> Edit:
+    def pasted(self, how: str) -> Self:
         """With another way to paste.
 
         Raises:
@@ -149,9 +95,9 @@ class Edit:
         """
         return self._with(paste=how)
 
-    def _with(self, **changes: Any) -> Edit:
+    def _with(self, **changes: Any) -> Self:
         values = {name: getattr(self, name) for name in ("source", "operations", "paste", "model")}
-        return Edit(**{**values, **changes})
+        return type(self)(**{**values, **changes})
 
     def apply(
         self,
@@ -207,6 +153,8 @@ class Edit:
         operations = []
         for operation, sources in zip(self.operations, others, strict=True):
             step = operation.with_sources([other.source for other in sources])
+            if step.of_one_face and len(states) > 1:
+                raise InputError(f"{step} is for one face, and the photograph has {len(states)}. Choose one: face=1.")
             for face, state in enumerate(states):
                 states[face], step = step.apply(model, state, [other.codes[0] for other in sources], progress)
             operations.append(step)
@@ -315,7 +263,7 @@ def save_edited(
     overwrite: bool = False,
     keep_metadata: bool = False,
 ) -> None:
-    """Write an edited photograph, what its own file said, and the mark; arguments and errors as of :meth:`Edited.save`."""
+    """Write an edited photograph with what its own file said and the mark; arguments as of :meth:`Edited.save`."""
     xmp = merged(mark, photograph.xmp(keep_metadata=True) or None, keep_metadata)
     photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
 
@@ -328,11 +276,6 @@ def _joined(renderings: Sequence[Rendering]) -> Rendering:
 
 def _rendered(model: Model, state: State) -> Rendering:
     return model.render(state.code, coordinates=state.coordinates)
-
-
-def _names(regions: str | Iterable[str]) -> tuple[str, ...]:
-    given = require_names(regions)
-    return tuple(name.strip() for name in given.split(",")) if isinstance(given, str) else tuple(given)
 
 
 def _of_photograph(

@@ -38,9 +38,11 @@ class Operation:
 
     Attributes:
         key: in the JSON of an edit, which tells the kind.
+        of_one_face: whether it is computed for one face alone.
     """
 
     key: ClassVar[str]
+    of_one_face: ClassVar[bool] = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,6 +58,11 @@ class Operation:
     def everywhere(self) -> bool:
         """Whether it may change the whole picture, as base rows do."""
         return False
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """What it measured, JSON-able."""
+        return {}
 
     @property
     def sources(self) -> tuple[Source, ...]:
