@@ -179,6 +179,23 @@ def test_a_code_does_not_depend_on_the_others() -> None:
     assert torch.equal(together[:, 0], flow.encode(codes, conditions)[:, 0])
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_both_ways_to_gradients_agree(reverse: bool) -> None:
+    flow, random = small().double(), torch.Generator().manual_seed(1)
+    codes, conditions = torch.randn(2, 3, 8, generator=random), torch.randn(2, 2, generator=random)
+    probes = torch.randn(2, 1, 3, 8, generator=random).double()
+    found = []
+    for adjoint in (True, False):
+        flow.solver = Solver(1e-8, adjoint)
+        flow.zero_grad()
+        flowed = flow(codes.double(), conditions.double(), None, probes, reverse)
+        (flowed.codes.square().sum() + flowed.log_density.sum()).backward()
+        found.append([parameter.grad for parameter in flow.parameters()])
+    for one, other in zip(*found, strict=True):
+        assert one is not None and other is not None
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_refused() -> None:
     flow, codes, conditions = small(), torch.zeros(2, 5, 8), torch.zeros(2, 2)
     for given, message in (
