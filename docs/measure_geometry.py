@@ -135,8 +135,8 @@ def shift_found(old: np.ndarray, new: np.ndarray, label: int, way: tuple[int, in
 def table(rows: dict[str, dict[str, Any]], wanted: float) -> str:
     """Markdown."""
     lines = [
-        "| region | seeds | shift, segmentation | within 1 pixel | shift, parser | within 1 pixel | shift, pasted | others, mean IoU "
-        "| least other | follows |",
+        "| region | seeds | shift, segmentation | within 1 pixel | shift, parser | within 1 pixel | shift, pasted "
+        "| others, mean IoU | least other | follows |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semanticgan.directions.label_maps import distance_to, nearest_beyond, pixel_points
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model
@@ -142,12 +143,6 @@ def to_coordinates(points: np.ndarray, side: int) -> np.ndarray:
     return np.clip(2.0 * (cells * side - 0.5) / max(side - 1, 1) - 1.0, -1.0, 1.0)
 
 
-def pixel_points(side: int) -> np.ndarray:
-    """The centres of pixels as shares of the side, [S, S, 2]."""
-    line = (np.arange(side) + 0.5) / side
-    return np.stack(np.meshgrid(line, line), axis=-1)
-
-
 def _fields(
     labels: np.ndarray,
     depth: np.ndarray,
@@ -196,23 +191,16 @@ def _continued(labels: np.ndarray, depth: np.ndarray, label: int, moved: np.ndar
         Neighbour -> points [S, S, 2], NaN where it stays.
     """
     mask = labels == label
+    if mask.all():
+        return {}
     left = depth.copy()
     left[label] = -np.inf
     behind = cv2.resize(left.argmax(0).astype(np.uint8), labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    _, numbers = cv2.distanceTransformWithLabels(
-        mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    if mask.all():
-        return {}
-    points = pixel_points(len(labels))
-    place_of = np.zeros((int(numbers.max()) + 1, 2))
-    place_of[numbers[~mask]] = points[~mask]  # each pixel beyond the mask has its own number
-    label_of = np.zeros(len(place_of), labels.dtype)
-    label_of[numbers[~mask]] = labels[~mask]
-    neighbour = label_of[numbers]
+    nearest = nearest_beyond(mask)
+    neighbour, places = labels[nearest], pixel_points(len(labels))[nearest]
     given_up = mask & ~moved & (behind != neighbour) & (neighbour > 0)
     return {
-        int(other): np.where((given_up & (neighbour == other))[..., None], place_of[numbers], np.nan)
+        int(other): np.where((given_up & (neighbour == other))[..., None], places, np.nan)
         for other in np.unique(neighbour[given_up])
     }
 
@@ -225,14 +213,14 @@ def _centres(mask: np.ndarray, points: np.ndarray, each_part: bool) -> np.ndarra
     num_parts, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     masks = [parts == part for part in range(1, num_parts)]
     masks = [part for part in masks if part.sum() >= _SMALLEST_PART * mask.sum()] or [mask]
-    nearest = np.argmin([_distance_to(part) for part in masks], axis=0)
+    nearest = np.argmin([distance_to(part) for part in masks], axis=0)
     centres: np.ndarray = np.array([points[part].mean(0) for part in masks])[nearest]
     return centres
 
 
 def surrounding_region(labels: np.ndarray, label: int) -> int | None:
     """The region that surrounds another one: most of a ring around it; None where there is none, or the background."""
-    distance = _distance_to(labels == label)
+    distance = distance_to(labels == label)
     ring = labels[(distance > 0) & (distance <= max(_RING * len(labels), 1.0))]
     if not ring.size:
         return None
@@ -243,8 +231,8 @@ def surrounding_region(labels: np.ndarray, label: int) -> int | None:
 
 def _weight(labels: np.ndarray, label: int, host: int, moved: np.ndarray) -> np.ndarray:
     """w, [S, S]. Args: labels before; moved, the mask of the region after."""
-    to_region = _distance_to(moved)
-    to_border = _distance_to((labels != label) & (labels != host) & ~moved)
+    to_region = distance_to(moved)
+    to_border = distance_to((labels != label) & (labels != host) & ~moved)
     weight: np.ndarray = to_border / np.maximum(to_region + to_border, 1e-6)
     return weight
 
@@ -256,11 +244,3 @@ def sampled(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
         mask.astype(np.uint8), places[..., 0], places[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT
     )
     return read > 0
-
-
-def _distance_to(mask: np.ndarray) -> np.ndarray:
-    """Distance of each pixel to a mask in pixels, [S, S]; twice the side where the mask is empty."""
-    if not mask.any():
-        return np.full(mask.shape, 2.0 * len(mask), np.float32)
-    distance: np.ndarray = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return distance
