@@ -123,9 +123,7 @@ def measured(
     edited_regions = model.regions.indices([region])
     way = chosen_way(how, before, after, what)
     seen = read_memberships(model, target.picture)
-    change = change_of_crop(
-        photograph, alignment, before, after, seen=seen, way=way, regions=edited_regions, what=what
-    )
+    change = change_of_crop(photograph, alignment, before, after, seen=seen, way=way, regions=edited_regions, what=what)
     rgb = photograph.rgb()
     height, width = photograph.shape
     opacity = opacity_in(alignment, change, rgb, (0, 0, width, height), (height, width))

@@ -110,13 +110,13 @@ def test_a_painting_is_followed_and_repeated_without_optimising(
 
 
 def test_a_drag_is_a_painting(model: Model) -> None:
-    labels = model.render(model.sample(seed=3)).labels()[0].cpu()
-    hair = labels == model.regions.names.index("hair")
-    right = (int(hair[20].nonzero().max()) + 0.5) / model.size
-    edited = Edit(3).drag("hair", (right, 20.5 / model.size), (right + 0.1, 20.5 / model.size), 0.1).apply(model)
+    labels = model.render(model.sample(seed=2)).labels()[0].cpu()
+    mouth = (labels == model.regions.names.index("mouth")).nonzero()
+    row, column = (mouth[:, 0].float().mean() + 0.5) / model.size, (mouth[:, 1].max() + 0.5) / model.size
+    edited = Edit(2).drag("mouth", (float(column), float(row)), (float(column) + 0.06, float(row)), 0.12).apply(model)
     figures = edited.edit.operations[0].figures
     assert figures["iou"] > figures["iou_before"]
-    assert torch.equal(again(edited.edit, model), edited.rendering.image)
+    torch.testing.assert_close(again(edited.edit, model), edited.rendering.image)
 
 
 def test_a_painting_in_memory_is_stored_after_it_was_applied(model: Model) -> None:
