@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
-from semanticgan.errors import InputError
+from semanticgan.errors import DataWarning, InputError
 from semanticgan.inversion.alignment import Alignment
 from semanticgan.inversion.guided_filter import guided_filter
 from semanticgan.inversion.pasting import chosen_way, paste
@@ -190,6 +192,40 @@ def test_two_faces_are_pasted_one_after_another() -> None:
 def test_aligned_is_the_rendering_alone() -> None:
     result = paste(photograph(), UPRIGHT, rendering(0.0), rendering(0.2), how="aligned")
     assert result.pixels.shape == (SMALL, SMALL, 3) and np.abs(result.pixels.astype(int) - 153).max() <= 1
+
+
+def test_a_cap_is_not_replaced_by_hair_unasked() -> None:
+    """The inversion draws the second region over half of the crop, where the photograph shows a corner of it."""
+    given = Photograph(np.full((64, 64, 3), 120, np.uint8))
+    whole = Alignment(np.array([[64.0, 0, 0], [0, 64, 0]]))
+    before, after = rendering(0.0, half=True), rendering(0.0, region=0.4)
+    of = {"regions": [1], "what": "both"}
+    little, much = seen((12, 0, 16, 3)), seen((8, 0, 16, 8))
+    with pytest.warns(DataWarning, match="something else"):
+        kept = paste(given, whole, before, after, seen=little, **of)
+    assert np.array_equal(kept.pixels, paste(given, whole, before, after, seen=little, how="transfer", **of).pixels)
+    assert (kept.pixels[32:] == 120).all()
+    asked = paste(given, whole, before, after, seen=little, how="replace", **of)
+    assert (asked.pixels[32:, 8:56] != 120).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        replaced = paste(given, whole, before, after, seen=much, **of)
+    assert (replaced.pixels[32:, 8:56] != 120).all()
+
+
+def test_edges_of_large_regions_are_wide() -> None:
+    """The steepest pixel of a step of 51 levels, pasted at the edge of half of the crop and of a small square."""
+    given = Photograph(np.full((128, 128, 3), 120, np.uint8))
+    whole = Alignment(np.array([[128.0, 0, 0], [0, 128, 0]]))
+    found = []
+    for box in ((0, 0, 8, 16), (6, 7, 8, 9)):
+        before = rendering(0.0)
+        before.segmentation[:] = seen(box) * 2 - 1
+        after = Rendering(before.image + 0.4, *[before.segmentation] * 3)
+        result = paste(given, whole, before, after, how="transfer", regions=[1]).pixels[64, :, 0].astype(int)
+        assert result.max() >= 165
+        found.append(int(np.abs(np.diff(result[32:])).max()))
+    assert found[0] < found[1]
 
 
 def test_auto_chooses_by_what_changed() -> None:
