@@ -5,10 +5,10 @@ python docs/measure_seam.py --model faces-64 --data lfw-regions-128.zip --scheme
 
 The largest face is found as in any photograph; those without a face found are left out, and counted. Codes are the
 encoder's. Photograph number i of the data's last N gets its regions from seed 8 + i. Own edges are pixels within three
-of another region, by the data's labels, and after a change of structure also by those of the rendering. The change inside is the mean absolute change of the photograph, in levels
-of 255, where those labels show the region within the face's square: of the data, or after a change of structure of the
-rendering. ``--pictures`` writes the steepest of each edit: photograph,
-rendering before and after, result, mask.
+of another region, by the data's labels, and after a change of structure also by those of the rendering. The change
+inside is the mean absolute change of the photograph, in levels of 255, where the region is within the face's square: by
+the data's labels, or after a change of structure by the rendering's. ``--pictures`` writes the steepest of each edit:
+photograph, rendering before and after, result, mask.
 """
 
 from __future__ import annotations
@@ -123,9 +123,7 @@ def measured(
     after = model.render(sg.swap(code, model.sample(seed=FIRST_SEED + number), [region], what))
     edited_regions = model.regions.indices([region])
     seen = read_memberships(model, target.picture)
-    change = change_of_crop(
-        photograph, alignment, before, after, seen=seen, how=how, regions=edited_regions, what=what
-    )
+    change = change_of_crop(photograph, alignment, before, after, seen=seen, how=how, regions=edited_regions, what=what)
     rgb = photograph.rgb()
     height, width = photograph.shape
     opacity = opacity_in(alignment, change, rgb, (0, 0, width, height), (height, width))

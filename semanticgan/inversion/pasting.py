@@ -140,7 +140,7 @@ def change_of_crop(
 
 
 def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None = None, finer: float = 1.0) -> str:
-    """The way that "auto" stands for: "transfer" where only texture changed or the model has no regions, else "replace".
+    """The way that "auto" stands for: "transfer" after a change of texture or of layers, else "replace".
 
     Where the photograph is much finer than the model, a rendered region would be a blur in it: then "transfer" too.
 
