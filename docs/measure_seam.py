@@ -5,9 +5,10 @@ python docs/measure_seam.py --model faces-64 --data lfw-regions-128.zip --scheme
 
 The largest face is found as in any photograph; those without a face found are left out, and counted. Codes are the
 encoder's. Photograph number i of the data's last N gets its regions from seed 8 + i. Own edges are pixels within three
-of another region, by the data's labels, and after a change of structure also by those of the rendering. The change inside is the mean absolute change of the photograph, in levels
-of 255, where the feathered mask is above one half. ``--pictures`` writes the steepest of each edit: photograph,
-rendering before and after, result, mask.
+of another region, by the data's labels, and after a change of structure also by those of the rendering. The change
+inside is the mean absolute change of the photograph, in levels of 255, where the region is within the face's square: by
+the data's labels, or after a change of structure by the rendering's. ``--pictures`` writes the steepest of each edit:
+photograph, rendering before and after, result, mask.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from semanticgan.files import written_aside
 from semanticgan.inversion.alignment import Alignment
 from semanticgan.inversion.encode import encode
 from semanticgan.inversion.inversion import opened_encoder
-from semanticgan.inversion.pasting import change_of_crop, chosen_way, laid_over, opacity_in
+from semanticgan.inversion.pasting import change_of_crop, laid_over, opacity_in
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.region_reading import read_memberships
 from semanticgan.inversion.seam import edges_of, seam
@@ -52,7 +53,7 @@ class Measured:
     Attributes:
         number: of the photograph, from the first of the last N on.
         all_edges, seams: the measure with and without own edges.
-        inside: mean absolute change where the opacity is above 1/2, in levels of 255; NaN where it is nowhere.
+        inside: mean absolute change of the region, in levels of 255; NaN where it is nowhere.
         tiles: uint8 [5, TILE, TILE, 3].
     """
 
@@ -121,17 +122,17 @@ def measured(
     before = model.render(code)
     after = model.render(sg.swap(code, model.sample(seed=FIRST_SEED + number), [region], what))
     edited_regions = model.regions.indices([region])
-    way = chosen_way(how, before, after, what)
     seen = read_memberships(model, target.picture)
-    change = change_of_crop(photograph, alignment, before, after, seen=seen, way=way, regions=edited_regions, what=what)
+    change = change_of_crop(photograph, alignment, before, after, seen=seen, how=how, regions=edited_regions, what=what)
     rgb = photograph.rgb()
     height, width = photograph.shape
     opacity = opacity_in(alignment, change, rgb, (0, 0, width, height), (height, width))
     result = laid_over(photograph, alignment, change).rgb()
-    own_edges = edges_of(labels.numpy())
+    own_edges, new_labels = edges_of(labels.numpy()), labels.numpy()
     if what != "texture":
-        own_edges |= edges_of(laid_labels(alignment, after.labels()[0].numpy(), (height, width)))
-    inside = opacity > 0.5
+        new_labels = laid_labels(alignment, after.labels()[0].numpy(), (height, width))
+        own_edges |= edges_of(new_labels)
+    inside = np.isin(new_labels, edited_regions) & alignment.inside((height, width))
     moved = np.abs(result - rgb).mean(2)[inside].mean() * 255 if inside.any() else np.nan
     shown = (rgb, picture_of(before), picture_of(after), result, np.repeat(opacity[..., None], 3, 2))
     return Measured(

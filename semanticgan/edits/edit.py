@@ -263,7 +263,7 @@ def save_edited(
     overwrite: bool = False,
     keep_metadata: bool = False,
 ) -> None:
-    """Write an edited photograph with what its own file said and the mark; arguments as of :meth:`Edited.save`."""
+    """Write an edited photograph, what its own file said, and its mark; arguments and errors as of Edited.save."""
     xmp = merged(mark, photograph.xmp(keep_metadata=True) or None, keep_metadata)
     photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
 

@@ -226,7 +226,7 @@ def test_edit_region_changes_layers_of_pictures(command: Command, tiny: tuple[st
 
 
 def test_edited_layers_go_back_into_a_photograph(command: Command, tiny: tuple[str, ...], model: sg.Model) -> None:
-    """The middle square of a photograph, half as fine as it, changes by the renderings' difference; beside it no bit."""
+    """The middle square of a photograph twice as fine changes by the renderings' difference; beside it no bit."""
     levels = np.full((32, 60, 3), 128, np.uint8)
     Image.fromarray(levels).save("a.png")
     words = ("edit-region", *tiny, "--image", "a.png", "--aligned", "--layers", "2-5", "--from-seed", "8")
