@@ -176,8 +176,14 @@ def select(
     positive, negative = positive[orders[0]], negative[orders[1]]
     rest = falling[count : len(falling) - count]
     middle = (values[falling[0]] + values[falling[-1]]) / 2
-    parts = positive[:num_training], negative[:num_training], positive[num_training:], negative[num_training:]
-    return Selection(*map(torch.from_numpy, parts), torch.from_numpy(rest), torch.from_numpy(values[rest] >= middle))
+    return Selection(
+        positive=torch.from_numpy(positive[:num_training]),
+        negative=torch.from_numpy(negative[:num_training]),
+        positive_held_out=torch.from_numpy(positive[num_training:]),
+        negative_held_out=torch.from_numpy(negative[num_training:]),
+        rest=torch.from_numpy(rest),
+        rest_labels=torch.from_numpy(values[rest] >= middle),
+    )
 
 
 def project(normal: Tensor, conditions: Tensor | None = None) -> Tensor:

@@ -40,6 +40,7 @@ from semanticgan.networks.comparison.pggan import PGGANGenerator
 from semanticgan.networks.comparison.stylegan import StyleGANGenerator
 from semanticgan.networks.comparison.stylegan2 import StyleGAN2Generator
 from semanticgan.networks.generator import Generator
+from semanticgan.networks.local import StackedModulatedLinear
 from semanticgan.rows import Layers, Regions
 from semanticgan.wrong_arguments import require_dense, require_type, shown, whole_number
 
@@ -161,6 +162,7 @@ def _of_regions(generator: Generator, num_rows: int) -> list[list[Tensor]]:
     found: list[list[Tensor]] = [[] for _ in range(num_rows)]
     for region, rows in enumerate(sources):
         for layer, row in zip(generator.local.layers, rows, strict=True):
+            assert isinstance(layer, StackedModulatedLinear)
             found[row].append(layer.style_weight[region].detach())
     return found
 
