@@ -48,7 +48,7 @@ ATTRIBUTES = {  # name -> regions that it may change
     "age": ("hair", "face"),
 }
 OLD = 50.0  # years
-STRENGTHS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+STRENGTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 REACHES = (
     0.25,
     0.5,
