@@ -22,7 +22,7 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strength",
         metavar="NUMBERS",
-        help="in standard deviations of the codes; one for all, or one each (default: 2)",
+        help="in standard deviations of the codes; one for all, or one each (default: 4)",
     )
     group.add_argument(
         "--directions",
@@ -31,7 +31,7 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
         help="directions that find-directions wrote (default: those in the package)",
     )
     group.add_argument(
-        "--strengths", metavar="NUMBERS", help="write a strip of these strengths instead: -3,-1.5,0,1.5,3"
+        "--strengths", metavar="NUMBERS", help="write a strip of these strengths instead: -6,-3,0,3,6"
     )
     add_region_operation_arguments(parser)
 
@@ -162,7 +162,7 @@ def _moved(edit: Edit, args: argparse.Namespace, model: Model) -> Edit:
         InputError: a strength that is no number, or another number of strengths than of directions.
     """
     directions = chosen_directions(args, model)
-    strengths = numbers("strength", "2" if args.strength is None else args.strength)
+    strengths = numbers("strength", "4" if args.strength is None else args.strength)
     if len(strengths) == 1:
         strengths = strengths * len(directions)
     if len(strengths) != len(directions):

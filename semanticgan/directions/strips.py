@@ -13,7 +13,7 @@ from semanticgan.latents import LatentCode
 from semanticgan.model import Model
 from semanticgan.rows import Layers, Regions
 
-STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+STRENGTHS = (-6.0, -3.0, 0.0, 3.0, 6.0)
 
 
 def strip(

@@ -134,7 +134,7 @@ def test_layered_models_have_directions_too(command: Command, tiny_layered_file:
         *("edit-region", *model, "--directions", "sefa.safetensors", "--direction", name, "--layers", "0-1"),
         *("--save-latent", "code.npy", "--out", "a.png"),
     ).result
-    assert made["from"] == [f"{name} +2"]
+    assert made["from"] == [f"{name} +4"]
     layered = sg.load(tiny_layered_file, device="cpu")
     change = torch.from_numpy(np.load("code.npy")) - layered.sample(seed=0).tensor
     assert [bool(row.abs().max() > 0) for row in change[0]] == [True, True] + [False] * (len(layered.rows) - 2)
