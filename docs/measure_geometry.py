@@ -32,6 +32,12 @@ from semanticgan.rendering import Rendering
 
 WAYS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 KINDS = ("segmentation", "parser", "pasted")
+TOGETHER = (
+    ("face", ("eye", "eyebrow", "mouth", "nose")),
+    ("nose", ("face", "eye", "eyebrow", "mouth")),
+    ("glasses", ("eye",)),
+    ("earring", ("ear",)),
+)
 LEAST = {"moved": 8, "other": 20}  # pixels of a region that is counted
 
 
@@ -42,20 +48,31 @@ def main() -> None:
     parser.add_argument("--num", type=int, default=32, help="pictures per region")
     parser.add_argument("--most-seeds", type=int, default=400, help="seeds that are looked at")
     parser.add_argument("--shift", type=float, default=0.05, help="in sides of the picture")
+    parser.add_argument("--regions", help="comma-separated; default: all")
+    parser.add_argument("--together", action="store_true", help="only regions that follow together with others")
     parser.add_argument("--alone", action="store_true", help="do not warp the region around the moved one")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model, reader = sg.load(args.model, device="cpu"), load_parser(args.parser)
     codes, seen = samples(model, args.most_seeds)
     rows = {}
-    for label, name in enumerate(model.regions.names):
+    for label in model.regions.indices(args.regions or model.regions.names):
+        name = model.regions.names[label]
         showing = [i for i in range(len(seen)) if (seen[i] == label).sum() >= LEAST["moved"]][: args.num]
         if label and showing:  # the background is what no region covers
-            rows[name] = measured(model, reader, codes[showing], label, args.shift, not args.alone)
-            print(name, rows[name], flush=True)
+            for companions in companions_of(name, args.together):
+                title = " with ".join([name, *([", ".join(companions)] if companions else [])])
+                moved = [label, *(model.regions.index(companion) for companion in companions)]
+                rows[title] = measured(model, reader, codes[showing], moved, args.shift, not args.alone)
+                print(title, rows[title], flush=True)
     with written_aside(args.out, overwrite=True) as aside:
         aside.write_text(table(rows, args.shift * model.size), encoding="utf-8")
     print(json.dumps({"out": str(args.out), "rows": rows}))
+
+
+def companions_of(name: str, together: bool) -> list[tuple[str, ...]]:
+    """What is moved with a region, one entry for each row of the table."""
+    return [companions for region, companions in TOGETHER if region == name] if together else [()]
 
 
 def samples(model: Model, num: int) -> tuple[LatentCode, np.ndarray]:
@@ -65,10 +82,10 @@ def samples(model: Model, num: int) -> tuple[LatentCode, np.ndarray]:
 
 
 def measured(
-    model: Model, reader: FaceParser, codes: LatentCode, label: int, shift: float, surroundings: bool
+    model: Model, reader: FaceParser, codes: LatentCode, moved: list[int], shift: float, surroundings: bool
 ) -> dict[str, Any]:
-    """The row of a region."""
-    name = model.regions.names[label]
+    """The row of a region, the first of the labels that are moved."""
+    label, names = moved[0], [model.regions.names[label] for label in moved]
     rendering = model.render(codes)
     pictures, before = rendering.to_uint8(), read(rendering, reader)
     before["pasted"] = before["parser"]
@@ -76,7 +93,7 @@ def measured(
     others: dict[str, list[float]] = defaultdict(list)
     for way in WAYS:
         by = (way[0] * shift, way[1] * shift)
-        coordinates = region_coordinates(model, codes, name, by, surroundings=surroundings)
+        coordinates = region_coordinates(model, codes, names, by, surroundings=surroundings)
         after = read(model.render(codes, coordinates=coordinates), reader)
         after["pasted"] = reader.labels(pasted(pictures, before["segmentation"] == label, way, shift)).numpy()
         for kind in KINDS:
@@ -84,9 +101,9 @@ def measured(
                 if (old == label).sum() >= LEAST["moved"]:
                     found[kind].append(shift_found(old, new, label, way))
         for old, new in zip(before["segmentation"], after["segmentation"], strict=True):
-            elsewhere = (old != label) & (new != label)
+            elsewhere = ~np.isin(old, moved) & ~np.isin(new, moved)
             for other, title in enumerate(model.regions.names):
-                if other != label and (old == other).sum() >= LEAST["other"]:
+                if other not in moved and (old == other).sum() >= LEAST["other"]:
                     one, two = (old == other) & elsewhere, (new == other) & elsewhere
                     others[title].append(float((one & two).sum() / max((one | two).sum(), 1)))
     wanted = shift * model.size
@@ -127,8 +144,9 @@ def shift_found(old: np.ndarray, new: np.ndarray, label: int, way: tuple[int, in
         matrix = np.array([[1, 0, by * way[0]], [0, 1, by * way[1]]], np.float32)
         moved = cv2.warpAffine(before, matrix, before.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
         both, either = np.minimum(moved, after)[counted].sum(), np.maximum(moved, after)[counted].sum()
-        if both / max(either, 1e-6) > best[0]:
-            best = (float(both / either), float(by))
+        iou = float(both / max(either, 1e-6))
+        if iou > best[0]:
+            best = (iou, float(by))
     return best[1] if after.any() else 0.0
 
 

@@ -39,12 +39,13 @@ def main() -> None:
     parser.add_argument("--model", default="portraits-64")
     parser.add_argument("--parser", default="portraits-64")
     parser.add_argument("--num", type=int, default=10, help="masks of each kind")
+    parser.add_argument("--samples-only", action="store_true", help="leave out the drawn portraits")
     parser.add_argument("--sheet", type=Path, help="write a sheet: before, painting, after, segmentation after")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model, reader = sg.load(args.model, device="cpu"), load_parser(args.parser)
     rows, tiles = [], []
-    for number in range(2 * args.num):
+    for number in range(args.num * args.samples_only, 2 * args.num):
         index, drawn = number % args.num, number < args.num
         code, painting, title = from_portrait(model, index) if drawn else from_sample(model, index)
         start = time.perf_counter(), time.process_time()

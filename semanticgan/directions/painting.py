@@ -3,9 +3,9 @@
 Structure rows of the painted regions move by Adam, textures and all other rows stay. With labels y, the rendering G,
 the rendering before G_0 and the pixels U whose label the painting leaves::
 
-    segmentation   1 - mean over regions of the Dice coefficient of G.segmentation and y
+    segmentation   1 - mean over the painted regions of the Dice coefficient of G.segmentation and y
     masks          cross-entropy of the coarse masks and y           (both: inversion/objective.py)
-    prior          mean over the free rows of |v|^2 / D              (inversion/distribution.py)
+    prior          mean over the free rows of |v|^2 / D, beyond that of the start (inversion/distribution.py)
     kept           mean over U of (G.image - G_0.image)^2            (0 where the base rows are free)
 
 Shape legend: K regions, R rows of a code, D style width, S side of the picture.
@@ -14,7 +14,7 @@ Shape legend: K regions, R rows of a code, D style width, S side of the picture.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -120,7 +120,8 @@ def paint(
     rows = model.rows.indices([model.regions.names[label] for label in chosen], "structure", free_base)
 
     search = _Search(model, code, rows, chosen, free_base)
-    objective = _Objective(model, before, seen, painting, settings, 0.0 if free_base else settings.kept)
+    settings = replace(settings, kept=0.0) if free_base else settings
+    objective = _Objective(model, before, painting, chosen, search.free, settings)
     adam = torch.optim.Adam([search.free], lr=settings.rate)
     with to_progress(progress).steps("paint", settings.steps, unit="step") as step:
         for index in range(settings.steps):
@@ -173,25 +174,26 @@ class _Objective:
         self,
         model: Model,
         before: Rendering,
-        seen: Tensor,
         painting: Tensor,
+        chosen: tuple[int, ...],
+        start: Tensor,
         settings: PaintingSettings,
-        kept: float,
     ) -> None:
         self._labels = one_hot(painting[None], len(model.regions)).to(model.generator.mean_latent)
-        self._unchanged = (seen == painting).to(self._labels)
-        self._image, self._settings, self._kept = before.image, settings, kept
+        self._unchanged = (before.labels().cpu() == painting).to(self._labels)
+        self._image, self._settings, self._chosen = before.image, settings, list(chosen)
         self._distribution = measure_distribution(model)
+        self._allowed = self._distribution.distance(start.detach())
 
     def loss(self, rendering: Rendering, free: Tensor) -> Tensor:
         """A number. Args: a rendering of the free rows; these, [1, rows, D]."""
-        settings, unchanged = self._settings, self._unchanged
-        loss = settings.segmentation * segmentation_loss(rendering.segmentation, self._labels)
+        settings, unchanged, chosen = self._settings, self._unchanged, self._chosen
+        loss = settings.segmentation * segmentation_loss(rendering.segmentation[:, chosen], self._labels[:, chosen])
         loss = loss + settings.masks * masks_loss(rendering.depth, self._labels)
-        loss = loss + settings.prior * self._distribution.distance(free)
-        if self._kept:
+        loss = loss + settings.prior * (self._distribution.distance(free) - self._allowed).clamp(min=0)
+        if settings.kept:
             change = (rendering.image - self._image).square().mean(1)  # [1, S, S]
-            loss = loss + self._kept * (change * unchanged).sum((1, 2)) / unchanged.sum().clamp(min=1)
+            loss = loss + settings.kept * (change * unchanged).sum((1, 2)) / unchanged.sum().clamp(min=1)
         return loss.sum()
 
 
