@@ -19,8 +19,9 @@ import torch
 import semanticgan as sg
 from semanticgan.data import open_dataset
 from semanticgan.directions import move
-from semanticgan.editing.outputs import save_picture, to_image
+from semanticgan.editing.outputs import to_image
 from semanticgan.editing.sheets import draw_sheet
+from semanticgan.files import written_aside
 from semanticgan.inversion.encode import encode
 from semanticgan.inversion.inversion import opened_encoder
 from semanticgan.model import Model
@@ -56,7 +57,8 @@ def save_sheet(model: Model, name: str, path: Path) -> None:
     half = NUM_FACES // 2
     pairs = [rows[index] + rows[index + half] for index in range(half)]
     titles = [labels[index] + labels[index + half] for index in range(half)]
-    save_picture(draw_sheet(pairs, title=name, names=titles), path, overwrite=True)
+    with written_aside(path, overwrite=True) as aside:
+        draw_sheet(pairs, title=name, names=titles).convert("RGB").save(aside, format="JPEG", quality=85)
 
 
 def kept_identity(model: Model, names: list[str], photographs: Path) -> dict[str, float]:
