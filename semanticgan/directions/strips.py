@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from PIL import Image
 
 from semanticgan.directions.direction import Direction, move
-from semanticgan.editing.outputs import to_image
-from semanticgan.editing.sheets import draw_sheet
-from semanticgan.latents import LatentCode
+from semanticgan.editing.sheets import draw_sheet, require_grid
+from semanticgan.errors import InputError
+from semanticgan.latents import LatentCode, require_codes
 from semanticgan.model import Model
 from semanticgan.rows import Layers, Regions
 
@@ -35,11 +35,13 @@ def strip(
         regions, layers: as of :func:`semanticgan.directions.direction.move`.
 
     Raises:
-        InputError: as :func:`semanticgan.directions.direction.move`.
+        InputError: no direction, a code of several images, more pictures than a sheet holds, or as
+            :func:`semanticgan.directions.direction.move`.
     """
-    rows, names = [], []
-    for each in directions:
-        rendering = model.render(move(code, each, strengths, regions, layers))
-        rows.append([to_image(picture) for picture in rendering.to_uint8().cpu()])
-        names.append([f"{each.name} {strength:+g}" for strength in strengths])
-    return draw_sheet(rows, title=title, names=names)
+    (code,) = require_codes([code])
+    if len(code) != 1 or not directions:
+        raise InputError(f"a strip needs one image and at least one direction, got {len(code)} images.")
+    require_grid(len(directions) * len(strengths), model.size, "Give fewer directions or strengths.")
+    rows = [model.render(move(code, each, strengths, regions, layers)).to_pil() for each in directions]
+    columns = [f"{strength:+g}" if strength else "0" for strength in strengths]
+    return draw_sheet(rows, columns, [each.name for each in directions], title)
