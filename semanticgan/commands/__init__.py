@@ -55,7 +55,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
 """Verb -> what it does. The module of ``edit-region`` is ``semanticgan.commands.edit_region``."""
 
 
-_NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|-inf|-nan", re.IGNORECASE)
+_NEGATIVE_NUMBER = re.compile(r"-((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|inf|nan)(,[-+.,\da-z]*)?", re.IGNORECASE)  # or several
 
 
 class Parser(argparse.ArgumentParser):

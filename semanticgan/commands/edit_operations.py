@@ -40,7 +40,7 @@ def add_region_operation_arguments(parser: argparse.ArgumentParser) -> None:
     """--move, --scale, --rotate, --paint, --free-base, --drag, --radius, --text."""
     group = parser.add_argument_group("regions moved, painted and described")
     group.add_argument(
-        "--move", metavar="DX,DY", help="move --region right and down, in parts of the side: --move=-0.05,0"
+        "--move", metavar="DX,DY", help="move --region right and down, in parts of the side: --move -0.05,0"
     )
     group.add_argument("--scale", type=arguments.finite, metavar="S", help="scale --region about its centre")
     group.add_argument(
