@@ -71,12 +71,16 @@ class PartialRenderer:
 
     Weights are assumed not to change; :meth:`forget` after they do.
 
+    Args:
+        tolerance: share of a feature map's root mean square by which a cell may differ and count as unchanged; never
+            below ``TOLERANCES``. 0 is rounding. Masks are compared to rounding always.
+
     Attributes:
         boxes: the cells of each block's map that the last call computed, coarse to fine; None where it computed none.
     """
 
-    def __init__(self, renderer: Renderer) -> None:
-        self.renderer = renderer
+    def __init__(self, renderer: Renderer, tolerance: float = 0.0) -> None:
+        self.renderer, self.tolerance = renderer, tolerance
         self.boxes: tuple[Box | None, ...] = ()
         self._kept: KeptMaps | None = None
 
@@ -105,7 +109,7 @@ class PartialRenderer:
             feature = feature.contiguous(memory_format=torch.channels_last)
             start = average_pool_to(feature, self.renderer.min_feature_size)
             start = start.clone(memory_format=torch.preserve_format) if start is feature else start
-            tolerance = _tolerance(feature)
+            tolerance = self._tolerance(feature)
             copies = [part.clone() for part in noise]
             kept = KeptMaps(feature.clone(), tolerance, mask.clone(), copies, start)
             feature_box: Box | None = coarse
@@ -180,7 +184,7 @@ class PartialRenderer:
         new, addition = reached.of(new, refined), reached.of(widened(addition), refined)
         if index == len(kept.levels):  # the first time, when all is reached
             keeps = side < self.renderer.size or self._reads_labels(side)
-            kept_x, tolerance = (new, _tolerance(new)) if keeps else (None, 0.0)
+            kept_x, tolerance = (new, self._tolerance(new)) if keeps else (None, 0.0)
             kept.levels.append(Level(kept_x, tolerance, addition, torch.empty_like(addition)))
             return reached
         level = kept.levels[index]
@@ -208,6 +212,10 @@ class PartialRenderer:
             if kept.labels is not None and side == kept.labels.shape[-1]:
                 outputs = outputs + F.pad(box.of(kept.labels), (0, 0, 0, 0, 3, 0))
         box.of(level.outputs).copy_(outputs)
+
+    def _tolerance(self, x: Tensor) -> float:
+        """What differences count from, absolute."""
+        return max(self.tolerance, TOLERANCES[x.dtype]) * root_mean_square(x)
 
     def _reads_labels(self, side: int) -> bool:
         return self.renderer.label_network is not None and side == self.renderer.label_size
@@ -241,10 +249,6 @@ def _continues(kept: KeptMaps, feature: Tensor, mask: Tensor, noise: Sequence[Te
         for new, old in ((feature, kept.feature), (mask, kept.mask), *zip(noise, kept.noise, strict=True))
     )
     return same and all(torch.equal(new, old) for new, old in zip(noise, kept.noise, strict=True))
-
-
-def _tolerance(x: Tensor) -> float:
-    return TOLERANCES[x.dtype] * root_mean_square(x)
 
 
 def _paste(kept: Tensor, new: Tensor, box: Box | None) -> None:
