@@ -324,9 +324,7 @@ class Model(Autoencoding):
 
         return invert(self, source, method, **options)
 
-    def session(
-        self, precision: str = "float32", keep_maps: bool = True, tolerance: float = 0.0
-    ) -> EditingSession:
+    def session(self, precision: str = "float32", keep_maps: bool = True, tolerance: float = 0.0) -> EditingSession:
         """For rendering one code again and again while its regions are edited; a layered model has none.
 
         Args: as of :class:`semanticgan.editing.session.EditingSession`.

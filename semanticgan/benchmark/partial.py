@@ -104,6 +104,8 @@ def _work(generator: Generator, partial: PartialRenderer) -> float:
         if layer.part == RENDERER and side.isdigit():
             of_side[int(side)] += layer.flop
     done = sum(
-        of_side[side] * box.num_cells / side**2 for side, box in zip(sides, partial.boxes, strict=True) if box is not None
+        of_side[side] * box.num_cells / side**2
+        for side, box in zip(sides, partial.boxes, strict=True)
+        if box is not None
     )
     return done / sum(of_side.values())

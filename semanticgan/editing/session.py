@@ -57,7 +57,7 @@ class EditingSession:
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes of the maps and the rendering that are kept, in proportion to the number of images; 0 without ``keep_maps``.
+        """Bytes of the maps and the rendering that are kept, in proportion to the images; 0 without ``keep_maps``.
 
         In float32 and with the paper's widths about 66 MB an image at 256 pixels and 124 MB at 512.
         """
@@ -80,6 +80,7 @@ class EditingSession:
             if self._same_as_before(noise, visible) and self._last is not None:
                 rendering = _copy(self._last)
             else:
+                self._last = None
                 rendering = self._generator.compose(local, maps, visible, self._partial)
         require_finite_rendering(rendering, codes)
         self._visible = None if visible is None else visible.clone()

@@ -6,7 +6,7 @@ A half-open span [a, b) of changed cells along one axis changes, one layer furth
 |---|---|---|
 | mean over p cells | [floor(a / p), ceil(b / p)) | cell j reads p j .. p j + p - 1 |
 | 3x3 convolution | [a - 1, b + 1) | cell j reads j - 1 .. j + 1 |
-| upsampling convolution | [2a - 2, 2b + 2) | transposed: i reaches 2i .. 2i + 2; then 4 FIR taps: j reads j - 1 .. j + 2 |
+| upsampling convolution | [2a - 2, 2b + 2) | i reaches 2i .. 2i + 2, then FIR: j reads j - 1 .. j + 2 |
 | FIR upsampling | [2a - 1, 2b + 1) | i reaches 2i - 1 .. 2i + 2 |
 | bilinear upsampling | [2a - 1, 2b + 1) | j reads the two cells nearest to (j - 1/2) / 2 |
 

@@ -1,4 +1,4 @@
-"""Partial renders against whole ones: the largest difference over chains of edits, at borders and in every precision."""
+"""Partial renders against whole ones: the largest difference over chains of edits and at borders."""
 
 from __future__ import annotations
 
