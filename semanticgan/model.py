@@ -324,11 +324,14 @@ class Model(Autoencoding):
 
         return invert(self, source, method, **options)
 
-    def session(self, precision: str = "float32") -> EditingSession:
-        """For rendering one code again and again while its regions are edited; a layered model has none."""
+    def session(self, precision: str = "float32", keep_maps: bool = True, tolerance: float = 0.0) -> EditingSession:
+        """For rendering one code again and again while its regions are edited; a layered model has none.
+
+        Args: as of :class:`semanticgan.editing.session.EditingSession`.
+        """
         from semanticgan.editing.session import EditingSession
 
-        return EditingSession(self, precision)
+        return EditingSession(self, precision, keep_maps, tolerance)
 
     def _latents(self, code: LatentCode | Tensor) -> Tensor:
         if isinstance(code, LatentCode):

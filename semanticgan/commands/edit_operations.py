@@ -30,9 +30,7 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="directions that find-directions wrote (default: those in the package)",
     )
-    group.add_argument(
-        "--strengths", metavar="NUMBERS", help="write a strip of these strengths instead: -6,-3,0,3,6"
-    )
+    group.add_argument("--strengths", metavar="NUMBERS", help="write a strip of these strengths instead: -6,-3,0,3,6")
     add_region_operation_arguments(parser)
 
 

@@ -19,6 +19,7 @@ from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.noise import Noise
+from semanticgan.networks.partial_rendering import PartialRenderer
 from semanticgan.networks.renderer import Renderer
 from semanticgan.rendering import Rendering
 from semanticgan.wrong_arguments import require_type
@@ -149,11 +150,23 @@ class Generator(LatentGenerator):
         _require_last_axes("coordinates", coordinates, (num_regions, side, side, 2))
         return self.compose(self.local(self.region_codes(latents), coordinates), noise, visible)
 
-    def compose(self, local: LocalOutput, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
-        """Fuse and render what the local generators put out; arguments as of :meth:`forward`."""
+    def compose(
+        self,
+        local: LocalOutput,
+        noise: Noise = "fixed",
+        visible: Tensor | None = None,
+        partial: PartialRenderer | None = None,
+    ) -> Rendering:
+        """Fuse and render what the local generators put out.
+
+        Args:
+            noise, visible: as of :meth:`forward`.
+            partial: renders in place of the renderer what changed since its last call.
+        """
         feature, mask = self.fusion(local, visible)
         maps = self.renderer.noise_maps(noise, like=feature)
-        image, segmentation = self.renderer(feature, mask, maps)
+        render = self.renderer if partial is None else partial
+        image, segmentation = render(feature, mask, maps)
         depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
         return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
 
