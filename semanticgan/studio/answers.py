@@ -47,7 +47,9 @@ def add_error_answers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, raised: HTTPException) -> Response:
-        return error(raised.status_code, _SENTENCES.get(raised.status_code, "the request cannot be read. Send it again."))
+        return error(
+            raised.status_code, _SENTENCES.get(raised.status_code, "the request cannot be read. Send it again.")
+        )
 
     @app.exception_handler(Exception)
     async def defect(_: Request, raised: Exception) -> Response:

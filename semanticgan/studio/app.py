@@ -41,10 +41,10 @@ from semanticgan.studio.models import AT_MOST_LOADED, Models
 from semanticgan.studio.page_files import page_files
 from semanticgan.studio.photographs import Photographs, pasted
 from semanticgan.studio.results import AT_MOST_RESULTS, FILES, Result, answer, make, with_segmentation
-from semanticgan.studio.scripts import after, as_json, read_operations, read_script, state_of
+from semanticgan.studio.scripts import after, read_operations, read_script, state_of
 from semanticgan.studio.store import NotThere, Store
 from semanticgan.studio.turns import Turns
-from semanticgan.studio.uploads import in_time, read_json, read_picture
+from semanticgan.studio.uploads import read_json, read_picture
 from semanticgan.wrong_arguments import finite_number
 
 _EVENTS_EVERY_S = 0.2

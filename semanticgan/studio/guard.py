@@ -92,9 +92,9 @@ class Guard:
             return error(400, "this address is not the studio's. Open the one that the terminal shows.")
         origins = headers.getlist("origin")
         foreign = any(origin.lower() != f"{scope['scheme']}://{hosts[0].lower()}" for origin in origins)
-        if foreign or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            if scope["path"] != "/" or scope["method"] != "GET" or foreign:
-                return error(403, "the studio answers its own page only. Open the address that the terminal shows.")
+        opened = scope["method"] == "GET" and scope["path"] == "/"  # by a link of another page, which may be
+        if foreign or (headers.get("sec-fetch-site") in ("cross-site", "same-site") and not opened):
+            return error(403, "the studio answers its own page only. Open the address that the terminal shows.")
         return self._without_token(scope, headers) if self.token else None
 
     def _is_own(self, host: str) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from semanticgan.edits import Edit, Found, Source
 from semanticgan.editing.outputs import mark_of
+from semanticgan.edits import Edit, Found, Source
 from semanticgan.errors import Cancelled, InputError
 from semanticgan.formats.provenance import save_marked
 from semanticgan.inversion.inversion import Inversion, invert

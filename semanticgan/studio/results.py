@@ -12,10 +12,10 @@ from typing import Any
 
 from PIL import Image
 
+from semanticgan.editing.outputs import mark_of
 from semanticgan.edits import Edit
 from semanticgan.edits.operation import State
 from semanticgan.edits.script import to_json
-from semanticgan.editing.outputs import mark_of
 from semanticgan.formats.provenance import Mark, save_marked
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model

@@ -35,7 +35,9 @@ def read_script(value: Any) -> Edit:
     """
     edit = from_json(json.dumps(value), _NAME)
     if len(edit.operations) > MOST_OPERATIONS:
-        raise InputError(f"an edit here has at most {MOST_OPERATIONS} operations, got {len(edit.operations)}. Undo some.")
+        raise InputError(
+            f"an edit here has at most {MOST_OPERATIONS} operations, got {len(edit.operations)}. Undo some."
+        )
     for operation in edit.operations:
         if not isinstance(operation, _ALLOWED):
             raise InputError(f"the studio does not offer the operation {operation.key!r}. Use the command line for it.")

@@ -70,5 +70,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         why = "is taken" if taken else f"cannot be had ({error.strerror})"
-        raise InputError(f"port {port} of {host!r} {why}. Give another one with --port, or 0 for a free one.") from error
+        raise InputError(
+            f"port {port} of {host!r} {why}. Give another one with --port, or 0 for a free one."
+        ) from error
     return listening

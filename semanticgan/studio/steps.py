@@ -50,7 +50,12 @@ class Step:
 STEPS = (
     Step("Face", "Choose a face to begin with."),
     Step("Style", "The same colours in other shapes: pose, outline, hair.", None, "structure", True),
-    Step("Colouring", "The same shapes in other colours: hair, eyes, skin, clothes.", ("hair", "eye", "face", "cloth"), "texture"),
+    Step(
+        "Colouring",
+        "The same shapes in other colours: hair, eyes, skin, clothes.",
+        ("hair", "eye", "face", "cloth"),
+        "texture",
+    ),
     Step("Details", "Other eyes, mouth, nose and eyebrows.", ("eye", "mouth", "nose", "eyebrow"), "structure"),
 )
 
