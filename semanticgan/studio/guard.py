@@ -6,6 +6,7 @@ resolves to this computer (Host), or by a form or script of its own (Origin, Sec
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import socket
@@ -17,11 +18,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from semanticgan.studio.uploads import MAX_BODY, TooLarge, TooSlow, in_time
+from semanticgan.studio import uploads
 
 COOKIE = "semanticgan_studio"
 _LOCAL = ("127.0.0.1", "localhost", "::1")
-_MOST_DRAINED, _DRAINING_S = 4 * MAX_BODY, 5.0
+_MOST_DRAINED, _DRAINING_S = 4 * uploads.MAX_BODY, 5.0
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -77,7 +78,7 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         length = headers.get("content-length", "0")
-        if refusal is None and (not length.isdecimal() or int(length) > MAX_BODY):
+        if refusal is None and (not length.isdecimal() or int(length) > uploads.MAX_BODY):
             refusal = too_large()
             await _drain(receive)
         if refusal is not None:
@@ -122,7 +123,7 @@ class Guard:
 
 
 def too_large() -> Response:
-    return error(413, f"a request has at most {MAX_BODY // 1_000_000} MB. Reduce the picture and try again.")
+    return error(413, f"a request has at most {uploads.MAX_BODY // 1_000_000} MB. Reduce the picture and try again.")
 
 
 def _is_address(name: str) -> bool:
@@ -145,15 +146,19 @@ def _cookies(headers: Iterable[str]) -> list[str]:
 
 
 def _limited(receive: Receive) -> Receive:
-    """The same body; one that turns out too large, whatever its headers say, raises :class:`TooLarge`."""
-    arrived = 0
+    """The same body, whatever its headers say: raises :class:`TooLarge` or :class:`TooSlow` where it is."""
+    arrived, more = 0, True
+    ends = asyncio.get_running_loop().time() + uploads.SLOWEST_S
 
     async def receive_limited() -> Message:
-        nonlocal arrived
-        message = await receive()
-        arrived += len(message.get("body", b""))
-        if arrived > MAX_BODY:
-            raise TooLarge
+        nonlocal arrived, more
+        if not more:  # the client's going away, which may take as long as it likes
+            return await receive()
+        message = await uploads.in_time(receive(), ends - asyncio.get_running_loop().time())
+        arrived, more = arrived + len(message.get("body", b"")), message.get("more_body", False)
+        if arrived > uploads.MAX_BODY:
+            await _drain(receive)
+            raise uploads.TooLarge
         return message
 
     return receive_limited
@@ -169,6 +174,6 @@ async def _drain(receive: Receive) -> None:
             drained, more = drained + len(message.get("body", b"")), message.get("more_body", False)
 
     try:
-        await in_time(read(), _DRAINING_S)
-    except TooSlow:
+        await uploads.in_time(read(), _DRAINING_S)
+    except uploads.TooSlow:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -143,8 +144,8 @@ class Photographs:
         except InputError as error:
             job.message, job.state = str(error), "failed"
         except Exception:
+            logging.getLogger(__name__).exception("an inversion failed")
             job.message, job.state = "the inversion failed inside the studio; the terminal says more.", "failed"
-            raise
         finally:
             self._open.discard(job)
 

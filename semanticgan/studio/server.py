@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import uvicorn
 
@@ -45,7 +46,7 @@ def serve(
     app = create_app(models, host=host, token=token, device=device)
     listening = _listen(host, port)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    say(f"http://{shown}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else ""))
+    say(f"http://{shown}:{listening.getsockname()[1]}/" + (f"?token={quote(token, safe='')}" if token else ""))
     config = uvicorn.Config(
         app,
         log_level="warning",

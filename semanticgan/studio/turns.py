@@ -69,12 +69,13 @@ class Turns:
             ClientGone: the client went away.
         """
         future = self.submit(job)
-        while not future.done():
-            await asyncio.wait([asyncio.wrap_future(future)], timeout=_POLL_S)
-            if not future.done() and await request.is_disconnected():
-                future.cancel()
+        answer = asyncio.wrap_future(future)
+        while not answer.done():
+            await asyncio.wait([answer], timeout=_POLL_S)
+            if not answer.done() and await request.is_disconnected():
+                answer.cancel()
                 raise ClientGone
-        return future.result()
+        return answer.result()
 
     @contextlib.contextmanager
     def slices(self) -> Iterator[Callable[[], None]]:

@@ -15,7 +15,7 @@ from semanticgan.formats.strict_json import loads
 
 MAX_BODY = 10_000_000
 MAX_MEGAPIXELS = 25.0
-SLOWEST_S = 30.0
+SLOWEST_S = 60.0
 """How long a body may take to arrive."""
 
 _NAME = "that you chose"
@@ -31,14 +31,14 @@ class TooSlow(Exception):
     """A body that takes longer than :data:`SLOWEST_S` seconds."""
 
 
-async def in_time(arriving: Awaitable[T], seconds: float | None = None) -> T:
-    """What arrives.
+async def in_time(arriving: Awaitable[T], seconds: float) -> T:
+    """What arrives within so many seconds.
 
     Raises:
         TooSlow: it takes too long.
     """
     try:
-        return await asyncio.wait_for(arriving, SLOWEST_S if seconds is None else seconds)
+        return await asyncio.wait_for(arriving, seconds)
     except asyncio.TimeoutError as error:
         raise TooSlow from error
 
@@ -48,9 +48,8 @@ async def read_json(request: Request) -> dict[str, Any]:
 
     Raises:
         InputError: no JSON object.
-        TooLarge, TooSlow: by size and time.
     """
-    body = await in_time(request.body())
+    body = await request.body()
     value = loads(body, "the request") if body.strip() else {}
     if not isinstance(value, dict):
         raise InputError('a request is a JSON object, such as {"seed": 3}.')

@@ -142,4 +142,4 @@ def test_the_page_is_whole_and_asks_for_nothing_elsewhere(studio: Client) -> Non
         assert (answer.status, answer.content) == (200, path.read_bytes())
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "//" not in text.replace("// ", "") or "http" not in text, path.name
-        assert " style=" not in text and "onclick=\"" not in text
+        assert " style=" not in text and 'onclick="' not in text

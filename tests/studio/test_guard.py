@@ -28,7 +28,9 @@ def png(size: tuple[int, int] = (40, 40)) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "a@b:c:d", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "a@b:c:d", "10.0.0.1"]
+)
 def test_a_foreign_host_is_refused(studio: Client, host: str) -> None:
     answer = studio.get("/api/models", {"host": host})
     assert answer.status == 400 and "the terminal shows" in answer.sentence
@@ -80,6 +82,7 @@ def test_a_body_without_a_length_is_counted(studio: Client) -> None:
         try:
             for _ in range(11):
                 connection.sendall(chunk)
+            connection.sendall(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):
             pass
         assert b" 413 " in connection.recv(4096).split(b"\r\n")[0] + b" "
@@ -148,7 +151,12 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_reach_nothing(studio: Client, name: str) -> None:
     name = name.replace("{", "%7B").replace("}", "%7D")
-    addresses = [f"/{name}", f"/api/results/{name}/picture.png", f"/api/results/x/{name}", f"/api/photographs/{name}/events"]
+    addresses = [
+        f"/{name}",
+        f"/api/results/{name}/picture.png",
+        f"/api/results/x/{name}",
+        f"/api/photographs/{name}/events",
+    ]
     for address in (*addresses, f"/api/models/{name}"):
         answer = studio.get(address)
         if answer.status == 307:  # a slash at the end

@@ -54,6 +54,7 @@ export function designPanel(about) {
         `Next: ${about().steps[view + 1].title}`)
       : element("button", { type: "button", class: "primary", onclick: () => state.change({ view: 4 }) }, "Next: Editor");
     next.id = "next";
+    panel.classList.add("design");
     panel.replaceChildren(
       element("div", { class: "heading" },
         element("div", {}, element("h1", { id: "panel-title" }, title), element("p", { class: "hint" }, hint)),

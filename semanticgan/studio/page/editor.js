@@ -10,7 +10,7 @@ import * as state from "./state.js";
 const WHAT = [["both", "Shape and colour"], ["structure", "Shape"], ["texture", "Colour"]];
 const PLACE = [
   ["right", "Right", -0.2, 0.2, 0.01, 0], ["down", "Down", -0.2, 0.2, 0.01, 0],
-  ["scale", "Size", 0.5, 1.6, 0.02, 1], ["rotate", "Turn", -45, 45, 1, 0],
+  ["scale", "Size", 0.4, 1.6, 0.02, 1], ["rotate", "Turn", -45, 45, 1, 0],
 ];
 const TRUNCATION = 0.8;
 
@@ -119,6 +119,7 @@ export function editorPanel(about) {
   }
 
   function build() {
+    panel.classList.remove("design");
     panel.replaceChildren(
       element("div", { class: "heading" },
         element("div", {}, element("h1", { id: "panel-title" }, "Editor"),

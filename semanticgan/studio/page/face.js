@@ -78,7 +78,10 @@ export async function update(script = state.script(), preview = false) {
     byId("face").alt = `The chosen face, showing ${answer.seen.map(words).join(", ")}`;
     draw();
     if (!preview) onSelect();
-  } catch (error) { complain(error); }
+  } catch (error) {
+    if (error.name !== "AbortError") { result = null; shownScript = ""; }
+    complain(error);
+  }
 }
 
 function regionAt(event) {

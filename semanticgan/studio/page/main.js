@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { designPanel } from "./design.js";
 import { editorPanel } from "./editor.js";
-import { byId, complain, element, quiet, words } from "./elements.js";
+import { byId, complain, element, quiet } from "./elements.js";
 import * as face from "./face.js";
 import * as photograph from "./photograph.js";
 import * as state from "./state.js";
@@ -25,7 +25,7 @@ function sourceWords({ source, choices, edits }) {
   const origin = "seed" in source ? `Seed ${source.seed}` : "A photograph";
   const made = choices.filter((choice) => choice).length + edits.length;
   const changes = made ? `, ${made} ${made === 1 ? "change" : "changes"}` : "";
-  return `${origin}${changes} · ${words(about.name)}, ${about.size} × ${about.size} pixels`;
+  return `${origin}${changes} · ${about.name}, ${about.size} × ${about.size} pixels`;
 }
 
 async function describe(model) {
@@ -73,8 +73,10 @@ function save(blob, name) {
 // A result that the server no longer keeps is made again.
 async function download(file, name) {
   try {
-    if (!face.present()) await face.update();
+    stopComparing();
+    await face.update();
     let result = face.present();
+    if (!result) return; // it was said why
     try {
       save(await api.file(`/api/results/${result.id}/${file}`), name);
     } catch (error) {

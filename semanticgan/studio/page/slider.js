@@ -28,7 +28,7 @@ export function makeSlider({ label, low, high, step, still }, preview, put) {
   return {
     root: element("div", { class: "slider" }, element("label", { for: id }, label), input, output, reset),
     value: () => Number(input.value),
-    set(value) { if (document.activeElement !== input || Number(input.value) !== value) { input.value = value; write(); } },
+    set(value) { if (Number(input.value) !== value) { input.value = value; write(); } },
     enable(usable) { input.disabled = !usable; if (!usable) reset.disabled = true; },
   };
 }
