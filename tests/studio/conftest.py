@@ -14,10 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("fastapi", reason='the studio needs pip install "semanticgan[studio]"')
-pytest.importorskip("python_multipart", reason='the studio needs pip install "semanticgan[studio]"')
-uvicorn = pytest.importorskip("uvicorn", reason='the studio needs pip install "semanticgan[studio]"')
+import uvicorn
 
 from semanticgan.studio.app import create_app
 
