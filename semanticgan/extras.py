@@ -94,6 +94,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[flow]"',
             "find directions by another method",
         ),
+        "studio": Need(
+            "the studio",
+            {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"},
+            '"semanticgan[studio]"',
+            "edit on the command line: semanticgan edit-region --help",
+        ),
         "facenet": Need(
             "measuring identity",
             {"facenet_pytorch": "facenet-pytorch"},

@@ -48,6 +48,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "export": "write a run's model as one file to share",
         "blend": "join two related models: renderer blocks from a resolution up, or regions, of the second",
         "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
+        "studio": "a page on this computer: design a face in four steps, edit it region by region",
         "inspect": "say what a picture or a file of weights says of itself",
         "benchmark": "measure speed and memory on this machine",
     }
