@@ -64,7 +64,7 @@ class EditingSession:
         if self._partial is None:
             return 0
         last = () if self._last is None else vars(self._last).values()
-        return self._partial.kept_bytes + sum(part.untyped_storage().nbytes() for part in last)
+        return int(self._partial.kept_bytes + sum(part.untyped_storage().nbytes() for part in last))
 
     @torch.no_grad()
     def render(self, code: LatentCode | Tensor, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
