@@ -72,6 +72,15 @@ class System:
     steps: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Pictures uint8 [N, 3, S, S], verdicts by name, bool [N], and labels [N, S, S]."""
+
+    pictures: Tensor
+    verdicts: dict[str, Tensor]
+    labels: Tensor
+
+
 class Judge:
     """Verdicts of the classifier and regions by the parser, the same for all systems."""
 
@@ -89,11 +98,15 @@ class Judge:
             "masculine": said.categories["presentation"] == masculine,
         }
 
-    def outside(self, before: Tensor, after: Tensor, regions: tuple[str, ...]) -> float:
+    def seen(self, pictures: Tensor) -> Seen:
+        """Pictures with verdicts and regions."""
+        return Seen(pictures, self.verdicts(pictures), self.parser.labels(pictures))
+
+    def outside(self, before: Seen, after: Seen, regions: tuple[str, ...]) -> float:
         """Mean change outside the regions in levels."""
-        labels = [self.parser.regions.names.index(name) for name in regions]
-        mask = region_mask(self.parser.labels(before), labels) | region_mask(self.parser.labels(after), labels)
-        return float(measure_change(before, after, feather(mask)).outside.mean())
+        chosen = [self.parser.regions.names.index(name) for name in regions]
+        mask = region_mask(before.labels, chosen) | region_mask(after.labels, chosen)
+        return float(measure_change(before.pictures, after.pictures, feather(mask)).outside.mean())
 
 
 def main() -> None:
@@ -113,7 +126,7 @@ def main() -> None:
     curves: dict[str, dict[str, list[dict[str, float]]]] = {}
     for system in systems(args):
         code = system.model.sample(seed=FIRST_SEED, n=args.codes)
-        before = pictures_of(system.model, code)
+        before = judge.seen(pictures_of(system.model, code))
         for attribute, edit in system.edits.items():
             points = [
                 measured(judge, attribute, before, pictures_of(system.model, edit(code, step))) | {"step": step}
@@ -195,9 +208,10 @@ def pictures_of(model: Model, code: LatentCode) -> Tensor:
     return model.render(code, batch_size=8).to_uint8()
 
 
-def measured(judge: Judge, attribute: str, before: Tensor, after: Tensor) -> dict[str, float]:
+def measured(judge: Judge, attribute: str, before: Seen, pictures: Tensor) -> dict[str, float]:
     """Success and leakage of an edit towards an attribute."""
-    was, now = judge.verdicts(before), judge.verdicts(after)
+    after = judge.seen(pictures)
+    was, now = before.verdicts, after.verdicts
     without = ~was[attribute]
     others = [name for name in was if name != attribute]
     changed = [float((was[name] != now[name]).float().mean()) for name in others]
