@@ -59,7 +59,7 @@ class EditingSession:
     def kept_bytes(self) -> int:
         """Bytes of the maps and the rendering that are kept, in proportion to the images; 0 without ``keep_maps``.
 
-        In float32 and with the paper's widths about 66 MB an image at 256 pixels and 124 MB at 512.
+        In float32 and with the paper's widths about 53 MB an image at 256 pixels and 135 MB at 512.
         """
         if self._partial is None:
             return 0
