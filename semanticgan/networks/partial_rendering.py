@@ -22,6 +22,7 @@ grid, S side of the picture, H = W side of the current map.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -116,7 +117,8 @@ class PartialRenderer:
             _paste(kept.feature, feature, feature_box)
             _paste(kept.mask, mask, mask_box)
         output = self._render(kept, feature_box, mask_box)
-        self._kept = kept
+        tolerances = (kept.tolerance, *(level.tolerance for level in kept.levels))
+        self._kept = kept if all(map(math.isfinite, tolerances)) else None  # else all would count as equal
         return output
 
     def _first(self, feature: Tensor, mask: Tensor, noise: Sequence[Tensor]) -> KeptMaps:

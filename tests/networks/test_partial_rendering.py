@@ -118,6 +118,20 @@ def test_other_noise_or_images_render_everything() -> None:
     assert edits.difference() == 0.0 and edits.partial.boxes[-1] == whole(32)
 
 
+def test_features_that_are_not_finite_are_not_kept() -> None:
+    edits = Edits("13-regions-transparent")
+    finite = edits.feature
+    for value in (float("inf"), float("nan"), 3e38):
+        for box in (whole(edits.side), Box(3, 5, 3, 5)):
+            edits.feature = finite
+            assert edits.difference() < BOUNDS[torch.float32]
+            edits.feature = finite.clone()
+            box.of(edits.feature).fill_(value)
+            edits.partial(edits.feature, edits.mask, edits.noise)
+            edits.feature = finite
+            assert edits.difference() < BOUNDS[torch.float32]
+
+
 def test_outputs_are_the_callers_and_maps_are_counted() -> None:
     edits = Edits("5-regions-from-the-coarse-side")
     assert edits.partial.kept_bytes == 0
