@@ -28,7 +28,8 @@ class Edits:
         self.source, self.dtype, self.side = torch.Generator().manual_seed(0), dtype, generator.config.coarse_size
         config = generator.config
         self.feature = self.drawn(num_images, config.feature_channels, self.side, self.side)
-        self.mask = self.drawn(num_images, config.num_regions, self.side, self.side).sigmoid().float()
+        mask = self.drawn(num_images, config.num_regions, self.side, self.side).sigmoid()
+        self.mask = mask.to(torch.promote_types(dtype, torch.float32))
         self.noise = self.renderer.noise_maps("fixed", self.feature)
 
     def drawn(self, *shape: int) -> Tensor:
