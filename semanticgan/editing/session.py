@@ -63,7 +63,7 @@ class EditingSession:
         """
         if self._partial is None:
             return 0
-        last = () if self._last is None else vars(self._last).values()
+        last: list[Tensor] = [] if self._last is None else list(vars(self._last).values())
         return self._partial.kept_bytes + sum(part.untyped_storage().nbytes() for part in last)
 
     @torch.no_grad()
