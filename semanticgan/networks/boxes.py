@@ -101,8 +101,7 @@ def box_of(cells: Tensor, origin: Box | None = None) -> Box | None:
 
 def differing(new: Tensor, kept: Tensor, tolerance: float, origin: Box | None = None) -> Box | None:
     """The box around the cells in which two maps [N, C, H, W] differ by more than ``tolerance`` in any channel."""
-    if new.dtype != kept.dtype or new.shape != kept.shape:
-        raise AssertionError("maps of one level have one shape and dtype")
+    assert new.dtype == kept.dtype and new.shape == kept.shape
     largest = (new - kept).abs().amax((0, 1))
     return box_of(~(largest <= tolerance), origin)  # what is not a number differs
 

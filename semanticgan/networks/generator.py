@@ -6,6 +6,7 @@ picture, s side of the coarse grid.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.noise import Noise
 from semanticgan.networks.partial_rendering import PartialRenderer
-from semanticgan.networks.renderer import Renderer
+from semanticgan.networks.renderer import Renderer, RendererOutput
 from semanticgan.rendering import Rendering
 from semanticgan.wrong_arguments import require_type
 
@@ -165,7 +166,7 @@ class Generator(LatentGenerator):
         """
         feature, mask = self.fusion(local, visible)
         maps = self.renderer.noise_maps(noise, like=feature)
-        render = self.renderer if partial is None else partial
+        render: Callable[..., RendererOutput] = self.renderer if partial is None else partial
         image, segmentation = render(feature, mask, maps)
         depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
         return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)

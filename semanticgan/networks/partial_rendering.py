@@ -22,6 +22,7 @@ grid, S side of the picture, H = W side of the current map.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -105,23 +106,27 @@ class PartialRenderer:
         """
         kept, coarse = self._kept, whole(self.renderer.coarse_size)
         self._kept = None  # an interruption leaves maps of two renderings
-        if kept is None or not _continues(kept, feature, mask, noise):
-            feature = feature.contiguous(memory_format=torch.channels_last)
-            start = average_pool_to(feature, self.renderer.min_feature_size)
-            start = start.clone(memory_format=torch.preserve_format) if start is feature else start
-            tolerance = self._tolerance(feature)
-            copies = [part.clone() for part in noise]
-            kept = KeptMaps(feature.clone(), tolerance, mask.clone(), copies, start)
-            feature_box: Box | None = coarse
-            mask_box: Box | None = coarse
-        else:
+        feature_box: Box | None = coarse
+        mask_box: Box | None = coarse
+        if kept is not None and _continues(kept, feature, mask, noise):
             feature_box = differing(feature, kept.feature, kept.tolerance)
             mask_box = differing(mask, kept.mask, TOLERANCES[mask.dtype])
+        if kept is None or feature_box == coarse:  # with all cells changed there is nothing to compare and paste
+            kept, mask_box = self._first(feature, mask, noise), coarse
+        else:
             _paste(kept.feature, feature, feature_box)
             _paste(kept.mask, mask, mask_box)
         output = self._render(kept, feature_box, mask_box)
-        self._kept = kept
+        tolerances = (kept.tolerance, *(level.tolerance for level in kept.levels))
+        self._kept = kept if all(map(math.isfinite, tolerances)) else None  # else all would count as equal
         return output
+
+    def _first(self, feature: Tensor, mask: Tensor, noise: Sequence[Tensor]) -> KeptMaps:
+        """Maps without levels, which :meth:`_render` adds."""
+        feature = feature.clone(memory_format=torch.channels_last)
+        start = average_pool_to(feature, self.renderer.min_feature_size)
+        start = start.clone() if start is feature else start
+        return KeptMaps(feature, self._tolerance(feature), mask.clone(), [part.clone() for part in noise], start)
 
     def _render(self, kept: KeptMaps, feature_box: Box | None, mask_box: Box | None) -> RendererOutput:
         """Bring the levels up to date with the kept feature and mask, which changed in these boxes."""

@@ -28,7 +28,8 @@ class Edits:
         self.source, self.dtype, self.side = torch.Generator().manual_seed(0), dtype, generator.config.coarse_size
         config = generator.config
         self.feature = self.drawn(num_images, config.feature_channels, self.side, self.side)
-        self.mask = self.drawn(num_images, config.num_regions, self.side, self.side).sigmoid().float()
+        mask = self.drawn(num_images, config.num_regions, self.side, self.side).sigmoid()
+        self.mask = mask.to(torch.promote_types(dtype, torch.float32))
         self.noise = self.renderer.noise_maps("fixed", self.feature)
 
     def drawn(self, *shape: int) -> Tensor:
@@ -116,6 +117,20 @@ def test_other_noise_or_images_render_everything() -> None:
     assert edits.difference() == 0.0 and edits.partial.boxes[-1] == whole(32)
     edits.feature, edits.mask = edits.feature[:1], edits.mask[:1]
     assert edits.difference() == 0.0 and edits.partial.boxes[-1] == whole(32)
+
+
+def test_features_that_are_not_finite_are_not_kept() -> None:
+    edits = Edits("13-regions-transparent")
+    finite = edits.feature
+    for value in (float("inf"), float("nan"), 3e38):
+        for box in (whole(edits.side), Box(3, 5, 3, 5)):
+            edits.feature = finite
+            assert edits.difference() < BOUNDS[torch.float32]
+            edits.feature = finite.clone()
+            box.of(edits.feature).fill_(value)
+            edits.partial(edits.feature, edits.mask, edits.noise)
+            edits.feature = finite
+            assert edits.difference() < BOUNDS[torch.float32]
 
 
 def test_outputs_are_the_callers_and_maps_are_counted() -> None:
