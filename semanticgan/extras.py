@@ -94,6 +94,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[flow]"',
             "find directions by another method",
         ),
+        "onnx": Need(
+            "writing ONNX",
+            {"onnx": "onnx", "onnxscript": "onnxscript"},
+            '"semanticgan[onnx]"',
+            "export a run as a file of weights: --format safetensors",
+        ),
         "facenet": Need(
             "measuring identity",
             {"facenet_pytorch": "facenet-pytorch"},
