@@ -38,6 +38,21 @@ def mapping_file(path: str | Path) -> Path:
     return path.with_stem(f"{path.stem}-mapping")
 
 
+def require_exportable(path: str | Path, overwrite: bool = False) -> tuple[Path, Path]:
+    """The paths of generator and mapping, checked before a model is opened.
+
+    Raises:
+        InputError: another suffix, a missing package, an existing file, or one that cannot be written.
+    """
+    path = user_path(path, "output")
+    if path.suffix.lower() != SUFFIX:
+        raise InputError(f"output {str(path)!r} has the suffix {path.suffix!r}. Give a name in {SUFFIX}.")
+    for target in (path, mapping_file(path)):
+        require_free(target, overwrite)
+    extras.require("onnx")
+    return path, mapping_file(path)
+
+
 def export_onnx(model: Model, path: str | Path, overwrite: bool = False) -> tuple[Path, Path]:
     """Write a model as two ONNX files, for N = 1 to 16 images, float32.
 
@@ -58,15 +73,9 @@ def export_onnx(model: Model, path: str | Path, overwrite: bool = False) -> tupl
         The paths of generator and mapping.
 
     Raises:
-        InputError: another suffix, a missing package, an existing file, or one that cannot be written.
+        InputError: as :func:`require_exportable`.
     """
-    path = user_path(path, "output")
-    if path.suffix.lower() != SUFFIX:
-        raise InputError(f"output {str(path)!r} has the suffix {path.suffix!r}. Give a name in {SUFFIX}.")
-    extras.require("onnx")
-    second = mapping_file(path)
-    for target in (path, second):
-        require_free(target, overwrite)
+    path, second = require_exportable(path, overwrite)
     generator, config = model.generator, model.config
     outputs = ["image"] if model.rows.regions is None else ["image", "segmentation"]
     latents = torch.zeros(2, config.num_rows, config.style_dim, device=model.device)
