@@ -58,6 +58,18 @@ def test_no_help_imports_pytorch() -> None:
     assert len(lines) == len(VERBS) and all(line.endswith(" []") for line in lines), ended.stdout
 
 
+def test_a_model_opens_without_the_compiler() -> None:
+    """``torch._dynamo`` and ``torch._inductor`` take longer to import than PyTorch itself."""
+    importing = (
+        "import sys, torch; before = set(sys.modules); import semanticgan; semanticgan.load(device='cpu'); "
+        "import semanticgan.edits, semanticgan.editing.outputs; "
+        "slow = ('torch._dynamo', 'torch._inductor', 'torch.onnx', 'sympy'); "
+        "print([name for name in slow if name in sys.modules and name not in before])"
+    )
+    ended = subprocess.run([sys.executable, "-c", importing], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout.strip() == "[]"
+
+
 def test_optional_packages_are_imported_only_where_they_are_used() -> None:
     importing = (
         "import sys, semanticgan; [getattr(semanticgan, name) for name in semanticgan.__all__]; "
