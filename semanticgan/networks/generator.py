@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from semanticgan.errors import InputError
@@ -120,7 +119,7 @@ class Generator(LatentGenerator):
 
     def region_codes(self, latents: Tensor) -> Tensor:
         """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
+        return self.expand(latents).unflatten(1, (self.config.num_regions, -1))
 
     def forward(
         self,
@@ -154,7 +153,7 @@ class Generator(LatentGenerator):
         feature, mask = self.fusion(local, visible)
         maps = self.renderer.noise_maps(noise, like=feature)
         image, segmentation = self.renderer(feature, mask, maps)
-        depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
+        depth = local.depth.unflatten(-1, (self.config.coarse_size, -1))  # [N, K, s, s]
         return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
 
 
