@@ -100,6 +100,12 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             '"semanticgan[studio]"',
             "edit on the command line: semanticgan edit-region --help",
         ),
+        "onnx": Need(
+            "writing ONNX",
+            {"onnx": "onnx", "onnxscript": "onnxscript"},
+            '"semanticgan[onnx]"',
+            "export a run as a file of weights: --format safetensors",
+        ),
         "facenet": Need(
             "measuring identity",
             {"facenet_pytorch": "facenet-pytorch"},

@@ -20,6 +20,7 @@ from torch import Tensor
 from semanticgan import encoder_files
 from semanticgan.autoencoding import Autoencoding
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
+from semanticgan.choices import PRECISIONS as PRECISIONS
 from semanticgan.devices import choose_device as choose_device
 from semanticgan.encoder_files import LoadedEncoder, load_encoder
 from semanticgan.errors import InputError, unknown_name
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from semanticgan.directions.collection import Directions
     from semanticgan.editing.session import EditingSession
     from semanticgan.inversion.inversion import Inversion
-
-PRECISIONS = ("float32", "bfloat16")
-"""What :meth:`Model.render` computes in."""
 
 ROUNDING: Mapping[str, int] = MappingProxyType({"float32": 1, "bfloat16": 6})
 """Precision -> how many of 255 levels a pixel may differ between batch sizes, numbers of threads and processors.

@@ -45,7 +45,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "train-classifier": "train a small network that recognises attributes of portraits: glasses, hair, smile, age",
         "train": "train a model from a recipe",
         "report": "a page or picture that shows how a training goes",
-        "export": "write a run's model as one file to share",
+        "export": "write a run's model as one file to share, or a model as ONNX",
         "blend": "join two related models: renderer blocks from a resolution up, or regions, of the second",
         "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
         "studio": "a page on this computer: design a face in four steps, edit it region by region",

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from semanticgan.errors import InputError
@@ -122,7 +121,7 @@ class Generator(LatentGenerator):
 
     def region_codes(self, latents: Tensor) -> Tensor:
         """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
+        return self.expand(latents).unflatten(1, (self.config.num_regions, -1))
 
     def forward(
         self,
@@ -168,7 +167,7 @@ class Generator(LatentGenerator):
         maps = self.renderer.noise_maps(noise, like=feature)
         render: Callable[..., RendererOutput] = self.renderer if partial is None else partial
         image, segmentation = render(feature, mask, maps)
-        depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
+        depth = local.depth.unflatten(-1, (self.config.coarse_size, -1))  # [N, K, s, s]
         return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
 
 
