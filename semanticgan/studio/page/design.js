@@ -48,7 +48,7 @@ export function designPanel(about) {
     const { title, hint } = about().steps[view];
     grid = makeGrid(`Sixteen choices: ${title}`, title);
     counter = element("span", { class: "counter" });
-    earlier = element("button", { type: "button", onclick: () => shuffle(view, -1) }, "Earlier sixteen");
+    earlier = element("button", { type: "button", onclick: () => shuffle(view, -1) }, "Earlier");
     const next = view < 3
       ? element("button", { type: "button", class: "primary", onclick: () => state.change({ view: view + 1 }) },
         `Next: ${about().steps[view + 1].title}`)
