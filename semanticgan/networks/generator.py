@@ -121,7 +121,8 @@ class Generator(LatentGenerator):
 
     def region_codes(self, latents: Tensor) -> Tensor:
         """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        return self.expand(latents).unflatten(1, (self.config.num_regions, -1))
+        codes: Tensor = self.expand(latents).unflatten(1, (self.config.num_regions, -1))
+        return codes
 
     def forward(
         self,
