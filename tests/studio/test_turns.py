@@ -18,7 +18,7 @@ from tests.studio.conftest import Client
 Start = Callable[..., AbstractContextManager[Client]]
 
 
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it does not come"
@@ -35,7 +35,7 @@ def test_the_eighteenth_is_told_to_come_again(start: Start) -> None:
         began = time.monotonic()
         answer = client.post("/api/render", {"seed": 99})
         assert answer.status == 429 and int(answer.headers["retry-after"]) >= 1 and answer.sentence
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         go.set()
         assert running.result()
         pictures = [future.result().content for future in waiting]
