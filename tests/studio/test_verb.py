@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,22 @@ def test_few_models_stay_in_memory(tiny_model_file: Path, tmp_path: Path) -> Non
 def test_the_address_is_printed_and_ctrl_c_ends_it(tiny_model_file: Path) -> None:
     words = [sys.executable, ROOT / "tools" / "studio.py", "--port", "0", "--model", tiny_model_file]
     words += ["--host", "0.0.0.0", "--token", "a secret & more"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        assert re.search(r"http://127\.0\.0\.1:\d+/\?token=a%20secret%20%26%20more ", line), line
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) in (0, 130)
-        assert "Traceback" not in process.stderr.read()
+    # As from a terminal: a shell in the background starts its processes with Ctrl-C ignored.
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            found = re.search(r"(http://127\.0\.0\.1:\d+/\?token=a%20secret%20%26%20more) ", line)
+            assert found, line
+            visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            with visitor.open(found[1], timeout=60) as page:  # it answers, so it handles signals
+                assert page.status == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) in (0, 130)
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
