@@ -8,6 +8,9 @@ the rendering before G_0 and the pixels U whose label the painting leaves::
     prior          mean over the free rows of |v|^2 / D, beyond that of the start (inversion/distribution.py)
     kept           mean over U of (G.image - G_0.image)^2            (0 where the base rows are free)
 
+The code is that of the step, or the start, whose segmentation has the largest mean IoU with the painting: the terms are
+soft, and a step that lowers them may lose a pixel.
+
 Shape legend: K regions, R rows of a code, D style width, S side of the picture.
 """
 
@@ -62,7 +65,7 @@ class Painted:
     """A code whose segmentation follows a painting.
 
     Attributes:
-        code: of one image.
+        code: of one image; the one given where no step comes closer to the painting.
         regions: names of the painted regions, whose structure rows moved.
         iou: of each painted region that is in the painting or the result: IoU of the segmentation and the painting.
         iou_before: the same of the code before.
@@ -126,11 +129,15 @@ def paint(
     with to_progress(progress).steps("paint", settings.steps, unit="step") as step:
         for index in range(settings.steps):
             adam.param_groups[0]["lr"] = settings.rate * rate_ramp((index + 1) / (settings.steps + 1))
-            loss = objective.loss(search.rendering(), search.free)
+            rendering = search.rendering()
+            search.note(_ious(rendering, painting, chosen))
+            loss = objective.loss(rendering, search.free)
             adam.zero_grad()
             loss.backward()
             adam.step()
             step(note=f"loss {loss.item():.4f}")
+        with torch.no_grad():
+            search.note(_ious(search.rendering(), painting, chosen))
     return _result(model, search.code(), before, painting, chosen)
 
 
@@ -146,6 +153,7 @@ class _Search:
         generator = model.regional
         self._tensor = code.tensor.detach().to(generator.mean_latent)
         self.free = self._tensor[:, rows].clone().requires_grad_()
+        self._best, self._largest = self.free.detach().clone(), -1.0
         self._running = list(range(len(model.regions))) if free_base else sorted(chosen)
         with torch.no_grad():
             self._local = generator.local(generator.region_codes(self._tensor))
@@ -159,9 +167,15 @@ class _Search:
         hidden = self._local.hidden.index_copy(1, place, run.hidden)
         return generator.compose(LocalOutput(hidden, self._local.depth.index_copy(1, place, run.depth)))
 
+    def note(self, ious: Mapping[int, float]) -> None:
+        """Keep the current rows where the mean of these IoUs is the largest so far."""
+        mean = sum(ious.values()) / max(len(ious), 1)
+        if mean > self._largest:
+            self._best, self._largest = self.free.detach().clone(), mean
+
     def code(self) -> LatentCode:
-        """The current code."""
-        return LatentCode(self._whole(self.free.detach()).to(self._like.tensor), self._like.rows)
+        """The best code so far."""
+        return LatentCode(self._whole(self._best).to(self._like.tensor), self._like.rows)
 
     def _whole(self, free: Tensor) -> Tensor:
         return self._tensor.index_copy(1, torch.tensor(self._rows, device=free.device), free)
@@ -239,11 +253,18 @@ def _painted_regions(
     return tuple(torch.cat([seen[changed], painting[changed]]).unique().tolist())
 
 
+def _ious(rendering: Rendering, painting: Tensor, chosen: tuple[int, ...]) -> dict[int, float]:
+    """Label -> IoU with the painting, of the chosen regions that are in it or in the rendering."""
+    iou = overlap(rendering.labels().cpu(), painting[None], rendering.segmentation.shape[1]).iou[0]
+    return {label: float(iou[label]) for label in chosen if not np.isnan(iou[label])}
+
+
 def _result(model: Model, code: LatentCode, before: Rendering, painting: Tensor, chosen: tuple[int, ...]) -> Painted:
     after = model.render(code)
     names = model.regions.names
-    ious = [overlap(one.labels().cpu(), painting[None], len(names)).iou[0] for one in (before, after)]
-    first, last = ({names[k]: float(iou[k]) for k in chosen if not np.isnan(iou[k])} for iou in ious)
+    first, last = (
+        {names[label]: iou for label, iou in _ious(one, painting, chosen).items()} for one in (before, after)
+    )
     mask = region_mask(before.labels().cpu(), chosen) | region_mask(painting[None].to(torch.uint8), chosen)
     change = measure_change(before.to_uint8(), after.to_uint8(), feather(mask))
-    return Painted(code, tuple(names[k] for k in chosen), last, first, float(change.outside[0]))
+    return Painted(code, tuple(names[label] for label in chosen), last, first, float(change.outside[0]))
