@@ -18,6 +18,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from semanticgan import directions as directions
+    from semanticgan.directions.direction import move
     from semanticgan.edits.edit import Edit
     from semanticgan.errors import InputError
     from semanticgan.latents import LatentCode, interpolate, mix, swap, truncate
@@ -38,9 +40,11 @@ __all__ = [
     "Model",
     "RegionScheme",
     "Rendering",
+    "directions",
     "interpolate",
     "load",
     "mix",
+    "move",
     "swap",
     "truncate",
 ]
@@ -57,6 +61,7 @@ _HOMES = {
     "interpolate": "latents",
     "load": "model",
     "mix": "latents",
+    "move": "directions.direction",
     "swap": "latents",
     "truncate": "latents",
 }
@@ -64,6 +69,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module, once (PEP 562)."""
+    if name == "directions":
+        return importlib.import_module("semanticgan.directions")
     if name not in _HOMES:
         raise AttributeError(f"module 'semanticgan' has no attribute {name!r}; public names: {', '.join(__all__)}")
     value = getattr(importlib.import_module(f"semanticgan.{_HOMES[name]}"), name)

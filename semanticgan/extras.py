@@ -31,7 +31,7 @@ class Need:
     instead: str
 
 
-_USE_TORCHVISION = ("torch_fidelity", "facenet_pytorch", "timm")
+_USE_TORCHVISION = ("torch_fidelity", "facenet_pytorch", "timm", "open_clip")
 _LMDB = {"lmdb": "lmdb"}
 NEEDS: Mapping[str, Need] = MappingProxyType(
     {
@@ -75,6 +75,36 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
             {"pillow_heif": "pillow-heif"},
             '"semanticgan[heic]"',
             "save the photograph as JPEG or PNG",
+        ),
+        "sklearn": Need(
+            "principal components and support vector machines",
+            {"sklearn": "scikit-learn"},
+            '"semanticgan[directions]"',
+            "find directions by SeFa",
+        ),
+        "text": Need(
+            "editing by text",
+            {"open_clip": "open_clip_torch", "huggingface_hub": "huggingface_hub"},
+            '"semanticgan[text]"',
+            "edit by a direction",
+        ),
+        "flow": Need(
+            "StyleFlow",
+            {"torchdiffeq": "torchdiffeq"},
+            '"semanticgan[flow]"',
+            "find directions by another method",
+        ),
+        "studio": Need(
+            "the studio",
+            {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"},
+            '"semanticgan[studio]"',
+            "edit on the command line: semanticgan edit-region --help",
+        ),
+        "onnx": Need(
+            "writing ONNX",
+            {"onnx": "onnx", "onnxscript": "onnxscript"},
+            '"semanticgan[onnx]"',
+            "export a run as a file of weights: --format safetensors",
         ),
         "facenet": Need(
             "measuring identity",

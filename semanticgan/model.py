@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from torch import Tensor
 from semanticgan import encoder_files
 from semanticgan.autoencoding import Autoencoding
 from semanticgan.checkpoint import LoadedModel, ModelMetadata, load_model
+from semanticgan.choices import PRECISIONS as PRECISIONS
 from semanticgan.devices import choose_device as choose_device
 from semanticgan.encoder_files import LoadedEncoder, load_encoder
 from semanticgan.errors import InputError, unknown_name
@@ -32,16 +34,14 @@ from semanticgan.networks.noise import Noise, noise_maps
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering, is_finite, require_finite_rendering
 from semanticgan.rows import Layers, Regions, Rows
-from semanticgan.seeds import following, require_seed, stream
+from semanticgan.seeds import following, require_seed, require_seeds, stream
 from semanticgan.tuning_files import read_tuning
 from semanticgan.wrong_arguments import finite_number, require_dense, require_type, shown, whole_number
 
 if TYPE_CHECKING:
+    from semanticgan.directions.collection import Directions
     from semanticgan.editing.session import EditingSession
     from semanticgan.inversion.inversion import Inversion
-
-PRECISIONS = ("float32", "bfloat16")
-"""What :meth:`Model.render` computes in."""
 
 ROUNDING: Mapping[str, int] = MappingProxyType({"float32": 1, "bfloat16": 6})
 """Precision -> how many of 255 levels a pixel may differ between batch sizes, numbers of threads and processors.
@@ -142,6 +142,13 @@ class Model(Autoencoding):
         """Where faces lie in its pictures, five points as shares of the side; None where the file does not say."""
         return self.metadata.alignment
 
+    @functools.cached_property
+    def directions(self) -> Directions:
+        """Its directions by name, ``model.directions["smile"]`` for :func:`semanticgan.move`: those in the package."""
+        from semanticgan.directions.collection import of_model
+
+        return of_model(self)
+
     @property
     def device(self) -> torch.device:
         return self.generator.mean_latent.device
@@ -199,7 +206,7 @@ class Model(Autoencoding):
             seeds, seed = [following(first, index) for index in range(count)], None
         elif n is not None or (seed is None) == (seeds is None):
             raise InputError("give either seed=3 or seeds=[3, 4, ...]; n=8 goes with seed.")
-        chosen = _seeds([seed] if seeds is None else seeds)
+        chosen = require_seeds([seed] if seeds is None else seeds)
         truncation = finite_number("truncation", truncation)
         # Mapped one by one: a matrix product may round differently in a larger batch.
         w = torch.cat([self.generator.map(self._draw(number).to(self.generator.mean_latent)) for number in chosen])
@@ -315,11 +322,14 @@ class Model(Autoencoding):
 
         return invert(self, source, method, **options)
 
-    def session(self, precision: str = "float32") -> EditingSession:
-        """For rendering one code again and again while its regions are edited; a layered model has none."""
+    def session(self, precision: str = "float32", keep_maps: bool = True, tolerance: float = 0.0) -> EditingSession:
+        """For rendering one code again and again while its regions are edited; a layered model has none.
+
+        Args: as of :class:`semanticgan.editing.session.EditingSession`.
+        """
         from semanticgan.editing.session import EditingSession
 
-        return EditingSession(self, precision)
+        return EditingSession(self, precision, keep_maps, tolerance)
 
     def _latents(self, code: LatentCode | Tensor) -> Tensor:
         if isinstance(code, LatentCode):
@@ -381,15 +391,3 @@ class EncoderModel(Model):
     def size(self) -> int:
         """S, the side of the pictures that it looks at."""
         return self.loaded.size
-
-
-def _seeds(given: Any) -> list[int]:
-    """Seeds as a list.
-
-    Raises:
-        InputError: no seeds, or something else than seeds.
-    """
-    chosen = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes, LatentCode)) else None
-    if not chosen:
-        raise InputError(f"seeds are whole numbers from 0 to 2^63-1, at least one, got {shown(given)}.")
-    return [require_seed(number) for number in chosen]

@@ -9,6 +9,7 @@ are.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,18 @@ def require_seed(seed: Any, name: str = "seed") -> int:
         return int(seed)
     shown = repr(seed)[:60]
     raise InputError(f"{name} {shown} is not a seed. Seeds are whole numbers from 0 to 2^63-1.")
+
+
+def require_seeds(given: Any) -> list[int]:
+    """Seeds as a list.
+
+    Raises:
+        InputError: no seeds, or something else than seeds.
+    """
+    chosen = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else None
+    if not chosen:
+        raise InputError(f"seeds are whole numbers from 0 to 2^63-1, at least one, got {repr(given)[:60]}.")
+    return [require_seed(number) for number in chosen]
 
 
 def sequence(seed: int, *parts: int) -> np.random.SeedSequence:

@@ -141,6 +141,13 @@ def test_the_verb_prints_tables_and_json(tiny_model_file: Path, command: Callabl
         ("bfloat16", "channels-last"),
     }
     assert "| channels at side | float32 NCHW | float32 channels-last | bfloat16 channels-last |" in measured.err
+    edits = [(edit["precision"], edit["region"]) for edit in result["partial"]]
+    regions = ("nothing", "eye", "mouth", "nose", "hair")
+    assert edits == [(precision, region) for precision in ("float32", "bfloat16") for region in regions]
+    for edit in result["partial"]:
+        assert (edit["work"] == 0) == (edit["region"] == "nothing") and edit["work"] <= 1
+        assert edit["ratio"] > 0 and edit["error"] < (1e-4 if edit["precision"] == "float32" else 0.1)
+    assert "| edit | time | operations | kept maps | largest difference |" in measured.err
     assert "% of the floor. Peak memory beyond the weights:" in measured.err
 
 

@@ -11,7 +11,7 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("script", ["make_pictures.py", "plot_metrics.py"])
+@pytest.mark.parametrize("script", sorted(path.name for path in DOCS.glob("*.py")))
 def test_starts(script: str) -> None:
     done = subprocess.run([sys.executable, DOCS / script, "--help"], capture_output=True, text=True, cwd=DOCS.parent)
     assert done.returncode == 0, done.stderr

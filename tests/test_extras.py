@@ -121,6 +121,7 @@ def test_extras_are_those_of_the_package() -> None:
         (("prepare-data", "portraits", "--size", "16", "--format", "lmdb", "--out", "x"), "lmdb"),
         (("prepare-data", "lmdb", "x", "--out", "y"), "lmdb"),
         (("train-parser", "lmdb", "x", "--out", "y.safetensors"), "lmdb"),
+        (("studio", "--port", "0"), "fastapi"),
         (("train", "tiny", "run_dir=x", "log_to=[tensorboard]"), "tensorboard"),
         (("train", "tiny", "run_dir=x", "log_to=[wandb]"), "wandb"),
         (("train", "tiny", "run_dir=x", "data.kind=lmdb", "data.path=x"), "lmdb"),

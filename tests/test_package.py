@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import semanticgan
+from semanticgan.commands import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,7 +26,7 @@ def setup_cfg() -> configparser.ConfigParser:
 
 
 def test_public_names_are_there_and_listed() -> None:
-    assert len(semanticgan.__all__) == 13
+    assert len(semanticgan.__all__) == 15
     for name in semanticgan.__all__:
         assert getattr(semanticgan, name) is not None
         assert name in dir(semanticgan)
@@ -42,6 +43,32 @@ def test_importing_the_package_brings_in_nothing_slow() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", importing], capture_output=True, text=True, check=True, cwd=ROOT)
     assert ended.stdout.splitlines()[1] == "[]"
+
+
+def test_no_help_imports_pytorch() -> None:
+    """Which takes ten times as long as all the rest of ``semanticgan VERB --help``."""
+    asking = (
+        "import sys; from semanticgan.commands import VERBS, build_parser\n"
+        "for verb in VERBS:\n"
+        "    build_parser(verb, verb).format_help()\n"
+        "    print(verb, [name for name in ('torch', 'cv2', 'PIL') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, check=True, cwd=ROOT)
+    lines = ended.stdout.splitlines()
+    assert len(lines) == len(VERBS) and all(line.endswith(" []") for line in lines), ended.stdout
+
+
+def test_a_picture_is_rendered_without_the_compiler() -> None:
+    """``torch._dynamo`` and ``torch._inductor`` take longer to import than PyTorch itself."""
+    importing = (
+        "import sys, torch; before = set(sys.modules); import semanticgan; model = semanticgan.load(device='cpu'); "
+        "model.render(model.sample(seed=3)); "
+        "import semanticgan.edits, semanticgan.editing.outputs; "
+        "slow = ('torch._dynamo', 'torch._inductor', 'torch.onnx', 'sympy'); "
+        "print([name for name in slow if name in sys.modules and name not in before])"
+    )
+    ended = subprocess.run([sys.executable, "-c", importing], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout.strip() == "[]"
 
 
 def test_optional_packages_are_imported_only_where_they_are_used() -> None:
@@ -97,6 +124,7 @@ def test_the_wheel_says_and_holds_what_it_should(tmp_path: Path) -> None:
     assert metadata["Requires-Python"] == ">=3.10"
     assert set(metadata.get_all("License-File", [])) == {"LICENSE", "LICENSES.md"}
     extras = {"train", "metrics", "perception", "video", "align", "heic", "studio", "hub", "test", "dev"}
+    extras |= {"directions", "text", "flow"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     assert "torch>=2.6" in metadata.get_all("Requires-Dist", [])
     assert "semanticgan = semanticgan.commands:main" in entry_points

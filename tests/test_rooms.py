@@ -15,7 +15,7 @@ PACKAGE = Path(semanticgan.__file__).parent
 # uses each other as little.
 ROOMS = (
     ("errors",),
-    ("files", "torchvision_import", "terminal", "seeds", "regions", "face_points"),
+    ("files", "torchvision_import", "terminal", "seeds", "regions", "face_points", "choices"),
     ("formats", "extras", "places", "progress", "distributed"),
     ("notebook", "wrong_arguments"),
     ("rows", "devices"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from semanticgan.benchmark import tables
 from semanticgan.benchmark.clock import in_fresh_process
 from semanticgan.benchmark.floor import Layout, best_layout, measure_floor
 from semanticgan.benchmark.inference import InferenceSpeed, measure_inference, peak_memory_of_render
+from semanticgan.benchmark.partial import PartialSpeed, measure_partial
 from semanticgan.benchmark.training import TrainingSpeed, measure_papers_training, papers_config
 from semanticgan.benchmark.work import ConvShape, count_work
 from semanticgan.networks.generator import Generator
@@ -33,6 +34,7 @@ class Report:
         inference: one per precision.
         peak_memory: bytes beyond the weights of one render, by precision; None where the device does not tell.
         training: one per precision, or none.
+        partial: edits of one region of one image, by precision.
     """
 
     machine: dict[str, str]
@@ -42,6 +44,7 @@ class Report:
     inference: tuple[InferenceSpeed, ...]
     peak_memory: dict[str, int | None]
     training: tuple[TrainingSpeed, ...] = ()
+    partial: Mapping[str, Sequence[PartialSpeed]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; rates in GFLOP/s, memory in bytes."""
@@ -57,6 +60,9 @@ class Report:
             "floor": floor,
             "inference": [
                 {**asdict(speed), "peak_memory": self.peak_memory[speed.precision]} for speed in self.inference
+            ],
+            "partial": [
+                {"precision": precision, **asdict(edit)} for precision, edits in self.partial.items() for edit in edits
             ],
             "training": [asdict(speed) for speed in self.training],
         }
@@ -75,6 +81,8 @@ class Report:
                 tables.inference_table(speed),
                 f"{speed.whole.share:.0%} of the floor. Peak memory beyond the weights: {peak}.",
             ]
+        for precision, edits in self.partial.items():
+            sections += [f"### Edits in {precision}, beside the whole renderer", tables.partial_table(edits)]
         if self.training:
             title = f"### Training, {self.size} pixels, batch {self.batch}"
             sections += [title, tables.training_table(self.training)]
@@ -108,12 +116,13 @@ def run_benchmark(
         papers_config(size, batch, precisions[0])  # a batch that it does not allow is told before the long work
     work = count_work(generator.config, batch)
     rates: dict[Layout, dict[ConvShape, float]] = {}
-    inference, peaks = [], {}
+    inference, peaks, partial = [], {}, {}
     for precision in precisions:
         measured = measure_floor(work, precision, batch, device, repeats)
         rates |= measured
         floor = best_layout(measured)
         inference.append(measure_inference(generator, batch, precision, floor, device, repeats))
+        partial[precision] = measure_partial(generator, precision, device, repeats)
         peaks[precision] = _alone(prepare_process, device, peak_memory_of_render, generator.config, batch, precision)
     steps = min(repeats, _TRAINING_STEPS)
     trained = [
@@ -121,7 +130,7 @@ def run_benchmark(
         for precision in precisions
         if training
     ]
-    return Report(_machine(device), size, batch, rates, tuple(inference), peaks, tuple(trained))
+    return Report(_machine(device), size, batch, rates, tuple(inference), peaks, tuple(trained), partial)
 
 
 def _alone(

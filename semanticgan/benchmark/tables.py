@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from semanticgan.benchmark.floor import Layout
 from semanticgan.benchmark.inference import InferenceSpeed, Speed
+from semanticgan.benchmark.partial import PartialSpeed
 from semanticgan.benchmark.training import REFERENCE_BATCH, REFERENCE_SECONDS, TrainingSpeed
 from semanticgan.benchmark.work import ConvShape
 
@@ -28,6 +29,18 @@ def inference_table(speed: InferenceSpeed) -> str:
     heading = ["", "GFLOP an image", "ms an image", "GFLOP/s", "floor", "share"]
     layers = [_row(layer, f"- {layer.name}") for layer in speed.layers]
     return table(heading, [*(_row(part) for part in speed.parts), *layers, _row(speed.whole)])
+
+
+def partial_table(edits: Sequence[PartialSpeed]) -> str:
+    """The renderer after edits of one region, in shares of the whole renderer."""
+    heading = ["edit", "time", "operations", "kept maps", "largest difference"]
+    return table(
+        heading,
+        [
+            [edit.region, f"{edit.ratio:.0%}", f"{edit.work:.0%}", megabytes(edit.kept_bytes), f"{edit.error:.1e}"]
+            for edit in edits
+        ],
+    )
 
 
 def training_table(speeds: Sequence[TrainingSpeed]) -> str:

@@ -34,6 +34,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "mix": "a sheet of the layers of two sets of pictures mixed by schemas of letters",
         "interpolate": "a video that moves a region, or everything, through several codes",
         "components": "a sheet that adds the regions one at a time, with their pseudo-depths",
+        "find-directions": "find directions of codes, such as smile or age, by labels or by weights",
         "locality": "measure how much an edit changes outside its region",
         "evaluate": "measure how good pictures are: FID, KID, precision, recall, path length",
         "compare": "compare models on the same data: table, samples side by side, charts",
@@ -44,9 +45,10 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "train-classifier": "train a small network that recognises attributes of portraits: glasses, hair, smile, age",
         "train": "train a model from a recipe",
         "report": "a page or picture that shows how a training goes",
-        "export": "write a run's model as one file to share",
+        "export": "write a run's model as one file to share, or a model as ONNX",
         "blend": "join two related models: renderer blocks from a resolution up, or regions, of the second",
         "convert-checkpoint": "turn a checkpoint of the paper's authors into a safe file of weights",
+        "studio": "a page on this computer: design a face in four steps, edit it region by region",
         "inspect": "say what a picture or a file of weights says of itself",
         "benchmark": "measure speed and memory on this machine",
     }
@@ -54,7 +56,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
 """Verb -> what it does. The module of ``edit-region`` is ``semanticgan.commands.edit_region``."""
 
 
-_NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|-inf|-nan", re.IGNORECASE)
+_NEGATIVE_NUMBER = re.compile(r"-((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|inf|nan)(,[-+.,\da-z]*)?", re.IGNORECASE)  # or several
 
 
 class Parser(argparse.ArgumentParser):

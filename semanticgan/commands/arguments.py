@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semanticgan.choices import MAX_MEGAPIXELS
 from semanticgan.errors import InputError
 from semanticgan.files import user_path
 from semanticgan.seeds import MAX_SEED
@@ -263,8 +264,6 @@ def finite(text: str) -> float:
 
 def add_megapixels_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """``--max-megapixels``, for verbs that read a user's pictures."""
-    from semanticgan.data.decoding import MAX_MEGAPIXELS
-
     parser.add_argument(
         "--max-megapixels",
         type=_above_zero,

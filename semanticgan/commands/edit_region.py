@@ -4,8 +4,8 @@ Without --variations or --interpolate, --out is the edited picture; of a photogr
 --variations N it is a sheet of the source and N versions of it; with --interpolate STEPS a sheet of the way from the
 source to --from-seed, --from-latent or --from-image.
 
-A layered model (StyleGAN, StyleGAN2, StyleALAE) has layers in place of regions: --layers 0-3. The result is the
-rendered picture, of a photograph too.
+A layered model (StyleGAN, StyleGAN2, StyleALAE) has layers in place of regions: --layers 0-3. Its edit goes back into a
+photograph as one region, the face's whole square.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands import arguments, photographs
+from semanticgan.commands import arguments, edit_operations, photographs
 from semanticgan.errors import InputError
 from semanticgan.seeds import following
 
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     origin.add_argument("--from-seed", type=arguments.seed, metavar="SEED", help="where the regions come from")
     origin.add_argument("--from-latent", type=arguments.path, metavar="FILE", help="where the regions come from")
     origin.add_argument("--from-image", type=arguments.path, metavar="PHOTO", help="where the regions come from")
+    edit_operations.add_operation_arguments(parser)
     photographs.add_photograph_arguments(parser)
     photographs.add_edit_arguments(parser)
     many = parser.add_mutually_exclusive_group()
@@ -84,7 +85,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     _require_sensible(args)
     outputs = _outputs(args)
-    if args.layers:
+    if args.strengths:
+        model = arguments.load_model(args)
+        return edit_operations.run_strip(args, model, _source(args, model))
+    if args.layers and not args.direction:
         return _run_layers(args, outputs)
     if _is_scripted(args):
         return photographs.run_edit(args, outputs)
@@ -130,9 +134,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _is_scripted(args: argparse.Namespace) -> bool:
     """Whether the edit is one of :mod:`semanticgan.edits`: one picture, pasted, rendered by another model, or kept."""
+    if edit_operations.is_given(args):
+        return True
     if args.layers or args.variations or args.interpolate:
         return False
     return bool(args.image or args.from_image or args.script or args.render_with or args.save_script)
+
+
+def _writes_photograph(args: argparse.Namespace) -> bool:
+    """Whether --out may have the format of a photograph."""
+    layers_of_photograph = args.layers and args.image and not args.variations and not args.interpolate
+    return bool(_is_scripted(args) or layers_of_photograph)
 
 
 def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str, Any]:
@@ -142,15 +154,18 @@ def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str,
     from semanticgan.editing.sheets import draw_grid
 
     model = arguments.load_model(args)
-    source, seeds = _source(args, model), _seeds_of_variations(args)
+    inversion = photographs.inversion_of_image(args, model, args.image, args.face) if args.image else None
+    source = _source(args, model) if inversion is None else inversion.code
+    renderer = model if inversion is None else inversion.model
+    seeds = _seeds_of_variations(args)
     names = [f"seed {seed}" for seed in seeds]
     if args.interpolate:
-        edit = interpolate_layers(model, source, _reference(args, model), args.interpolate, args.layers)
+        edit = interpolate_layers(renderer, source, _reference(args, model), args.interpolate, args.layers)
         names = _positions(args.interpolate)
     elif seeds:
-        edit = swap_layers(model, source, model.sample(seeds=seeds, truncation=args.truncation), args.layers)
+        edit = swap_layers(renderer, source, model.sample(seeds=seeds, truncation=args.truncation), args.layers)
     else:
-        edit = swap_layers(model, source, _reference(args, model), args.layers)
+        edit = swap_layers(renderer, source, _reference(args, model), args.layers)
     title = f"layers {args.layers}"
     mark = arguments.mark_of(args, model, "composite" if args.image or args.from_image else "generated")
     picture, *others = edit.result.to_pil()
@@ -158,7 +173,10 @@ def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str,
         picture = draw_grid([edit.source.to_pil()[0], picture, *others], ["source", *names], title)
     elif args.interpolate:
         picture = draw_grid([picture, *others], names, title)
-    save_picture(picture, args.out, args.overwrite, mark)
+    if inversion is not None and not names:
+        photographs.paste_layers(args, inversion, edit.result)
+    else:
+        save_picture(picture, args.out, args.overwrite, mark)
     if args.sheet:
         save_picture(edit.sheet(names, title), outputs["sheet"], args.overwrite, mark)
     if args.save_latent:
@@ -192,6 +210,9 @@ def _require_sensible_layers(args: argparse.Namespace) -> None:
 def _require_sensible(args: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
     origin = args.from_seed is not None or args.from_latent or args.from_image
+    if edit_operations.is_given(args):
+        edit_operations.require_alone(args)
+        return
     if args.layers:
         _require_sensible_layers(args)
     if args.script:
@@ -226,7 +247,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     from semanticgan.inversion.photograph_writing import require_writable
     from semanticgan.latent_files import require_suffix as require_code_suffix
 
-    outputs = {"out": require_writable(args.out) if _is_scripted(args) else require_suffix(args.out)}
+    outputs = {"out": require_writable(args.out) if _writes_photograph(args) else require_suffix(args.out)}
     if args.sheet:
         outputs["sheet"] = args.out.with_name(f"{args.out.stem}-sheet.png")
     if args.labels:

@@ -1,7 +1,10 @@
-"""Write the averaged generator of a run as one file to share, optionally with its discriminator.
+"""Write the averaged generator of a run as one file to share, or any model as ONNX for programs without PyTorch.
 
 With the discriminator others can continue the training (`train ... start=FILE`) and compare models in its features
 (`evaluate --extractor discriminator:FILE`). The optimiser state is not included: only the run itself resumes exactly.
+
+--format onnx writes two graphs for batches of 1 to 16: OUT.onnx, "latents" -> "image" and "segmentation" (a model of
+layers has no segmentation), and OUT-mapping.onnx, "z" -> "w". "latents" is w in each row of a code.
 """
 
 from __future__ import annotations
@@ -16,18 +19,37 @@ from semanticgan.errors import InputError
 EXAMPLES = (
     "runs/faces --out faces.safetensors",
     "runs/faces --with-discriminator --precision float16 --figure hours=12.5 --out faces.safetensors",
+    "--model portraits-64 --format onnx --out portraits-64.onnx",
 )
+
+FORMATS = ("safetensors", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
+        nargs="?",
         type=arguments.path,
         metavar="RUN",
         help="a run's folder (its newest state), or one of its step-* folders",
     )
     parser.add_argument(
-        "--out", type=arguments.path, required=True, metavar="OUT.safetensors", help="file of weights to write"
+        "--format",
+        choices=FORMATS,
+        default="safetensors",
+        help="safetensors: weights of a run, to load, share and continue; onnx: two graphs of any model",
+    )
+    parser.add_argument(
+        "--model",
+        metavar=arguments.MODEL,
+        help=f"with --format onnx: {arguments.MODEL_HELP} (default: RUN, else the bundled model)",
+    )
+    parser.add_argument(
+        "--out",
+        type=arguments.path,
+        required=True,
+        metavar="OUT.safetensors|OUT.onnx",
+        help="file to write; with --format onnx also OUT-mapping.onnx",
     )
     parser.add_argument("--with-discriminator", action="store_true", help="also store the discriminator")
     parser.add_argument(
@@ -41,10 +63,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    return _export_onnx(args) if args.format == "onnx" else _export_weights(args)
+
+
+def _export_onnx(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.export.onnx_files import MOST_IMAGES, export_onnx, require_exportable
+    from semanticgan.model import load
+
+    if args.source is not None and args.model is not None:
+        raise InputError("--model and RUN both name a model. Give one of them.")
+    _require_plain_onnx(args)
+    require_exportable(args.out, args.overwrite)
+    model = load(args.model or args.source, device="cpu")
+    out, mapping = export_onnx(model, args.out, args.overwrite)
+    return {
+        "out": str(out),
+        "mapping": str(mapping),
+        "bytes": out.stat().st_size,
+        "mapping_bytes": mapping.stat().st_size,
+        "rows": list(model.rows.names),
+        "largest_batch": MOST_IMAGES,
+    }
+
+
+def _require_plain_onnx(args: argparse.Namespace) -> None:
+    """Raises: InputError: an option of files of weights."""
+    given = {
+        "--with-discriminator": args.with_discriminator,
+        "--figure": args.figure,
+        "--precision": args.precision != "float32",
+        "--description": args.description,
+        "--licence": args.licence,
+        "--data-licence": args.data_licence,
+    }
+    for option in (option for option, value in given.items() if value):
+        raise InputError(f"{option} belongs to files of weights. Leave it out, or use --format safetensors.")
+
+
+def _export_weights(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.checkpoint import save_model
     from semanticgan.files import require_free
     from semanticgan.runs.weights import read_weights
 
+    if args.source is None or args.model is not None:
+        raise InputError("a file of weights is made of a run. Give its run_dir as RUN, or add --format onnx.")
     figures = dict(_figure(text) for text in args.figure)
     require_free(args.out, args.overwrite)
     source = str(args.source)

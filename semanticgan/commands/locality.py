@@ -3,6 +3,9 @@
 For each seed, the region is taken from the picture of seed + OFFSET. The change is the mean absolute difference over
 pixels and channels, in levels of 0..255, outside the union of the region's old and new mask, feathered by 1/32 of the
 side, and inside it.
+
+With --image the region is put into the photograph's inversion instead, once for each seed. What is compared are
+pictures that the model renders: edit-region pastes into the photograph, where every pixel outside the mask stays.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ import argparse
 import json
 from typing import Any
 
-from semanticgan.commands import arguments
+from semanticgan.commands import arguments, photographs
 from semanticgan.seeds import following
 
 EXAMPLES = (
     "--region hair --what texture --seeds 0-99",
     "--region mouth --what structure --seeds 0-99 --composite",
+    "--image me.jpg --region hair --seeds 0-31",
 )
 
 _BATCH = 8
@@ -32,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=10_000,
         help="the region is taken from seed + OFFSET (default: %(default)s)",
     )
+    photographs.add_image_argument(parser, "photograph of any size, in place of the seeds' own pictures")
+    photographs.add_photograph_arguments(parser)
     arguments.add_region_arguments(parser, required=True)
     arguments.add_truncation_argument(parser)
     parser.add_argument(
@@ -46,17 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.editing.change import Change
     from semanticgan.editing.regions import swap_regions
-    from semanticgan.files import require_free, written_aside
+    from semanticgan.files import require_file, require_free, written_aside
     from semanticgan.metrics.samples import in_batches
 
     seeds: tuple[int, ...] = args.seeds or (args.seed,)
+    if args.image:
+        require_file(args.image, "photograph")
     if args.out:
         require_free(args.out, args.overwrite)
     model = arguments.load_model(args)
     regions = arguments.region_names(model, args.region)
+    own = photographs.code_of_image(args, model, args.image, args.face) if args.image else None
     parts = []
     for batch in in_batches(seeds, _BATCH, "locality"):
-        source = model.sample(seeds=batch, truncation=args.truncation)
+        source = model.sample(seeds=batch, truncation=args.truncation) if own is None else own
         other = model.sample(seeds=[following(seed, args.offset) for seed in batch], truncation=args.truncation)
         edit = swap_regions(model, source, other, regions, args.what, args.include_base)
         parts.append(edit.change(args.composite))
@@ -72,6 +81,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         with written_aside(args.out, args.overwrite) as aside:
             aside.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     return {
+        **({"source": str(args.image)} if args.image else {}),
         "regions": regions,
         "what": args.what,
         "include_base": args.include_base,

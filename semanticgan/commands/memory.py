@@ -23,6 +23,7 @@ SMALLER: Mapping[str, str] = MappingProxyType(
         "inspect": "a smaller file",
         "interpolate": "smaller --frames, fewer --seeds, or a name in .mp4",
         "components": "fewer names in --order, or a smaller --model",
+        "find-directions": "a smaller --num",
         "locality": "fewer --seeds at a time",
         "evaluate": "smaller --batch, --num-generated, --num-real, --num-edits or --num-variations",
         "compare": "smaller --batch, --num-generated, --num-real, --num-edits or --projections",

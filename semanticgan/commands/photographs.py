@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.commands import arguments
+from semanticgan.commands import arguments, edit_operations
 from semanticgan.errors import InputError
 from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.progress import Progress
 
 if TYPE_CHECKING:
     from semanticgan.edits import Edit
+    from semanticgan.inversion.inversion import Inversion
     from semanticgan.latents import LatentCode
     from semanticgan.model import Model
+    from semanticgan.rendering import Rendering
 
 
 def add_image_argument(
@@ -88,7 +90,12 @@ def photograph_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: int | str | None) -> LatentCode:
-    """The code of a face in a photograph.
+    """The code of a face in a photograph; arguments and errors as of :func:`inversion_of_image`."""
+    return inversion_of_image(args, model, image, number).code
+
+
+def inversion_of_image(args: argparse.Namespace, model: Model, image: Path, number: int | str | None) -> Inversion:
+    """The inversion of a face in a photograph.
 
     Args:
         args: the method and how the photograph is read.
@@ -102,7 +109,7 @@ def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: i
     if number == "all":
         raise InputError("--face all goes with one edited picture and with invert. Choose one face: --face 1.")
     own = image == args.image
-    found = model.invert(
+    found: Inversion = model.invert(
         image,
         args.inversion,
         face=number,
@@ -111,8 +118,7 @@ def code_of_image(args: argparse.Namespace, model: Model, image: Path, number: i
         encoder=args.encoder,
         progress=Progress(bar=True),
     )
-    code: LatentCode = found.code
-    return code
+    return found
 
 
 def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,8 +134,8 @@ def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
         choices=WAYS,
         default="auto",
         help="how a photograph is put together: transfer adds what changed, replace puts the rendered region in, "
-        "aligned writes the rendered picture alone; auto is transfer after a change of texture or in a photograph much "
-        "finer than the model, else replace",
+        "aligned writes the rendered picture alone; auto is transfer after a change of texture or of layers or in a "
+        "photograph much finer than the model, else replace",
     )
     parser.add_argument(
         "--render-with",
@@ -165,6 +171,18 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         edited.code.save(args.save_latent, args.overwrite)
     if args.labels:
         save_picture(label_picture(edited.rendering.labels()[0], model.regions), outputs["labels"], args.overwrite)
+    found: dict[str, Any] = {
+        **{name: str(path) for name, path in outputs.items()},
+        "source": str(edited.edit.source),
+        "from": [str(step) for step in edited.edit.operations],
+        "faces": len(edited.codes),
+        "method": edited.inversions[0].method if edited.inversions else None,
+        "psnr": [inversion.figures["psnr"] for inversion in edited.inversions],
+    }
+    for step in edited.edit.operations:
+        found.update(step.figures)
+    if model.rows.regions is None:
+        return found
     result = edited.result(model)
     if args.sheet:
         save_picture(
@@ -173,16 +191,20 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
     change = result.change()
     inside = change.inside[~change.inside.isnan()]
     return {
-        **{name: str(path) for name, path in outputs.items()},
-        "source": str(edited.edit.source),
+        **found,
         "regions": list(result.regions),
-        "from": [str(step.source) for step in edited.edit.operations],
-        "faces": len(edited.codes),
-        "method": edited.inversions[0].method if edited.inversions else None,
-        "psnr": [inversion.figures["psnr"] for inversion in edited.inversions],
-        "change_outside": float(change.outside.mean()),
+        "change_outside": found.get("change_outside", float(change.outside.mean())),
         "change_inside": float(inside.mean()) if len(inside) else None,
     }
+
+
+def paste_layers(args: argparse.Namespace, inversion: Inversion, rendering: Rendering) -> None:
+    """Write a photograph whose face is rendered with other layers: the crop changes as one region."""
+    from semanticgan.edits.edit import save_edited
+
+    alone = args.paste == "aligned"
+    mark = arguments.mark_of(args, inversion.model, "generated" if alone else "composite")
+    save_edited(inversion.paste(rendering, args.paste), args.out, mark, args.overwrite, args.keep_metadata)
 
 
 def edit_of(args: argparse.Namespace, model: Model) -> Edit:
@@ -195,6 +217,8 @@ def edit_of(args: argparse.Namespace, model: Model) -> Edit:
         edit = Edit(args.latent)
     else:
         edit = Edit(args.seed, truncation=args.truncation)
+    if edit_operations.is_given(args):
+        return edit_operations.with_operations(edit, args, model)
     if not args.region:
         return edit
     regions = arguments.region_names(model, args.region)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from semanticgan.choices import DATA_KINDS, LARGEST_PNG, PICTURE_FORMATS, PREPARED_FORMATS, SPLITS
 from semanticgan.commands.arguments import (
     MOST,
     add_megapixels_argument,
@@ -18,10 +19,6 @@ from semanticgan.commands.arguments import (
     path,
     picture_side,
 )
-from semanticgan.data import KINDS, SPLITS, open_dataset
-from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, HasSources
-from semanticgan.data.pairs import first_pairs
-from semanticgan.data.prepare import FORMATS
 from semanticgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ VERIFY = "verify"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "kind",
-        choices=(*(kind for kind in KINDS if kind != "pictures"), VERIFY),
+        choices=(*(kind for kind in DATA_KINDS if kind != "pictures"), VERIFY),
         help="folder: image/ and label/ in a folder or zip; lmdb: written by --format lmdb; celebamask-hq: the "
         "original layout; portraits: drawn by this package; verify: check the prepared set at PATH",
     )
@@ -51,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=PREPARED_FORMATS,
         default="folder",
         help="folder: files in image/ and label/; lmdb: one data.mdb, for large sets",
     )
@@ -102,7 +99,10 @@ def _verify(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _prepare(args: argparse.Namespace) -> dict[str, Any]:
+    from semanticgan.data import open_dataset
     from semanticgan.data.celebamask import CelebAMaskDataset
+    from semanticgan.data.encoding import HasSources
+    from semanticgan.data.pairs import first_pairs
     from semanticgan.data.portraits import PortraitDataset
     from semanticgan.data.prepare import prepare
     from semanticgan.places import require_no_source_inside, require_outside

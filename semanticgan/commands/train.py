@@ -6,6 +6,8 @@ import argparse
 import os
 from typing import Any
 
+from semanticgan.commands import arguments
+
 EXAMPLES = (
     "tiny run_dir=runs/tiny",
     "portraits-64 run_dir=runs/portraits data.path=data/portraits-64",
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", metavar="LIST", help="metrics of evaluate to measure every metrics.every steps, comma-separated"
     )
+    arguments.add_mark_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -30,7 +33,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.training.loop import train
 
     chosen = [f"metrics.names=[{args.metrics}]"] if args.metrics else []
-    result = train(load_config(args.recipe, [*args.overrides, *chosen]))
+    result = train(load_config(args.recipe, [*args.overrides, *chosen]), marked=args.mark)
     if int(os.environ.get("RANK", "0")):  # of several processes the first alone reports
         return {}
     return {

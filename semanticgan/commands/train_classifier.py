@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from semanticgan.choices import PRECISIONS
 from semanticgan.commands import arguments
-from semanticgan.model import PRECISIONS
-from semanticgan.perception.classifier_training import ClassifierTraining
+from semanticgan.perception.settings import ClassifierTraining
 
 EXAMPLES = (
     "--out attributes.safetensors",

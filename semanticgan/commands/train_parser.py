@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from semanticgan.choices import DATA_KINDS, PRECISIONS
 from semanticgan.commands import arguments
-from semanticgan.data import KINDS
-from semanticgan.model import PRECISIONS
-from semanticgan.perception.parser_training import ParserTraining
+from semanticgan.perception.settings import ParserTraining
 
 EXAMPLES = (
     "folder data/portraits-64 --size 64 --out parser.safetensors",
@@ -26,7 +25,7 @@ DEFAULT_NUM_PORTRAITS = 10_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "kind",
-        choices=tuple(kind for kind in KINDS if kind != "pictures"),
+        choices=tuple(kind for kind in DATA_KINDS if kind != "pictures"),
         help="folder: image/ and label/ in a folder or zip; lmdb: written by prepare-data; celebamask-hq: the "
         "original layout; portraits: drawn by this package",
     )

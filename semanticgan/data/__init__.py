@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from semanticgan import extras
+from semanticgan.choices import DATA_KINDS as KINDS
+from semanticgan.choices import SPLITS
 from semanticgan.data.batches import Batch, batch_flips, batch_indices, batches, flip, to_network
 from semanticgan.data.cache import CachedPairs, cached_if_small
-from semanticgan.data.celebamask import SPLITS
 from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.data.lmdb_pairs import is_lmdb
 from semanticgan.data.pairs import Pair, PairDataset, first_pairs
@@ -34,8 +35,6 @@ __all__ = [
     "register",
     "to_network",
 ]
-
-KINDS = ("folder", "lmdb", "celebamask-hq", "portraits", "pictures")
 
 Opener = Callable[[str | Path | None, int], PairDataset]
 """Path and resolution -> the dataset."""

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from semanticgan.choices import SPLITS as SPLITS
 from semanticgan.data import pictures
 from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_beside
 from semanticgan.data.encoding import Source
@@ -31,8 +32,6 @@ from semanticgan.regions import CELEBAMASK_13, CELEBAMASK_PARTS, RegionScheme
 
 IMAGES, MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"
 MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pbm", ".pgm", ".ppm", ".jpg", ".jpeg")
-SPLITS: Mapping[str, range] = {"train": range(28000), "val": range(28000, 30000), "all": range(30000)}
-"""Numbers of the pictures of each part of the data."""
 
 Key = TypeVar("Key", int, str)
 

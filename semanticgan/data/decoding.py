@@ -16,12 +16,10 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from semanticgan.choices import MAX_MEGAPIXELS as MAX_MEGAPIXELS
 from semanticgan.data.containers import DamagedFileError, Parts, take_apart
 from semanticgan.data.orientation import Header, Turning, turned, turning_of_map
 from semanticgan.errors import InputError, MissingFileError
-
-MAX_MEGAPIXELS = 64.0
-"""Largest picture that is read unless asked otherwise; decoded it takes about half a gigabyte."""
 
 # Only decoders that run no other program.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")

@@ -19,11 +19,7 @@ from torch.utils.data import Dataset
 from semanticgan.data.pairs import PairDataset
 from semanticgan.regions import RegionScheme
 
-PICTURE_FORMATS = ("png", "jpeg")
 PICTURE_SUFFIX: Mapping[str, str] = {"png": ".png", "jpeg": ".jpg"}
-
-LARGEST_PNG = 256
-"""Side up to which an LMDB holds PNG unless asked otherwise: 30,000 photographs of 512 pixels would take 11 GB."""
 
 _JPEG_QUALITY = 97
 

@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from semanticgan import extras
+from semanticgan.choices import LARGEST_PNG, PICTURE_FORMATS
+from semanticgan.choices import PREPARED_FORMATS as FORMATS
 from semanticgan.data import lmdb_pairs
-from semanticgan.data.encoding import LARGEST_PNG, PICTURE_FORMATS, Attributes, Encoder, HasSources
+from semanticgan.data.encoding import Attributes, Encoder, HasSources
 from semanticgan.data.kept import Done, Journal, PairFiles, Preparing, Refused, write
 from semanticgan.data.pairs import PairDataset
 from semanticgan.data.prepared_files import (
@@ -50,8 +52,6 @@ from semanticgan.errors import DataWarning, ExistingFileError, InputError, unkno
 from semanticgan.files import make_folder, require_free, sync_folder, user_path
 from semanticgan.places import held
 from semanticgan.progress import Progress
-
-FORMATS = ("folder", "lmdb")
 
 # Of a plan what all files depend on; whether the file of a pair can be kept depends on its source, too.
 _DECIDE_THE_FILES = ("format", "size", "regions", "output_format", "picture_format")

@@ -8,57 +8,34 @@ changed is pasted back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from typing_extensions import Self
 
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.editing.outputs import mark_of
 from semanticgan.editing.regions import EditResult
+from semanticgan.edits.operation import Operation, State
 from semanticgan.edits.sources import Resolved, Source, resolve
+from semanticgan.edits.steps import Steps
 from semanticgan.errors import InputError, unknown_name
-from semanticgan.formats.provenance import merged, shareable
+from semanticgan.formats.provenance import Mark, merged, shareable
 from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.inversion.inversion import Inversion
 from semanticgan.inversion.photograph import Photograph
-from semanticgan.latents import LatentCode, mix
+from semanticgan.latents import LatentCode
 from semanticgan.model import Model
 from semanticgan.progress import Progress
 from semanticgan.rendering import Rendering
-from semanticgan.rows import WHAT
 from semanticgan.surgery.blending import require_related
-from semanticgan.wrong_arguments import finite_number, require_names
-
-
-@dataclass(frozen=True, eq=False)
-class Operation:
-    """Rows of regions taken from another code: all of them (a swap) or a part of the way (an interpolation).
-
-    Attributes:
-        regions: names; empty with ``include_base`` alone.
-        source: of the other code; of several faces the first counts.
-        what: "structure", "texture" or "both".
-        include_base: the base rows, too.
-        weight: 1 is a swap, 0 changes nothing.
-    """
-
-    regions: tuple[str, ...]
-    source: Source
-    what: str = "both"
-    include_base: bool = False
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.what not in WHAT:
-            raise unknown_name("choice of codes", str(self.what), WHAT)
-        finite_number("weight", self.weight)
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Edit:
+class Edit(Steps):
     """An edit of a seed, a code or a photograph. Each method returns a new edit.
 
     Attributes:
@@ -101,37 +78,16 @@ class Edit:
         object.__setattr__(self, "paste", paste)
         object.__setattr__(self, "model", model)
 
-    def swap(
-        self,
-        regions: str | Iterable[str],
-        source: Any,
-        what: str = "both",
-        include_base: bool = False,
-        **more: Any,
-    ) -> Edit:
-        """With regions taken from another seed, code or photograph; ``**more`` as of the edit's own source.
-
-        Raises:
-            InputError: no names, a ``what`` that is none, or a source that is none.
-        """
-        return self.interpolate(regions, source, 1.0, what, include_base, **more)
-
-    def interpolate(
-        self,
-        regions: str | Iterable[str],
-        source: Any,
-        weight: float,
-        what: str = "both",
-        include_base: bool = False,
-        **more: Any,
-    ) -> Edit:
-        """With regions moved towards those of another seed, code or photograph: weight 1 is :meth:`swap`."""
-        given = require_names(regions)
-        names = tuple(name.strip() for name in given.split(",")) if isinstance(given, str) else tuple(given)
-        operation = Operation(names, Source.of(source, **more), what, include_base, finite_number("weight", weight))
+    def then(self, operation: Operation) -> Self:
+        """With one more operation, of :mod:`semanticgan.edits.operations`."""
         return self._with(operations=(*self.operations, operation))
 
-    def pasted(self, how: str) -> Edit:
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names of the regions that its operations are about."""
+        return tuple(dict.fromkeys(name for step in self.operations for name in step.names))
+
+    def pasted(self, how: str) -> Self:
         """With another way to paste.
 
         Raises:
@@ -139,9 +95,9 @@ class Edit:
         """
         return self._with(paste=how)
 
-    def _with(self, **changes: Any) -> Edit:
+    def _with(self, **changes: Any) -> Self:
         values = {name: getattr(self, name) for name in ("source", "operations", "paste", "model")}
-        return Edit(**{**values, **changes})
+        return type(self)(**{**values, **changes})
 
     def apply(
         self,
@@ -171,20 +127,16 @@ class Edit:
         if render_with is not None:
             require_related(model, render_with)
         resolved = resolve(self.source, model, method, progress, **options)
-        others = [resolve(step.source, model, method, progress, **options) for step in self.operations]
-        done = self._with(
-            source=resolved.source,
-            operations=[
-                replace(step, source=other.source) for step, other in zip(self.operations, others, strict=True)
-            ],
-            model=model.metadata.digest,
-        )
-        codes = [self._edited(code, others) for code in resolved.codes]
+        others = [
+            [resolve(source, model, method, progress, **options) for source in step.sources] for step in self.operations
+        ]
+        states, operations = self._edited(model, resolved, others, progress)
+        done = self._with(source=resolved.source, operations=operations, model=model.metadata.digest)
         if resolved.inversions:
-            return _of_photograph(done, resolved.inversions, codes, render_with)
-        (before,), (after,) = resolved.codes, codes
+            return _of_photograph(done, resolved.inversions, states, render_with)
+        (before,), (after,) = resolved.codes, states
         renderer = render_with or model
-        return Edited(done, (after,), (model.render(before),), (renderer.render(after),), renderer)
+        return Edited(done, (after.code,), (model.render(before),), (_rendered(renderer, after),), renderer)
 
     def _require_model(self, model: Model) -> None:
         if self.model and model.metadata.digest and self.model != model.metadata.digest:
@@ -193,12 +145,20 @@ class Edit:
                 "Give that model, or make the edit anew."
             )
 
-    def _edited(self, code: LatentCode, others: Sequence[Resolved]) -> LatentCode:
-        """The code after the operations."""
-        for operation, other in zip(self.operations, others, strict=True):
-            how = (operation.weight, operation.what, operation.include_base)
-            code = mix(code, other.codes[0], list(operation.regions), *how)
-        return code
+    def _edited(
+        self, model: Model, resolved: Resolved, others: Sequence[Sequence[Resolved]], progress: Progress | bool
+    ) -> tuple[list[State], list[Operation]]:
+        """A state per face after all operations, and the operations with what they found."""
+        states = [State(code) for code in resolved.codes]
+        operations = []
+        for operation, sources in zip(self.operations, others, strict=True):
+            step = operation.with_sources([other.source for other in sources])
+            if step.of_one_face and len(states) > 1:
+                raise InputError(f"{step} is for one face, and the photograph has {len(states)}. Choose one: face=1.")
+            for face, state in enumerate(states):
+                states[face], step = step.apply(model, state, [other.codes[0] for other in sources], progress)
+            operations.append(step)
+        return states, operations
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the edit as JSON, with the codes found where it was applied.
@@ -269,7 +229,7 @@ class Edited:
         Args:
             model: of the edit; it names the regions.
         """
-        regions = list(dict.fromkeys(name for step in self.edit.operations for name in step.regions))
+        regions = list(self.edit.regions)
         labels = model.regions.indices(regions or list(model.regions.names))
         before, after = _joined(self.before), _joined(self.after)
         mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
@@ -293,8 +253,19 @@ class Edited:
         if self.photograph is None:
             self.rendering.save(path, overwrite, mark)
             return
-        xmp = merged(mark, self.photograph.xmp(keep_metadata=True) or None, keep_metadata)
-        self.photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
+        save_edited(self.photograph, path, mark, overwrite, keep_metadata)
+
+
+def save_edited(
+    photograph: Photograph,
+    path: str | Path,
+    mark: Mark | None,
+    overwrite: bool = False,
+    keep_metadata: bool = False,
+) -> None:
+    """Write an edited photograph, what its own file said, and its mark; arguments and errors as of Edited.save."""
+    xmp = merged(mark, photograph.xmp(keep_metadata=True) or None, keep_metadata)
+    photograph.save(path, overwrite, keep_metadata=keep_metadata, xmp=xmp)
 
 
 def _joined(renderings: Sequence[Rendering]) -> Rendering:
@@ -303,28 +274,32 @@ def _joined(renderings: Sequence[Rendering]) -> Rendering:
     return Rendering(*(torch.cat([getattr(one, name) for one in renderings]) for name in names))
 
 
+def _rendered(model: Model, state: State) -> Rendering:
+    return model.render(state.code, coordinates=state.coordinates)
+
+
 def _of_photograph(
-    edit: Edit, inversions: Sequence[Inversion], codes: Sequence[LatentCode], render_with: Model | None
+    edit: Edit, inversions: Sequence[Inversion], states: Sequence[State], render_with: Model | None
 ) -> Edited:
     """Render each face and paste one after another into the photograph."""
-    regions = list(dict.fromkeys(name for step in edit.operations for name in step.regions))
-    whats = {step.what for step in edit.operations}
+    whats = {step.whats for step in edit.operations}
     what = whats.pop() if len(whats) == 1 else "both"
-    everywhere = render_with is not None or any(step.include_base for step in edit.operations)
+    everywhere = render_with is not None or any(step.everywhere for step in edit.operations) or not edit.regions
     how = "aligned" if render_with is not None and edit.paste == "auto" else edit.paste
     photograph = inversions[0].photograph
     after = []
-    for inversion, code in zip(inversions, codes, strict=True):
-        rendering = inversion.render(code) if render_with is None else render_with.render(code)
+    for inversion, state in zip(inversions, states, strict=True):
+        rendering = _rendered(render_with or inversion.model, state)
         after.append(rendering)
         if edit.operations or render_with is not None:
             photograph = inversion.paste(
                 rendering,
                 how,
-                regions=None if everywhere else regions,
+                regions=None if everywhere else list(edit.regions),
                 what=None if everywhere else what,
                 photograph=photograph,
             )
     before = tuple(inversion.rendering for inversion in inversions)
     renderer = render_with or inversions[0].model
-    return Edited(edit, tuple(codes), before, tuple(after), renderer, photograph, tuple(inversions), how == "aligned")
+    codes = tuple(state.code for state in states)
+    return Edited(edit, codes, before, tuple(after), renderer, photograph, tuple(inversions), how == "aligned")

@@ -23,7 +23,7 @@ detail stays. D' is the texture of large regions, and in small ones the photogra
 where ``keep`` is how far a pixel shows the same region and the same structure before and after. ``error`` makes what
 is drawn of other regions meet the photograph's around it, without a seam (membrane interpolation, as in Perez et al.
 2003). p^P is what a parser sees in the photograph, so that a mask does not end within its hair where the
-inversion's does. ``edges(p, I)`` is p with the edges of I by the guided filter, then made steeper.
+inversion's does. ``edges(p, I)`` is p with the edges of I by the guided filter, then made steeper (:func:`steeper`).
 
 Shape legend: K regions, s side of the renderings, S side of the maps.
 """
@@ -54,6 +54,8 @@ _LEAST_BACKGROUND = 0.02  # of the crop
 _FILLED_SIDE, _FILL_RADIUS = 128, 5  # pixels
 _RIM = 0.1  # weight of a region's outermost pixel where the change is read
 _NEAR = 1 / 32  # of the crop: how far a region of the photograph may lie from that of the inversion
+_SHOWN = 1 / 8  # of what an inversion draws of a region: less is seen of it where something else is in its place
+_LEAST_DRAWN = 0.001  # of the crop
 _CERTAIN = 0.05  # membership from which on a region counts as seen somewhere
 
 
@@ -108,6 +110,7 @@ class CropChange:
         difference: d, float32 [S, S, 3].
         slope, offset: float32 [S, S, 3] and [S, S]: the edges of the old regions, as :func:`guided_coefficients`.
         shown: float32 [S, S] in [0, 1], opacity of the new regions.
+        wide: whether the edges of the old regions are wide, as :func:`steeper` says.
         renewal: of the detail; None: all of it stays.
     """
 
@@ -115,6 +118,7 @@ class CropChange:
     slope: np.ndarray
     offset: np.ndarray
     shown: np.ndarray
+    wide: bool = False
     renewal: Renewal | None = None
 
 
@@ -136,7 +140,8 @@ def transfer(
         inner = cv2.erode(weight, _AROUND)  # renderings have a bright or dark rim around hair
         difference = continued(difference, weight * (_RIM + (1 - _RIM) * inner), 1.0)
     slope, offset = _edges(mask, photograph)
-    return CropChange(enlarged(difference, len(photograph)), slope, offset, np.zeros_like(offset))
+    wide = regions is not None and float(mask.mean()) >= _TEXTURED
+    return CropChange(enlarged(difference, len(photograph)), slope, offset, np.zeros_like(offset), wide)
 
 
 def replace(
@@ -165,7 +170,8 @@ def replace(
         if old.mean() >= _TEXTURED:
             old = cv2.dilate(old, _AROUND)  # hairs beside the hair go, too; lashes beside an eye stay
         slope, offset = _edges(old, photograph)
-        new = steeper(along(rendered, *_edges(_within(shown, regions), rendered)))
+        drawn = _within(shown, regions)
+        new = steeper(along(rendered, *_edges(drawn, rendered)), float(drawn.mean()) >= _TEXTURED)
     outside = 1 - enlarged(np.maximum(steeper(along(photograph, slope, offset)), new), small)
     reduced = enlarged(photograph, small)
     error = reduced - before.picture
@@ -189,7 +195,7 @@ def replace(
         uncovered = np.clip(enlarged(shown[..., BACKGROUND], side), 0, 1) * (1 - renewal.keep)
         if filled is not None:
             target += uncovered[..., None] * (filled - target)
-    return CropChange(target - base, slope, offset, new, renewal)
+    return CropChange(target - base, slope, offset, new, renewal=renewal)
 
 
 def _filled(photograph: np.ndarray, background: np.ndarray) -> np.ndarray | None:
@@ -212,9 +218,17 @@ def _filled(photograph: np.ndarray, background: np.ndarray) -> np.ndarray | None
     return enlarged(filled.astype(np.float32) / 255, side)
 
 
-def steeper(followed: np.ndarray) -> np.ndarray:
-    """The opacity of a mask that was filtered: 0 below 0.1, 1 above 0.9."""
-    return smooth_step((followed - 0.1) / 0.8)
+def steeper(followed: np.ndarray, wide: bool = False) -> np.ndarray:
+    """The opacity of a mask that was filtered: a smooth step from 0.1 to 0.9, or wide, a ramp from 0.06 to 0.96.
+
+    The outlines of pasted hair are narrower by the step than those of the photographs' own hair. Small regions have it
+    all the same, since a ramp takes a tenth of the change of an eye; so have regions that go, of which a ramp would
+    leave a rim.
+    """
+    if not wide:
+        return smooth_step((followed - 0.1) / 0.8)
+    ramp: np.ndarray = np.clip((followed - 0.06) / 0.9, 0, 1)
+    return ramp
 
 
 def _textures(seen: np.ndarray, shown: np.ndarray, need: np.ndarray, side: int) -> list[RegionDetail]:
@@ -247,6 +261,17 @@ def _of_face(seen: np.ndarray, before: np.ndarray, regions: Sequence[int]) -> np
     _, patches = cv2.connectedComponents((mask > _CERTAIN).astype(np.uint8))
     kept = np.unique(patches[near & (mask > 0.5)])
     return mask * np.isin(patches, kept[kept > 0]) if len(kept) else drawn
+
+
+def shows_others(seen: np.ndarray, before: np.ndarray, regions: Sequence[int]) -> bool:
+    """Whether the photograph shows other things where the inversion draws the regions, such as a cap for hair::
+
+        sum of min(p_R^P, p_R^B) < 1/8 of the sum of p_R^B
+
+    Never where the inversion draws next to nothing of them. ``seen`` and ``before`` are float32 [s, s, K] in [0, 1].
+    """
+    shown, drawn = _within(seen, regions), _within(before, regions)
+    return float(drawn.mean()) > _LEAST_DRAWN and float(np.minimum(shown, drawn).sum()) < _SHOWN * float(drawn.sum())
 
 
 def _visible(shown: np.ndarray) -> list[int]:

@@ -26,6 +26,7 @@ from semanticgan.inversion.crop_changes import (
     Rendered,
     Renewal,
     replace,
+    shows_others,
     steeper,
     transfer,
 )
@@ -82,10 +83,10 @@ def paste(
             reads it; None: as the inversion's rendering says.
         how: "transfer" adds the difference of the renderings inside the regions, so that the photograph keeps its
             detail; "replace" puts the rendered regions in; "aligned" is the edited rendering alone, at the model's
-            size; "auto" is "transfer" after a change of texture or in a photograph much finer than the model, else
-            "replace".
+            size; "auto" is "transfer" after a change of texture, by a model without regions, in a photograph much
+            finer than the model, or where it shows something else in place of the regions, else "replace".
         regions: labels of the edited regions, such as ``model.regions.indices(["hair"])``; None: wherever the
-            renderings differ.
+            renderings differ, and of a model without regions the whole crop.
         what: what the edit changed, "structure", "texture" or "both"; None: read from the renderings' labels.
         seed: of the grain that "replace" adds.
 
@@ -93,9 +94,27 @@ def paste(
         InputError: an unknown way or ``what``, renderings of several images or of different sizes, a label that they
             do not have, or a crop outside the photograph.
     """
-    way = chosen_way(how, before, after, what, alignment.scale / before.image.shape[-1])
-    if way == "aligned":  # a model that has grown renders it at another size
+    if how == "aligned":  # a model that has grown renders it at another size
         return _alone(photograph, after)
+    change = change_of_crop(photograph, alignment, before, after, seen=seen, how=how, regions=regions, what=what)
+    return laid_over(photograph, alignment, change, seed)
+
+
+def change_of_crop(
+    photograph: Photograph,
+    alignment: Alignment,
+    before: Rendering,
+    after: Rendering,
+    *,
+    seen: Tensor | None = None,
+    how: str = "auto",
+    regions: Sequence[int] | None = None,
+    what: str | None = None,
+) -> CropChange:
+    """What :func:`paste` lays over the photograph; arguments, all but "aligned", and errors are those of it."""
+    way = chosen_way(how, before, after, what, alignment.scale / before.image.shape[-1])
+    if regions is None and not before.segmentation.shape[1]:
+        regions = (0,)  # a layered model's picture is one region that is everywhere
     labels = _labels(before, after, regions)
     left, top, right, bottom = alignment.box(photograph.shape)
     if left >= right or top >= bottom:
@@ -107,15 +126,21 @@ def paste(
         raise InputError(
             f"the regions seen have the shape {list(own.shape)}, the rendering's {list(old.regions.shape)}."
         )
+    if way == "replace" and how == "auto" and labels is not None and shows_others(own, old.regions, labels):
+        way = "transfer"
+        warnings.warn(
+            "the photograph shows something else where the inversion draws the edited regions, such as a cap for hair: "
+            'colours are transferred, shapes stay. "replace" (--paste replace) puts the rendered region in.',
+            DataWarning,
+            stacklevel=3,
+        )
     if way == "transfer":
-        change = transfer(crop, own, old, new, labels)
-    else:
-        change = replace(crop, own, old, new, labels, what == "structure")
-    return _laid_over(photograph, alignment, change, seed)
+        return transfer(crop, own, old, new, labels)
+    return replace(crop, own, old, new, labels, what == "structure")
 
 
 def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None = None, finer: float = 1.0) -> str:
-    """The way that "auto" stands for: "transfer" where only texture changed, else "replace".
+    """The way that "auto" stands for: "transfer" after a change of texture or of layers, else "replace".
 
     Where the photograph is much finer than the model, a rendered region would be a blur in it: then "transfer" too.
 
@@ -134,7 +159,7 @@ def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None =
         return how
     if what is None:
         if not before.segmentation.shape[1]:
-            return "replace"
+            return "transfer"
         moved = (before.labels() != after.labels()).float().mean()
         what = "both" if float(moved) > _MOVED else "texture"
     if what != "texture" and finer > _FINEST:
@@ -164,7 +189,7 @@ def _labels(before: Rendering, after: Rendering, regions: Sequence[int] | None) 
     if regions is None:
         return None
     labels = tuple(dict.fromkeys(int(label) for label in regions))
-    num_regions = before.segmentation.shape[1]
+    num_regions = max(1, before.segmentation.shape[1])
     if not labels or min(labels) < 0 or max(labels) >= num_regions:
         raise InputError(
             f"regions to paste are labels from 0 to {num_regions - 1}, at least one, got {list(labels)}. "
@@ -200,8 +225,8 @@ def _working_side(alignment: Alignment, small: int) -> int:
     return max(side, _SMALLEST_SIDE)
 
 
-def _laid_over(photograph: Photograph, alignment: Alignment, change: CropChange, seed: int) -> Photograph:
-    """The photograph with the change of its crop."""
+def laid_over(photograph: Photograph, alignment: Alignment, change: CropChange, seed: int = 0) -> Photograph:
+    """The photograph with the change of its crop; ``seed`` is of the grain."""
     textures = _textures(photograph, alignment, change.renewal, seed)
 
     def changed(rgb: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:
@@ -236,7 +261,7 @@ def opacity_in(
         shape: (H, W) of the photograph. At a side where it ends before the crop does, a change need not fade.
     """
     there = alignment.spread(np.dstack([change.slope, change.offset, change.shown]), box)
-    opacity = np.maximum(steeper(along(rgb, there[..., :3], there[..., 3])), there[..., 4])
+    opacity = np.maximum(steeper(along(rgb, there[..., :3], there[..., 3]), change.wide), there[..., 4])
     x, y = alignment.shares(box)
     for share, is_open in zip((x, 1 - x, y, 1 - y), alignment.open_sides(shape), strict=True):
         opacity *= (share >= 0) if is_open else smooth_step((share / BORDER).astype(np.float32))

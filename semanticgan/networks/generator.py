@@ -6,10 +6,10 @@ picture, s side of the coarse grid.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from semanticgan.errors import InputError
@@ -19,7 +19,8 @@ from semanticgan.networks.latent_generator import LatentGenerator
 from semanticgan.networks.local import LocalGenerators, LocalOutput
 from semanticgan.networks.mapping import Mapping
 from semanticgan.networks.noise import Noise
-from semanticgan.networks.renderer import Renderer
+from semanticgan.networks.partial_rendering import PartialRenderer
+from semanticgan.networks.renderer import Renderer, RendererOutput
 from semanticgan.rendering import Rendering
 from semanticgan.wrong_arguments import require_type
 
@@ -120,7 +121,8 @@ class Generator(LatentGenerator):
 
     def region_codes(self, latents: Tensor) -> Tensor:
         """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
+        codes: Tensor = self.expand(latents).unflatten(1, (self.config.num_regions, -1))
+        return codes
 
     def forward(
         self,
@@ -149,12 +151,24 @@ class Generator(LatentGenerator):
         _require_last_axes("coordinates", coordinates, (num_regions, side, side, 2))
         return self.compose(self.local(self.region_codes(latents), coordinates), noise, visible)
 
-    def compose(self, local: LocalOutput, noise: Noise = "fixed", visible: Tensor | None = None) -> Rendering:
-        """Fuse and render what the local generators put out; arguments as of :meth:`forward`."""
+    def compose(
+        self,
+        local: LocalOutput,
+        noise: Noise = "fixed",
+        visible: Tensor | None = None,
+        partial: PartialRenderer | None = None,
+    ) -> Rendering:
+        """Fuse and render what the local generators put out.
+
+        Args:
+            noise, visible: as of :meth:`forward`.
+            partial: renders in place of the renderer what changed since its last call.
+        """
         feature, mask = self.fusion(local, visible)
         maps = self.renderer.noise_maps(noise, like=feature)
-        image, segmentation = self.renderer(feature, mask, maps)
-        depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
+        render: Callable[..., RendererOutput] = self.renderer if partial is None else partial
+        image, segmentation = render(feature, mask, maps)
+        depth = local.depth.unflatten(-1, (self.config.coarse_size, -1))  # [N, K, s, s]
         return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
 
 

@@ -132,7 +132,11 @@ class RendererBlock(nn.Module):
 
     def forward(self, x: Tensor, noise: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """x [N, C, H, W] -> the map [N, C', 2H, 2W] and its addition to RGB and segmentation, [N, 3 + K, 2H, 2W]."""
-        x = self.refine(self.upsample(x, noise[0]), noise[1])
+        return self.refined(self.upsample(x, noise[0]), noise[1])
+
+    def refined(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The upsampled map [N, C', 2H, 2W] -> what :meth:`forward` returns."""
+        x = self.refine(x, noise)
         heads = (self.to_rgb, self.to_segmentation)  # read in one convolution
         weight = torch.cat([head.conv.effective_weight() for head in heads])
         bias = torch.cat([head.bias for head in heads])

@@ -12,7 +12,7 @@ of a category, M numbers, C channels, H W a map's side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, unknown_name
 from semanticgan.perception.files import PictureReader, load_network
 from semanticgan.perception.pictures import read_alone, require_pictures, resized
 
@@ -243,6 +243,54 @@ class AttributeClassifier(PictureReader[ClassifierNetwork]):
                 for number, column in zip(config.numbers, numbers.unbind(1), strict=True)
             },
         )
+
+    @torch.no_grad()
+    def values(self, pictures: Tensor, names: Sequence[str]) -> Tensor:
+        """How much of some attributes pictures show, as numbers that change smoothly.
+
+        Args:
+            pictures: as of :meth:`features`.
+            names: as :meth:`ends` takes them.
+
+        Returns:
+            float32 [N, len(names)] on the CPU: numbers in the record's unit, probabilities 0..1 of all others.
+
+        Raises:
+            InputError: as :meth:`features`, or an unknown name.
+        """
+        places = [self._place(name) for name in names]
+        config = self.config
+        outputs = read_alone(self.features(pictures), self.network.head, _BATCH, self.device).cpu()
+        binary, *categories, numbers = outputs.split(config.outputs, dim=1)
+        means, deviations = (torch.tensor([getattr(n, key) for n in config.numbers]) for key in ("mean", "deviation"))
+        groups = [binary.sigmoid(), *(part.softmax(1) for part in categories), numbers * deviations + means]
+        return torch.stack([groups[group][:, column] for group, column in places], dim=1)
+
+    def ends(self, name: str) -> tuple[float, float]:
+        """A low and a high value of an attribute: 0 and 1, of a number 1.5 standard deviations from its mean.
+
+        Args:
+            name: a number ("age"), what is there or not ("glasses"), or a category's value ("hair_colour.blond"). A
+                name of both a number and what is there or not is the number.
+
+        Raises:
+            InputError: an unknown name.
+        """
+        group, column = self._place(name)
+        if group <= len(self.config.categories):
+            return 0.0, 1.0
+        number = self.config.numbers[column]
+        return number.mean - 1.5 * number.deviation, number.mean + 1.5 * number.deviation
+
+    def _place(self, name: str) -> tuple[int, int]:
+        """Group of outputs (binary, one per category, numbers) and place in it."""
+        config = self.config
+        categories = [[f"{category}.{value}" for value in values] for category, values in config.categories.items()]
+        groups = [list(config.binary), *categories, [number.name for number in config.numbers]]
+        for group in reversed(range(len(groups))):
+            if name in groups[group]:
+                return group, groups[group].index(name)
+        raise unknown_name("attribute", str(name), [known for names in groups for known in names])
 
     def resized(self, images: Tensor) -> Tensor:
         """Floating images [N, 3, H, H] at the classifier's side, through which gradients flow."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,24 +31,14 @@ from semanticgan.perception.classifier import (
     Prediction,
 )
 from semanticgan.perception.classifier_truth import BINARY, CATEGORIES, HIDDEN, NUMBERS, Truth, mirrored, truth_of
-from semanticgan.perception.fitting import Fitting, fit, seeded
+from semanticgan.perception.fitting import fit, seeded
 from semanticgan.perception.pictures import as_float
+from semanticgan.perception.settings import ClassifierTraining as ClassifierTraining
 from semanticgan.perception.variation import blurred, draw_numbers, numbers_of, recoloured, sometimes
 
 _SHIFT, _NOISE, _BRIGHTNESS, _CONTRAST = 2, 0.05, 0.1, 0.15  # pixels, of [-1, 1] twice, of the binary logarithm
 _NOISE_CHANCE = 0.3
 _HEAVIEST = 5.0  # how much more than a common value the rarest one weighs
-
-
-@dataclass(frozen=True)
-class ClassifierTraining(Fitting):
-    """How a classifier is trained; its examples are portraits, two or more per step."""
-
-    num_steps: int = 2500
-    batch: int = 64
-    num_held_out: int = 2000
-
-    kind, examples, least = "classifier", "portraits", 2
 
 
 def train_classifier(

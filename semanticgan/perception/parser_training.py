@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -24,26 +23,16 @@ from semanticgan.data.batches import batches
 from semanticgan.data.cache import cached_if_small
 from semanticgan.data.pairs import FirstPairs, PairDataset
 from semanticgan.errors import InputError
-from semanticgan.perception.fitting import Fitting, fit, seeded
+from semanticgan.perception.fitting import fit, seeded
 from semanticgan.perception.overlap import Overlap, overlap
 from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork, require_regions
 from semanticgan.perception.pictures import as_float
+from semanticgan.perception.settings import ParserTraining as ParserTraining
 from semanticgan.perception.variation import blurred, draw_numbers, numbers_of, recoloured
 
 _SCORED_AT_A_TIME = 8
 # Standard deviations: of the binary logarithm, degrees, sides of the picture, of [-1, 1], of the binary logarithm.
 _SCALE, _TURN, _SHIFT, _BRIGHTNESS, _CONTRAST = 0.1, 5.0, 0.03, 0.15, 0.2
-
-
-@dataclass(frozen=True)
-class ParserTraining(Fitting):
-    """How a parser is trained; its examples are pairs."""
-
-    num_steps: int = 1200
-    batch: int = 32
-    num_held_out: int = 500
-
-    kind, examples, weight_decay = "parser", "pairs", 1e-4
 
 
 def train_parser(

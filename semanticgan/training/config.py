@@ -19,6 +19,7 @@ from semanticgan.training.methods.alae_config import ALAETrainingConfig
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
 from semanticgan.training.methods.pggan_config import PGGANTrainingConfig
 from semanticgan.training.methods.semanticstylegan_config import SemanticStyleGANConfig
+from semanticgan.training.methods.styleflow_config import StyleFlowTrainingConfig
 from semanticgan.training.methods.stylegan2_config import StyleGAN2TrainingConfig
 from semanticgan.training.methods.stylegan_config import StyleGANTrainingConfig
 from semanticgan.training.sections import METHOD_CONFIGS, CommonConfig, register_method_config
@@ -36,6 +37,7 @@ for _kind in (
     StyleGANTrainingConfig,
     StyleGAN2TrainingConfig,
     ALAETrainingConfig,
+    StyleFlowTrainingConfig,
 ):
     register_method_config(_kind)
 

@@ -70,10 +70,14 @@ class TrainingResult:
     seconds: float
 
 
-def train(config: CommonConfig) -> TrainingResult:
+def train(config: CommonConfig, marked: bool = True) -> TrainingResult:
     """Train from the start, or go on from the newest state in ``config.run_dir``.
 
     SIGTERM and Ctrl-C save and return.
+
+    Args:
+        config: of the run.
+        marked: whether the sheets of samples say in their XMP that a model made them.
 
     Raises:
         InputError: a configuration or data that cannot be used (nothing is written then), or a run folder of another
@@ -83,10 +87,10 @@ def train(config: CommonConfig) -> TrainingResult:
     require_installed(config)
     device = device_of_process(choose_device(config.device))
     with joined(device, PATIENCE_IN_STEPS) as processes:
-        return _train_among(processes, config, device)
+        return _train_among(processes, config, device, marked)
 
 
-def _train_among(processes: Processes, config: CommonConfig, device: torch.device) -> TrainingResult:
+def _train_among(processes: Processes, config: CommonConfig, device: torch.device, marked: bool) -> TrainingResult:
     """:func:`train`, as one of the processes that share it; the first alone writes."""
     started = time.monotonic()
     run_dir = Path(config.run_dir or "")
@@ -113,7 +117,7 @@ def _train_among(processes: Processes, config: CommonConfig, device: torch.devic
             return recent
 
         recent = ranks.agreed(processes, taken_up, lambda _: ranks.of_weights(trainer))
-        run = _Run(trainer, run_dir, recent, scoring)
+        run = _Run(trainer, run_dir, recent, scoring, marked)
         if processes.is_first:
             with written_aside(run_dir / CONFIG_FILE, overwrite=True) as path:
                 path.write_text(config.to_yaml(), encoding="utf-8")
@@ -137,6 +141,7 @@ class _Run:
         run_dir: the run's folder.
         recent: the last value of everything that was measured since the last line of the log.
         scoring: measures metrics, None where none are wanted.
+        marked: whether sheets carry a mark.
         log: of the first process.
     """
 
@@ -144,6 +149,7 @@ class _Run:
     run_dir: Path
     recent: dict[str, Tensor | float]
     scoring: Scoring | None
+    marked: bool = True
     log: RunLog | None = None
 
     @property
@@ -243,7 +249,8 @@ def _write_sheet(run: _Run) -> None:
     if sheet is not None:
         path = run.run_dir / SHEETS_FOLDER / f"step-{run.trainer.steps_done:07d}.png"
         with written_aside(path, overwrite=True) as aside:
-            save_marked(Image.fromarray(sheet), aside, Mark(run.trainer.method.sheet_kind))
+            mark = Mark(run.trainer.method.sheet_kind) if run.marked else None
+            save_marked(Image.fromarray(sheet), aside, mark)
 
 
 def _finite_values(run: _Run) -> dict[str, float]:

@@ -67,6 +67,15 @@ def test_each_verb_marks_its_pictures(command: Command, tiny: tuple[str, ...], t
         assert (np.array(marked) == np.array(plain)).all()
 
 
+def test_a_training_marks_its_sheets(command: Command) -> None:
+    words = ("train", "tiny", "device=cpu", "schedule.total_images=8")
+    for run_dir, more, kind in (("a", (), "generated"), ("b", ("--no-mark",), None)):
+        command(*words, f"run_dir={run_dir}", *more).result  # noqa: B018
+        (sheet,) = Path(run_dir, "sheets").glob("*.png")
+        mark = read_mark(sheet)
+        assert (None if mark is None else mark.kind) == kind
+
+
 def test_a_picture(command: Command, tiny: tuple[str, ...]) -> None:
     command("generate", *tiny, "--seeds", "1", "--out", "a").result  # noqa: B018
     done = command("inspect", "a/seed-0001.png")

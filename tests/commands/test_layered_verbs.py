@@ -225,6 +225,27 @@ def test_edit_region_changes_layers_of_pictures(command: Command, tiny: tuple[st
     assert mark is not None and mark.kind == "composite"
 
 
+def test_edited_layers_go_back_into_a_photograph(command: Command, tiny: tuple[str, ...], model: sg.Model) -> None:
+    """The middle square of a photograph twice as fine changes by the renderings' difference; beside it no bit."""
+    levels = np.full((32, 60, 3), 128, np.uint8)
+    Image.fromarray(levels).save("a.png")
+    words = ("edit-region", *tiny, "--image", "a.png", "--aligned", "--layers", "2-5", "--from-seed", "8")
+    command(*words, "--save-latent", "e.safetensors", "--out", "e.png").result  # noqa: B018
+    found = pixels("e.png").astype(float)
+    assert found.shape == levels.shape and (found[:, :14] == 128).all() and (found[:, 46:] == 128).all()
+    source = model.code(model.encode(torch.zeros(1, 3, 16, 16) + 1 / 255))
+    before = model.render(source).image
+    after = model.render(LatentCode.load("e.safetensors")).image
+    wanted = (after.clamp(-1, 1) - before.clamp(-1, 1))[0].permute(1, 2, 0).numpy() * 127.5
+    inner = (found - 128)[:, 14:46].reshape(16, 2, 16, 2, 3).mean((1, 3))[4:-4, 4:-4]
+    close = np.abs(inner - wanted[4:-4, 4:-4])
+    assert np.abs(wanted).mean() > 3 and close.mean() < 0.3 * np.abs(wanted).mean()
+    command(*words, "--paste", "aligned", "--no-mark", "--out", "alone.tif").result  # noqa: B018
+    assert pixels("alone.tif").shape == (16, 16, 3) and read_mark(Path("alone.tif")) is None
+    assert command(*words, "--out", "e.jpg").code == 0 and read_mark(Path("e.jpg")).kind == "composite"  # type: ignore[union-attr]
+    assert "'.jpg'" in command(*words[:-2], "--variations", "2", "--out", "v.jpg").complaint
+
+
 def test_layers_that_do_not_fit(command: Command, tiny: tuple[str, ...], tiny_model_file: Path, tmp_path: Path) -> None:
     swap = ("edit-region", *tiny, "--from-seed", "8")
     for words, expected in (

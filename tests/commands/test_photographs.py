@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import semanticgan as sg
 from semanticgan.data.portraits import PortraitDataset
+from semanticgan.editing.regions import swap_regions
 from semanticgan.inversion import folder
 from semanticgan.latents import LatentCode
 from semanticgan.model import ROUNDING
@@ -128,5 +130,14 @@ def test_image_in_place_of_a_seed(command: Command) -> None:
     assert command("components", *words, "--out", "c.png").result["source"] == "a.png"
     made = command("interpolate", *words, "--seeds", "3", "--frames", "2", "--out", "i.gif").result
     assert made["frames"] == 3
+    measure = ("locality", "--region", "hair", "--seeds", "3,4", *words, "--out", "l.json")
+    found = command(*measure).result
+    assert (found["source"], found["seeds"]) == ("photographs/a.png", 2) and found["change_inside"] > 5
+    model = sg.load("faces-64", device="cpu")
+    own = model.invert("photographs/a.png", aligned=True).code
+    change = swap_regions(model, own, model.sample(seeds=[10_003, 10_004]), "hair").change()
+    listed = json.loads(Path("l.json").read_text())
+    assert [row["outside"] for row in listed] == pytest.approx(change.outside.tolist(), abs=0.05)
+    assert command(*measure[:-2], "--face", "all").code == 2
     sheet = command(*EDIT[:-2], *words, "--variations", "2", "--out", "v.png")
     assert sheet.code == 0 and Path("v.png").is_file()

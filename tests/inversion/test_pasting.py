@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
-from semanticgan.errors import InputError
+from semanticgan.errors import DataWarning, InputError
 from semanticgan.inversion.alignment import Alignment
+from semanticgan.inversion.crop_changes import steeper
 from semanticgan.inversion.guided_filter import guided_filter
-from semanticgan.inversion.pasting import chosen_way, paste
+from semanticgan.inversion.pasting import change_of_crop, chosen_way, paste
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.seam import edges_of, seam
 from semanticgan.rendering import Rendering
@@ -163,6 +166,20 @@ def test_a_change_fades_at_a_border_of_the_crop_but_not_of_the_photograph() -> N
     assert left.open_sides((64, 100)) == (True, False, True, True)
 
 
+def test_a_model_without_regions_changes_the_whole_crop() -> None:
+    """By the difference of the renderings, however small, and faded out at the crop's border."""
+    given = photograph()
+    none = torch.zeros(1, 0, SMALL, SMALL)
+    before, after = (Rendering(torch.full((1, 3, SMALL, SMALL), grey), none, none, none) for grey in (0.0, 0.02))
+    assert chosen_way("auto", before, after) == "transfer"
+    moved = paste(given, UPRIGHT, before, after).pixels.astype(int) - given.pixels
+    assert (moved[20:64, 30:74] >= 2).all() and moved.max() <= 3  # 2.55 levels
+    assert not moved[~UPRIGHT.inside(given.shape)].any()
+    much = Rendering(before.image + 0.4, none, none, none)
+    steep = paste(given, UPRIGHT, before, much).pixels.astype(int) - given.pixels
+    assert steep[20:64, 30:74].min() >= 50 and (steep[10:74, 20] <= 2).all()
+
+
 def test_two_faces_are_pasted_one_after_another() -> None:
     given = photograph(80, 160)
     first, second = (Alignment(np.array([[60.0, 0, x], [0, 60, 10]])) for x in (10, 90))
@@ -176,6 +193,38 @@ def test_two_faces_are_pasted_one_after_another() -> None:
 def test_aligned_is_the_rendering_alone() -> None:
     result = paste(photograph(), UPRIGHT, rendering(0.0), rendering(0.2), how="aligned")
     assert result.pixels.shape == (SMALL, SMALL, 3) and np.abs(result.pixels.astype(int) - 153).max() <= 1
+
+
+def test_a_cap_is_not_replaced_by_hair_unasked() -> None:
+    """The inversion draws the second region over half of the crop, where the photograph shows a corner of it."""
+    given = Photograph(np.full((40, 40, 3), 120, np.uint8))
+    whole = Alignment(np.array([[40.0, 0, 0], [0, 40, 0]]))
+    before, after = rendering(0.0, half=True), rendering(0.0, region=0.4)
+    of = {"regions": [1], "what": "both"}
+    little, much = seen((12, 0, 16, 3)), seen((8, 0, 16, 8))
+    with pytest.warns(DataWarning, match="something else"):
+        kept = paste(given, whole, before, after, seen=little, **of)
+    assert np.array_equal(kept.pixels, paste(given, whole, before, after, seen=little, how="transfer", **of).pixels)
+    assert (kept.pixels[20:] == 120).all()
+    asked = paste(given, whole, before, after, seen=little, how="replace", **of)
+    assert (asked.pixels[20:, 5:35] != 120).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        replaced = paste(given, whole, before, after, seen=much, **of)
+    assert (replaced.pixels[20:, 5:35] != 120).all()
+
+
+@pytest.mark.parametrize(("box", "wide"), [((0, 0, 8, 16), True), ((6, 7, 8, 9), False)])
+def test_edges_of_large_regions_are_wide(box: tuple[int, int, int, int], wide: bool) -> None:
+    before = rendering(0.0)
+    before.segmentation[:] = seen(box) * 2 - 1
+    after = Rendering(before.image + 0.4, *[before.segmentation] * 3)
+    of = {"how": "transfer", "regions": [1]}
+    assert change_of_crop(photograph(), UPRIGHT, before, after, **of).wide == wide
+    followed = np.linspace(0, 1, 1001)
+    opacity = steeper(followed, wide)
+    assert opacity[0] == 0 and opacity[-1] == 1 and (np.diff(opacity) >= 0).all()
+    assert np.diff(opacity).max() * 1000 == pytest.approx(1 / 0.9 if wide else 1.5 / 0.8, rel=0.01)
 
 
 def test_auto_chooses_by_what_changed() -> None:

@@ -116,6 +116,32 @@ def test_outputs_have_their_names_and_units() -> None:
     assert read.numbers["yaw"].tolist() == [6.0, 6.0]  # half a deviation of 10 above the mean, 1
 
 
+def test_values_are_smooth_and_agree_with_the_prediction() -> None:
+    classifier = random_classifier()
+    shown = pictures(9)
+    names = ["yaw", "hair.none", "hat", "hair.short", "hair.long", "glasses"]
+    values, told = classifier.values(shown, names), classifier.predict(shown)
+    assert values.shape == (9, 6) and values.dtype == torch.float32
+    assert torch.allclose(values[:, 0], told.numbers["yaw"])
+    assert torch.equal(values[:, 2] > 0.5, told.binary["hat"]) and torch.equal(
+        values[:, 5] > 0.5, told.binary["glasses"]
+    )
+    hair = values[:, [3, 4, 1]]  # in the config's order
+    assert torch.equal(hair.argmax(1), told.categories["hair"]) and torch.allclose(hair.sum(1), torch.ones(9))
+    assert torch.equal(classifier.values(shown[4:5], names), values[4:5])
+    assert classifier.ends("hat") == classifier.ends("hair.long") == (0.0, 1.0)
+    assert classifier.ends("yaw") == (-14.0, 16.0)  # 1.5 deviations of 10 from 1
+    with pytest.raises(InputError, match=r"unknown attribute 'hair.lon'\. Did you mean 'hair.long'"):
+        classifier.values(shown, ["hair.lon"])
+
+
+def test_a_number_goes_before_what_is_there_or_not() -> None:
+    classifier = load_classifier()
+    assert classifier.ends("smile") != (0.0, 1.0) and classifier.ends("glasses") == (0.0, 1.0)
+    shown = pictures(2, 64)
+    assert torch.allclose(classifier.values(shown, ["smile"])[:, 0], classifier.predict(shown).numbers["smile"])
+
+
 def test_pictures_of_another_side() -> None:
     classifier = random_classifier()
     plain = torch.tensor([[200, 10, 90], [0, 30, 255]], dtype=torch.uint8)[:, :, None, None]

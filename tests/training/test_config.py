@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from semanticgan.directions.styleflow import StyleFlow
 from semanticgan.errors import InputError
+from semanticgan.model import load
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
+from semanticgan.perception.classifier import load_classifier
 from semanticgan.regions import CELEBAMASK_13, SCHEMES
 from semanticgan.rows import Rows
 from semanticgan.training.config import TrainingConfig, load_config, recipes
 from semanticgan.training.layered_config import LayeredTrainingConfig
 from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
+from semanticgan.training.methods.styleflow_config import StyleFlowTrainingConfig
 
 RECIPES = ("celebamask-hq-256", "celebamask-hq-512", "lfw-32", "lfw-64", "portraits-64", "tiny")
 
@@ -29,6 +33,12 @@ def test_recipe_makes_networks(name: str) -> None:
     if isinstance(config, EncoderTrainingConfig):
         encoder = config.encoder_config(Rows.of_regions(regions, 2), 128)
         assert (encoder.size, encoder.num_rows) == (config.size, 2 + 2 * len(regions))
+    elif isinstance(config, StyleFlowTrainingConfig):
+        classifier, model = load_classifier(config.codes.classifier), load(config.model, "cpu")
+        attributes = config.codes.attributes
+        assert attributes and all(classifier.ends(attribute) for attribute in attributes)
+        flow = StyleFlow(model.config.style_dim, len(attributes), config.flow.hidden, config.flow.num_blocks)
+        assert flow.num_conditions == len(attributes)
     elif isinstance(config, LayeredTrainingConfig):
         layers, judge = config.generator_config(), config.discriminator_config()
         assert layers.size == config.size

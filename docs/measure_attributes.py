@@ -1,0 +1,274 @@
+"""Measures what attribute edits reach and what they change besides: curves and table of docs/attributes.md.
+
+python docs/measure_attributes.py --flow runs/flow --layered runs/stylegan2 --layered-flow runs/flow-stylegan2 \
+    --plot docs/images/attributes.png --out attributes.md
+
+Six attributes, 500 plain samples each that no direction was fitted on, strengths from weak to strong. Systems:
+InterFaceGAN and StyleFlow on ours, moving only the rows that the attribute depends on ("by regions") or all rows, and
+on a StyleGAN2 of the same portraits. Directions on all rows are fitted on plain samples (``--num``).
+
+success    share of the pictures without the attribute that have it after the edit, by the classifier "attributes-64",
+           which has labelled nothing; of age, years above 50
+others     mean share of the other attributes' verdicts that change
+outside    mean absolute change in levels of 255 outside the attribute's regions, which one parser reads in the pictures
+           of all systems, before and after, with a feather
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+import semanticgan as sg
+from semanticgan.directions import Direction, move
+from semanticgan.directions.finding import by_attributes
+from semanticgan.directions.flow_files import LoadedFlow, load_flow
+from semanticgan.directions.labels import open_labels
+from semanticgan.directions.scored import ScoredCodes, score_samples
+from semanticgan.editing.change import measure_change
+from semanticgan.editing.compositing import feather, region_mask
+from semanticgan.files import written_aside
+from semanticgan.latents import LatentCode
+from semanticgan.model import Model
+from semanticgan.perception.classifier import AttributeClassifier, load_classifier
+from semanticgan.perception.parser import FaceParser, load_parser
+from semanticgan.progress import Progress
+
+ATTRIBUTES = {  # name -> regions that it may change
+    "smile": ("mouth", "face"),
+    "bald": ("hair", "face", "ear"),
+    "bangs": ("hair", "face"),
+    "beard": ("mouth", "face"),
+    "glasses": ("glasses", "eye"),
+    "age": ("hair", "face"),
+}
+OLD = 50.0  # years
+STRENGTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+REACHES = (
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    1.5,
+    2.0,
+    3.0,
+)  # of StyleFlow: parts of the way from an attribute's low to its high end
+FIRST_SEED = 600_000
+Edit = Callable[[LatentCode, float], LatentCode]
+
+
+@dataclass(frozen=True)
+class System:
+    """A model and a way to edit it; ``edits`` holds one edit per attribute, ``steps`` what it is called with."""
+
+    name: str
+    model: Model
+    edits: dict[str, Edit]
+    steps: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Pictures uint8 [N, 3, S, S], verdicts by name, bool [N], and labels [N, S, S]."""
+
+    pictures: Tensor
+    verdicts: dict[str, Tensor]
+    labels: Tensor
+
+
+class Judge:
+    """Verdicts of the classifier and regions by the parser, the same for all systems."""
+
+    def __init__(self) -> None:
+        self.classifier: AttributeClassifier = load_classifier("attributes-64", "cpu")
+        self.parser: FaceParser = load_parser("portraits-64", "cpu")
+
+    def verdicts(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Name -> bool [N]."""
+        said = self.classifier.predict(pictures)
+        masculine = self.classifier.config.categories["presentation"].index("masculine")
+        return {
+            **said.binary,
+            "age": said.numbers["age"] > OLD,
+            "masculine": said.categories["presentation"] == masculine,
+        }
+
+    def seen(self, pictures: Tensor) -> Seen:
+        """Pictures with verdicts and regions."""
+        return Seen(pictures, self.verdicts(pictures), self.parser.labels(pictures))
+
+    def outside(self, before: Seen, after: Seen, regions: tuple[str, ...]) -> float:
+        """Mean change outside the regions in levels."""
+        chosen = [self.parser.regions.names.index(name) for name in regions]
+        mask = region_mask(before.labels, chosen) | region_mask(after.labels, chosen)
+        return float(measure_change(before.pictures, after.pictures, feather(mask)).outside.mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="portraits-64")
+    parser.add_argument("--flow", type=Path, help="flow of the model: run or file")
+    parser.add_argument("--layered", help="a StyleGAN2 of the same portraits: run or file")
+    parser.add_argument("--layered-flow", type=Path, help="flow of the StyleGAN2")
+    parser.add_argument("--num", type=int, default=10_000, help="plain samples to fit directions on all rows")
+    parser.add_argument("--codes", type=int, default=500, help="samples that are edited")
+    parser.add_argument("--scores", type=Path, required=True, help="folder of the scores read so far")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    args.scores.mkdir(parents=True, exist_ok=True)
+    judge = Judge()
+    curves: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for system in systems(args):
+        code = system.model.sample(seed=FIRST_SEED, n=args.codes)
+        before = judge.seen(pictures_of(system.model, code))
+        for attribute, edit in system.edits.items():
+            points = [
+                measured(judge, attribute, before, pictures_of(system.model, edit(code, step))) | {"step": step}
+                for step in Progress(bar=True).over(system.steps, f"{system.name}, {attribute}", len(system.steps))
+            ]
+            curves.setdefault(attribute, {})[system.name] = points
+    with written_aside(args.out, overwrite=True) as aside:
+        aside.write_text(table(curves), encoding="utf-8")
+    if args.plot:
+        plot(curves, args.plot)
+    print(json.dumps({"out": str(args.out), "curves": curves}))
+
+
+def systems(args: argparse.Namespace) -> list[System]:
+    """What is compared; a flow or a StyleGAN2 that was not given is left out."""
+    model = sg.load(args.model, device="cpu")
+    rows = {name: model.directions[name].rows for name in ATTRIBUTES}
+    found = [
+        System("ours by regions, InterFaceGAN", model, along(model.directions), STRENGTHS),
+        System("ours on all rows, InterFaceGAN", model, along(plain_directions(args, model, "ours")), STRENGTHS),
+    ]
+    if args.flow:
+        flow = load_flow(flow_file(args.flow), model)
+        found.append(System("ours by regions, StyleFlow", model, flowed(flow, model, rows), REACHES))
+        found.append(System("ours on all rows, StyleFlow", model, flowed(flow, model), REACHES))
+    if args.layered:
+        layered = sg.load(args.layered, device="cpu")
+        directions = plain_directions(args, layered, "layered")
+        found.append(System("StyleGAN2, InterFaceGAN", layered, along(directions), STRENGTHS))
+        if args.layered_flow:
+            flow = load_flow(flow_file(args.layered_flow), layered)
+            found.append(System("StyleGAN2, StyleFlow", layered, flowed(flow, layered), REACHES))
+    return found
+
+
+def along(directions: dict[str, Direction]) -> dict[str, Edit]:
+    """Edits by directions."""
+    return {name: lambda code, step, each=directions[name]: move(code, each, step) for name in ATTRIBUTES}  # type: ignore[misc]
+
+
+def plain_directions(args: argparse.Namespace, model: Model, name: str) -> dict[str, Direction]:
+    """Directions on all rows, fitted on plain samples."""
+    labels = open_labels("tutor-attributes-64", model)
+    kept = args.scores / f"plain-{name}.safetensors"
+    scored: ScoredCodes = score_samples(model, labels, args.num, 0, "plain", kept, Progress(bar=True))
+    every = list(model.rows.names)
+    return {each.name: each for each in by_attributes(scored, list(ATTRIBUTES), every)}
+
+
+def flowed(flow: LoadedFlow, model: Model, rows: dict[str, tuple[str, ...]] | None = None) -> dict[str, Edit]:
+    """Edits by StyleFlow; on some rows where they are given."""
+    tutor = load_classifier("tutor-attributes-64", "cpu")
+
+    def edit_of(name: str) -> Edit:
+        attribute = flow.attributes[flow.names.index(name)]
+        chosen = None if rows is None else [model.rows.names.index(row) for row in rows[name]]
+
+        def edit(code: LatentCode, reach: float) -> LatentCode:
+            old = tutor.values(pictures_of(model, code), flow.names)
+            column = flow.names.index(name)
+            new = old.clone()
+            new[:, column] = old[:, column] + reach * (attribute.high - old[:, column])
+            return flow.edit(code, old, new, chosen)
+
+        return edit
+
+    return {name: edit_of(name) for name in ATTRIBUTES if name in flow.names}
+
+
+def flow_file(path: Path) -> Path:
+    """The file itself, or that of a run's newest state."""
+    if path.is_dir():
+        return sorted(path.glob("step-*/*.safetensors"))[-1]
+    return path
+
+
+def pictures_of(model: Model, code: LatentCode) -> Tensor:
+    """uint8 [N, 3, S, S]."""
+    return model.render(code, batch_size=8).to_uint8()
+
+
+def measured(judge: Judge, attribute: str, before: Seen, pictures: Tensor) -> dict[str, float]:
+    """Success and leakage of an edit towards an attribute."""
+    after = judge.seen(pictures)
+    was, now = before.verdicts, after.verdicts
+    without = ~was[attribute]
+    others = [name for name in was if name != attribute]
+    changed = [float((was[name] != now[name]).float().mean()) for name in others]
+    return {
+        "success": float(now[attribute][without].float().mean()),
+        "others": sum(changed) / len(changed),
+        "outside": judge.outside(before, after, ATTRIBUTES[attribute]),
+    }
+
+
+def at_success(points: list[dict[str, float]], key: str, success: float) -> float | None:
+    """A leakage where a curve first reaches a success, between two points; None where it does not."""
+    last = {"success": 0.0, "others": 0.0, "outside": 0.0}
+    for point in points:
+        if point["success"] >= success:
+            part = (success - last["success"]) / max(point["success"] - last["success"], 1e-9)
+            return last[key] + part * (point[key] - last[key])
+        last = point
+    return None
+
+
+def table(curves: dict[str, dict[str, list[dict[str, float]]]], success: float = 0.5) -> str:
+    """Markdown: the leakage where half the pictures have gained the attribute, and the largest success."""
+    lines = []
+    for attribute, of_system in curves.items():
+        lines += [f"| {attribute} | others | outside | largest success |", "|---|---|---|---|"]
+        for name, points in of_system.items():
+            leaks = [at_success(points, key, success) for key in ("others", "outside")]
+            cells = ["-" if leaks[0] is None else f"{leaks[0]:.3f}", "-" if leaks[1] is None else f"{leaks[1]:.1f}"]
+            largest = max(point["success"] for point in points)
+            lines.append(f"| {name} | {cells[0]} | {cells[1]} | {largest:.2f} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def plot(curves: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> None:
+    """Success against leakage, a column per attribute."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, len(curves), figsize=(3.2 * len(curves), 6), squeeze=False, layout="constrained")
+    for column, (attribute, of_system) in enumerate(curves.items()):
+        for row, (key, label) in enumerate((("others", "other verdicts changed"), ("outside", "levels outside"))):
+            axis = axes[row][column]
+            for number, (name, points) in enumerate(of_system.items()):
+                line = "--" if "StyleFlow" in name else "-"
+                values = [[0.0, *(point[part] for point in points)] for part in (key, "success")]
+                axis.plot(*values, line, color=f"C{number // 2}" if "Flow" in name else f"C{number}", label=name)
+            axis.set(xlabel=label, ylabel="success", ylim=(0, 1.02), title=attribute if row == 0 else "")
+            axis.grid(alpha=0.3)
+    axes[0][0].legend(fontsize=7)
+    with written_aside(path, overwrite=True) as aside:
+        figure.savefig(aside, format="png", dpi=80)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Edits as requests bring them: read, checked, and applied to the code of a face.
+
+A request must not open files of the server. Sources are therefore seeds, or codes that are in the script itself, and
+the operations are those that compute at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from semanticgan.edits import Edit, Operation
+from semanticgan.edits.operation import State
+from semanticgan.edits.operations import Mix, Move, Place
+from semanticgan.edits.script import FORMAT, VERSION, from_json, to_json
+from semanticgan.edits.sources import resolve
+from semanticgan.errors import InputError
+from semanticgan.latents import LatentCode
+from semanticgan.model import Model
+from semanticgan.rendering import Rendering
+
+MOST_OPERATIONS = 200
+_NAME = "of this page"
+_ALLOWED = (Mix, Move, Place)
+
+
+def read_script(value: Any) -> Edit:
+    """The edit of a parsed JSON value.
+
+    Raises:
+        InputError: it is no edit script, names a file, or has an operation that the studio does not offer.
+    """
+    edit = from_json(json.dumps(value), _NAME)
+    if len(edit.operations) > MOST_OPERATIONS:
+        raise InputError(
+            f"an edit here has at most {MOST_OPERATIONS} operations, got {len(edit.operations)}. Undo some."
+        )
+    for operation in edit.operations:
+        if not isinstance(operation, _ALLOWED):
+            raise InputError(f"the studio does not offer the operation {operation.key!r}. Use the command line for it.")
+    for source in (edit.source, *(source for operation in edit.operations for source in operation.sources)):
+        if source.image is not None or source.latent is not None:
+            raise InputError("the studio opens no files by their names. Give a seed, or upload the photograph.")
+    return edit
+
+
+def read_operations(value: Any) -> tuple[Operation, ...]:
+    """The operations of a parsed JSON list, checked as :func:`read_script` does."""
+    script = {"format": FORMAT, "format_version": VERSION, "model": "", "paste": "auto", "source": {"seed": 0}}
+    return read_script({**script, "source": {"seed": 0, "truncation": 1.0}, "operations": value}).operations
+
+
+def as_json(edit: Edit) -> Any:
+    """The JSON value of an edit, which :func:`read_script` reads."""
+    return json.loads(to_json(edit))
+
+
+def state_of(model: Model, edit: Edit) -> State:
+    """What the operations of an edit make of its source.
+
+    Raises:
+        InputError: an edit of another model, or an operation that does not fit this one.
+    """
+    if edit.model and edit.model != model.metadata.digest:
+        raise InputError("this edit belongs to another model. Choose that model, or begin anew.")
+    (code,) = resolve(edit.source, model, "encoder").codes
+    return after(model, State(code), edit.operations)
+
+
+def after(model: Model, state: State, operations: Sequence[Operation]) -> State:
+    """A state after some operations."""
+    for operation in operations:
+        others = [resolve(source, model, "encoder").codes[0] for source in operation.sources]
+        state, _ = operation.apply(model, state, others)
+    return state
+
+
+def render(model: Model, states: Sequence[State]) -> Rendering:
+    """All states in one batch. Either all were moved through their coordinates, or none."""
+    codes = LatentCode.cat([state.code for state in states])
+    moved = [state.coordinates for state in states if state.coordinates is not None]
+    assert len(moved) in (0, len(states)), "the states of one request have the same operations"
+    return model.render(codes, batch_size=len(states), coordinates=torch.cat(moved) if moved else None)
