@@ -118,7 +118,7 @@ class ALAEGenerator(LayeredGenerator):
         """G. Without any noise map, a fixed function stands in for the noise: see :func:`with_bump`."""
         last = len(self.blocks) - 1 - math.floor(level)
         new = 1.0 - (level - math.floor(level))  # how far the last block is faded in
-        x = self.constant.repeat(len(codes), 1, 1, 1)  # a copy, which noise is added to in place
+        x = self.constant.repeat(codes.shape[0], 1, 1, 1)  # a copy, which noise is added to in place
         before = x
         for index, block in enumerate(self.blocks[: last + 1]):
             rows = slice(2 * index, 2 * index + 2)

@@ -199,5 +199,5 @@ class LayeredGenerator(StoredNoise, LatentGenerator):
         codes = self.expand(latents)
         maps = self.noise_maps(noise, like=codes, largest=side_at(self.config.size, level))
         image = self.synthesis(codes, maps, level)
-        empty = image.new_zeros(len(image), 0, *image.shape[2:])
+        empty = image.new_zeros(image.shape[0], 0, *image.shape[2:])
         return Rendering(image, empty, empty, empty)

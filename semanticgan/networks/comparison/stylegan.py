@@ -109,7 +109,7 @@ class StyleGANGenerator(GrowingGenerator):
 
     def start(self, codes: Tensor) -> Tensor:
         """A copy, which layers overwrite."""
-        return self.constant.expand(len(codes), -1, -1, -1).clone(memory_format=torch.channels_last)
+        return self.constant.expand(codes.shape[0], -1, -1, -1).clone(memory_format=torch.channels_last)
 
     def features(self, index: int, x: Tensor, codes: Tensor, noise: Sequence[Tensor]) -> Tensor:
         own = slice(2 * index, 2 * index + 2)

@@ -115,7 +115,7 @@ class StyleGAN2Generator(LayeredGenerator):
 
         Their standard deviations tell which resolution makes the picture (arXiv 1912.04958, Figure 8).
         """
-        constant = self.constant.expand(len(codes), -1, -1, -1)
+        constant = self.constant.expand(codes.shape[0], -1, -1, -1)
         x = constant.contiguous(memory_format=torch.channels_last)
         additions = []
         for index, block in enumerate(self.blocks):
