@@ -20,6 +20,7 @@ SMALLER: Mapping[str, str] = MappingProxyType(
         "invert": "fewer photographs at a time, or smaller ones",
         "reconstruct": "fewer pictures at a time",
         "mix": "fewer --seeds or --with-seeds, or one --schema at a time",
+        "studio": "a smaller --model",
         "inspect": "a smaller file",
         "interpolate": "smaller --frames, fewer --seeds, or a name in .mp4",
         "components": "fewer names in --order, or a smaller --model",

@@ -152,7 +152,7 @@ def _strengths(given: Any, num_images: int) -> Tensor:
     """float64 [1] or one per image."""
     if isinstance(given, Tensor):
         given = given.tolist()
-    numbers = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    numbers = list(given) if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else [given]
     steps = torch.tensor([finite_number("strength", number) for number in numbers], dtype=torch.float64)
     if (len(steps) not in (1, num_images) and num_images != 1) or not len(steps):
         raise InputError(

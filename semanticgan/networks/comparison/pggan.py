@@ -97,7 +97,8 @@ class FirstBlock(nn.Module):
         self.refine = EqualisedConv(channels, channels, 3, bias_gain=1.0)
 
     def forward(self, w: Tensor) -> Tensor:
-        x = self.dense(w[:, :, None, None]).view(w.shape[0], -1, SMALLEST_SIDE, SMALLEST_SIDE) + self.bias.view(-1, 1, 1)
+        x = self.dense(w[:, :, None, None]).view(w.shape[0], -1, SMALLEST_SIDE, SMALLEST_SIDE)
+        x = x + self.bias.view(-1, 1, 1)
         x = x.contiguous(memory_format=torch.channels_last)
         return pixel_norm(self.refine(pixel_norm(leaky_relu(x))))
 
