@@ -78,7 +78,11 @@ class StartReader:
         latents = draws.latents(self.generator, self._mixing)
         drawn = self.generator(latents, noise=draws.noise(self.generator.noise_sides))
         segmentation: Tensor = drawn.segmentation
-        return (segmentation.float() / 2 + 0.5).clamp_min(_FAINTEST).log()
+        return (
+            (segmentation.to(torch.promote_types(segmentation.dtype, torch.float32)) / 2 + 0.5)
+            .clamp_min(_FAINTEST)
+            .log()
+        )
 
     def state(self) -> dict[str, Any]:
         return self.generator.state_dict()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from semanticgan.formats.fields import key
@@ -50,8 +51,8 @@ def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
         segmentation: [N, K, S, S], about [-1, 1].
         logits: [N, K, S, S] of the parser, no gradient flows to them.
     """
-    own = segmentation.float() / 2 + 0.5
-    read = logits.detach().float().softmax(1)
+    own = _full(segmentation) / 2 + 0.5
+    read = _full(logits.detach()).softmax(1)
     both = (own * read).sum((2, 3))  # [N, K]
     sizes = own.square().sum((2, 3)) + read.square().sum((2, 3))
     return 1.0 - ((2.0 * both + AGREED_PIXELS) / (sizes + AGREED_PIXELS)).mean()
@@ -69,9 +70,9 @@ def coarse_agreement_loss(depth: Tensor, logits: Tensor) -> Tensor:
         depth: [N, K, s, s].
         logits: [N, K, S, S] of the parser, S a multiple of s; no gradient flows to them.
     """
-    read = average_pool_to(logits.detach().float().softmax(1), depth.shape[-1])
+    read = average_pool_to(_full(logits.detach()).softmax(1), depth.shape[-1])
     weight = read.sum((2, 3), keepdim=True).add(1.0).rsqrt() * read  # [N, K, s, s]
-    entropy = -(weight * depth.float().log_softmax(1)).sum((1, 2, 3))
+    entropy = -(weight * _full(depth).log_softmax(1)).sum((1, 2, 3))
     return (entropy / weight.sum((1, 2, 3))).mean()
 
 
@@ -91,3 +92,8 @@ class Agreement(Objective):
             "agreement": (loss.agreement, agreement_loss(step.fake.segmentation, step.read)),
             "coarse_agreement": (loss.coarse_agreement, coarse_agreement_loss(step.fake.depth, step.read)),
         }
+
+
+def _full(tensor: Tensor) -> Tensor:
+    """In float32, and in float64 where it is so."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
