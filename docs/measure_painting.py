@@ -21,7 +21,7 @@ from PIL import Image
 
 import semanticgan as sg
 from semanticgan.data.portraits import PortraitDataset
-from semanticgan.directions.label_maps import without_region
+from semanticgan.directions.nearest import without_region
 from semanticgan.directions.painting import Painted, paint
 from semanticgan.editing.outputs import require_suffix
 from semanticgan.files import written_aside

@@ -28,3 +28,9 @@ LARGEST_PNG = 256
 
 MAX_MEGAPIXELS = 64.0
 """Largest picture that is read unless asked otherwise; decoded it takes about half a gigabyte."""
+
+DIRECTION_METHODS = ("interfacegan", "sefa", "pca")
+"""How directions are found."""
+
+SAMPLINGS = ("independent", "plain")
+"""How codes that directions are fitted on are drawn."""

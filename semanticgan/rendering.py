@@ -5,13 +5,11 @@ Shape legend: N images, K regions, S side of the picture, s side of the coarse g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-import torch.utils._pytree as pytree
 from torch import Tensor
 
 from semanticgan.errors import InputError
@@ -132,24 +130,4 @@ def is_finite(tensor: Tensor) -> bool:
     return tensor.is_meta or bool(torch.isfinite(tensor).all())
 
 
-def _flattened(rendering: Rendering) -> tuple[list[Tensor], None]:
-    return list(vars(rendering).values()), None
-
-
-def _flattened_with_keys(rendering: Rendering) -> tuple[list[tuple[pytree.KeyEntry, Tensor]], None]:
-    return [(pytree.GetAttrKey(name), value) for name, value in vars(rendering).items()], None
-
-
-def _unflattened(parts: Iterable[Any], _: Any) -> Rendering:
-    return Rendering(*parts)
-
-
-# So that torch.export knows what a generator returns. ``torch.export.register_dataclass`` does the same, but imports
-# the whole compiler, which takes longer than PyTorch itself.
-pytree.register_pytree_node(
-    Rendering,
-    _flattened,
-    _unflattened,
-    serialized_type_name=f"{__name__}.Rendering",
-    flatten_with_keys_fn=_flattened_with_keys,
-)
+torch.export.register_dataclass(Rendering)  # so that torch.export knows what a generator returns

@@ -9,15 +9,20 @@ sefa and pca need no labels: they give the first --num-directions directions of 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semanticgan.choices import DIRECTION_METHODS, SAMPLINGS
 from semanticgan.commands import arguments
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, unknown_name
 from semanticgan.progress import Progress
+from semanticgan.rows import WHAT
 
 if TYPE_CHECKING:
     from semanticgan.directions.direction import Direction
+    from semanticgan.directions.labels import Attribute
     from semanticgan.directions.scored import ScoredCodes
     from semanticgan.model import Model
 
@@ -25,13 +30,16 @@ EXAMPLES = (
     "--attributes smile,age --num 2000 --out directions.safetensors",
     "--method sefa --region hair,mouth --num-directions 3 --out sefa.safetensors --strip sefa.png",
 )
-METHODS = ("interfacegan", "sefa", "pca")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
-    parser.add_argument("--method", choices=METHODS, default="interfacegan", help="how directions are found")
-    parser.add_argument("--attributes", metavar="NAMES", help="comma-separated attributes (default: all of the labels)")
+    parser.add_argument("--method", choices=DIRECTION_METHODS, default="interfacegan", help="how directions are found")
+    parser.add_argument(
+        "--attributes",
+        metavar="NAMES",
+        help="comma-separated attributes (default: all of the labels; those that cannot be fitted are left out)",
+    )
     parser.add_argument(
         "--labels",
         default="tutor-attributes-64",
@@ -50,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=arguments.seed, default=0, help="of the first code")
     parser.add_argument(
         "--sampling",
-        choices=("independent", "plain"),
+        choices=SAMPLINGS,
         help="independent: every row of a region has a w of its own; plain: one w for all rows (default: independent, "
         "for layered models plain)",
     )
@@ -58,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--region", "--regions", metavar="NAMES", help='move only rows of these regions; "base" for the base rows'
     )
     parser.add_argument("--layers", metavar="NUMBERS", help="of a layered model: move only these layers, such as 0-3")
-    parser.add_argument("--what", choices=("structure", "texture", "both"), default="both", help="rows of the regions")
+    parser.add_argument("--what", choices=WHAT, default="both", help="rows of the regions")
     parser.add_argument(
         "--conditions", metavar="NAMES", help="attributes that shall not be moved along, comma-separated"
     )
@@ -111,13 +119,32 @@ def _fitted(args: argparse.Namespace, model: Model) -> list[Direction]:
     """The directions of interfacegan."""
     from semanticgan.directions.finding import by_attributes
 
-    scored = _scored(args, model)
-    known = [attribute.name for attribute in scored.attributes]
-    attributes = known if args.attributes is None else _listed(args.attributes)
-    for name in (*attributes, *_listed(args.conditions)):
-        scored.column(name)
     rows = _rows(args, model)
-    return by_attributes(scored, attributes, rows, args.ratio, _listed(args.conditions), args.seed, Progress(bar=True))
+    scored = _scored(args, model)
+    how = (rows, args.ratio, _listed(args.conditions), args.seed)
+    if args.attributes:
+        return by_attributes(scored, _listed(args.attributes), *how, progress=Progress(bar=True))
+    found = []
+    for attribute in Progress(bar=True).over(scored.attributes, "fit", len(scored.attributes), "direction"):
+        try:
+            found += by_attributes(scored, [attribute.name], *how)
+        except InputError as error:
+            sys.stderr.write(f"note: {attribute.name} is left out: {error}\n")
+    if not found:
+        raise InputError("no attribute could be fitted. Label more codes with --num, or name rows with --region.")
+    return found
+
+
+def _require_known(args: argparse.Namespace, attributes: Sequence[Attribute]) -> None:
+    """Check names before anything is rendered.
+
+    Raises:
+        InputError: an unknown attribute.
+    """
+    known = [attribute.name for attribute in attributes]
+    for name in (*_listed(args.attributes), *_listed(args.conditions)):
+        if name not in known:
+            raise unknown_name("attribute", name, known)
 
 
 def _scored(args: argparse.Namespace, model: Model) -> ScoredCodes:
@@ -129,8 +156,10 @@ def _scored(args: argparse.Namespace, model: Model) -> ScoredCodes:
     if args.table is None:
         kept = args.out.with_name(f"{args.out.stem}.scores.safetensors")
         labels = open_labels(args.labels, model)
+        _require_known(args, labels.attributes)
         return score_samples(model, labels, args.num, args.seed, args.sampling, kept, Progress(bar=True))
     table = read_table(args.table)
+    _require_known(args, table.attributes)
     files = sorted(path for path in args.codes.glob("*.safetensors")) if args.codes.is_dir() else []
     if not files:
         raise InputError(f"folder {str(args.codes)!r} has no .safetensors codes. Make them with `semanticgan invert`.")

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanticgan.directions.label_maps import pixel_points, without_region
+from semanticgan.directions.nearest import pixel_points, without_region
 from semanticgan.errors import InputError
 from semanticgan.wrong_arguments import finite_number, require_type, shown, whole_number
 

@@ -21,8 +21,6 @@ from semanticgan.model import Model
 from semanticgan.progress import Progress, to_progress
 from semanticgan.rows import Layers, Regions
 
-METHODS = ("interfacegan", "sefa", "pca")
-
 
 def by_attributes(
     scored: ScoredCodes,

@@ -35,7 +35,7 @@ from semanticgan.wrong_arguments import finite_number
 SMALLEST_SHARE = 0.03
 """Of the score's variance, for a group of rows to be moved."""
 HELD_OUT = 0.3
-"""Of each class; the spec's split of 0.7."""
+"""Of each class; InterFaceGAN's authors train with the other 0.7."""
 
 _SHARE_OF_LARGEST = 0.25
 _RIDGE = 0.05  # lambda, in parts of the mean variance of a channel times the number of codes
@@ -94,7 +94,7 @@ def fit(
     if conditions:
         normal = project(normal, torch.stack([_vector(each, scored.code, chosen) for each in conditions]))
     along = x @ normal
-    accuracy, _ = _accuracy(along, parts)
+    accuracy = _accuracy(along, parts)
     width = scored.code.tensor.shape[-1]
     moved = [
         (scored.code.rows.names[row], part)
@@ -197,12 +197,12 @@ def _split(which: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return shuffled[num_held:], shuffled[:num_held]
 
 
-def _accuracy(along: Tensor, parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-    """Share of held-out codes on their side, and where the sides meet."""
+def _accuracy(along: Tensor, parts: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """Share of held-out codes on their side of the middle between the two classes' means."""
     (high, held_high), (low, held_low) = parts
     middle = float((along[high].mean() + along[low].mean()) / 2)
     right = int((along[held_high] > middle).sum()) + int((along[held_low] <= middle).sum())
-    return right / (len(held_high) + len(held_low)), middle
+    return right / (len(held_high) + len(held_low))
 
 
 def _vector(direction: Direction, code: LatentCode, chosen: Sequence[Group]) -> Tensor:

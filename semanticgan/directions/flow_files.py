@@ -40,7 +40,7 @@ _REQUIRED = ("config", "attributes", "rows", "model", "training", "licence", "da
 
 
 @dataclass(frozen=True)
-class Attribute:
+class Condition:
     """What one condition means.
 
     Attributes:
@@ -76,7 +76,7 @@ class LoadedFlow:
     """
 
     flow: StyleFlow
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[Condition, ...]
     rows: Rows
     model: Mapping[str, str] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -179,7 +179,7 @@ def load_flow(path: str | Path, model: Model | None = None, device: torch.device
         sizes = int(config["style_dim"]), int(config["num_conditions"])
         hidden, num_blocks = [int(width) for width in config["hidden"]], int(config["num_blocks"])
         attributes = tuple(
-            Attribute(str(each["name"]), float(each["low"]), float(each["high"]))
+            Condition(str(each["name"]), float(each["low"]), float(each["high"]))
             for each in parse_json(raw["attributes"], numbers_only=False)
         )
         rows = Rows.from_dict(parse_object(raw["rows"]))

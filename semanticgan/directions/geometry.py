@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanticgan.directions.label_maps import distance_to, nearest_beyond, pixel_points
+from semanticgan.directions.nearest import distance_to, nearest_beyond, pixel_points
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model

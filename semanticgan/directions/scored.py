@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from semanticgan.choices import SAMPLINGS
 from semanticgan.directions.labels import Attribute, Labeller
 from semanticgan.directions.tables import Table
 from semanticgan.errors import InputError, unknown_name
@@ -28,7 +29,6 @@ from semanticgan.seeds import following, require_seed, stream
 from semanticgan.wrong_arguments import whole_number
 
 FORMAT = "semanticgan-scores"
-SAMPLINGS = ("independent", "plain")
 
 _BATCH = 8  # pictures rendered at a time
 _KEPT_EVERY = 512  # codes between two writes of the kept scores
@@ -158,7 +158,7 @@ class _Kept:
     """Scores in a file that a later call goes on with."""
 
     def __init__(self, path: Path, model: Model, labels: Labeller, sampling: str, seed: int) -> None:
-        self.path = path
+        self.path, self.num_attributes = path, len(labels.attributes)
         about = {
             "model": model.metadata.digest,
             "labels": labels.name,
@@ -171,9 +171,7 @@ class _Kept:
     def read(self) -> Tensor:
         """What was read before, [n, A]; n is 0 without the file."""
         if not self.path.exists():
-            self.write(None)
-            num_attributes = len(json.loads(self.texts["about"])["attributes"])
-            return torch.empty(0, num_attributes)
+            return torch.empty(0, self.num_attributes)
         raw, tensors = read_weights(self.path, FORMAT, ("about",))
         if raw["about"] != self.texts["about"] or "scores" not in tensors:
             raise InputError(
@@ -182,7 +180,6 @@ class _Kept:
             )
         return tensors["scores"]
 
-    def write(self, scores: Tensor | None) -> None:
-        """Replace the file; None only checks that it can be written."""
-        if scores is not None:
-            write_weights(self.path, FORMAT, {"scores": scores}, self.texts, overwrite=True)
+    def write(self, scores: Tensor) -> None:
+        """Replace the file."""
+        write_weights(self.path, FORMAT, {"scores": scores}, self.texts, overwrite=True)

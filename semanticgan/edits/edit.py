@@ -172,7 +172,7 @@ class Edit(Steps):
 
     @property
     def shareable(self) -> str:
-        """The JSON of the edit as a picture's mark carries it: without codes found in faces and folders of files."""
+        """The JSON of the edit as a mark carries it: without codes, numbers of directions and folders of files."""
         from semanticgan.edits.script import to_json
 
         return shareable(to_json(self))

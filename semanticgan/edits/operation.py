@@ -6,6 +6,7 @@ optimised) it keeps, so that the edit is replayed without computing it again.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -33,7 +34,7 @@ class State:
     coordinates: Tensor | None = None
 
 
-class Operation:
+class Operation(ABC):
     """The base of all kinds. A subclass is a frozen dataclass.
 
     Attributes:
@@ -45,9 +46,9 @@ class Operation:
     of_one_face: ClassVar[bool] = False
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """Names of the regions that it is about; empty for the whole picture."""
-        raise NotImplementedError
 
     @property
     def whats(self) -> str:
@@ -73,6 +74,7 @@ class Operation:
         """With the sources as they were resolved."""
         return self
 
+    @abstractmethod
     def apply(
         self, model: Model, state: State, others: Sequence[LatentCode], progress: Progress | bool = False
     ) -> tuple[State, Self]:
@@ -87,21 +89,20 @@ class Operation:
         Raises:
             InputError: something that this model does not have.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; one of its keys is :attr:`key`."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_dict(cls, read: Reader, values: Mapping[str, Any], where: str) -> Self:
         """Of :meth:`to_dict`; ``where`` says which operation it is, for messages.
 
         Raises:
             InputError: it is not what :meth:`to_dict` gives.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def __str__(self) -> str:
         """A few words, such as "seed 8"."""
-        raise NotImplementedError

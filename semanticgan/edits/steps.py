@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from semanticgan.errors import InputError
 from semanticgan.wrong_arguments import finite_number, require_names, require_type, shown
 
 
-class Steps:
+class Steps(ABC):
     """Base of :class:`semanticgan.edits.edit.Edit`."""
 
+    @abstractmethod
     def then(self, operation: Operation) -> Self:
         """With one more operation, of :mod:`semanticgan.edits.operations`."""
-        raise NotImplementedError
 
     def swap(
         self,
@@ -113,10 +114,10 @@ class Steps:
         """
         names = () if regions is None else _names(regions)
         if isinstance(labels, Tensor):
-            return self.then(Paint("", names, free_base, labels))
+            return self.then(Paint(regions=names, free_base=free_base, labels=labels))
         if not isinstance(labels, (str, Path)):
             raise InputError(f"a painting is the path of a label map or a torch.Tensor [S, S], got {shown(labels)}.")
-        return self.then(Paint(str(labels), names, free_base))
+        return self.then(Paint(regions=names, path=str(labels), free_base=free_base))
 
     def drag(self, region: str, start: tuple[float, float], end: tuple[float, float], radius: float = 0.1) -> Self:
         """With a point of a region's outline pulled to another place.
@@ -141,7 +142,7 @@ class Steps:
             InputError: no text, or a ``what`` that is none.
         """
         require_type("a text", text, str, "words, such as 'a person with red hair'")
-        return self.then(Words(text, _names(regions), what))
+        return self.then(Words(regions=_names(regions), text=text, what=what))
 
 
 def _names(regions: str | Iterable[str]) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ LARGEST_SCRIPT = 32_768
 
 _URIS = {"Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "semanticgan": "urn:semanticgan:provenance:1#"}
 _TYPE = (_URIS["Iptc4xmpExt"], "DigitalSourceType")
+_FILES = ("image", "latent", "paint")  # keys of an edit whose values are paths
+_LEFT_OUT = ("found", "direction")  # keys of an edit whose values are codes of faces, or long
 _LONGEST_NAME = 500  # characters
 _LARGEST_IN_JPEG = 65_000  # bytes of one segment that hold XMP
 _KEY_IN_PNG = "XML:com.adobe.xmp"
@@ -122,7 +124,8 @@ def merged(mark: Mark | None, existing: bytes | None, keep_private: bool = False
 
 
 def shareable(script: str) -> str:
-    """The JSON of an edit as a mark carries it: without the codes found in faces and the folders of its files.
+    """The JSON of an edit as a mark carries it: without the codes found in faces, the numbers of directions
+    (which have names), and the folders of its files.
 
     Returns:
         "" for what is no JSON object.
@@ -131,16 +134,16 @@ def shareable(script: str) -> str:
         content = parse_object(script)
     except ValueError:
         return ""
-    return json.dumps(_without_people(content), ensure_ascii=False)
+    return json.dumps(_shared(content), ensure_ascii=False)
 
 
-def _without_people(value: Any) -> Any:
+def _shared(value: Any) -> Any:
     if isinstance(value, list):
-        return [_without_people(item) for item in value]
+        return [_shared(item) for item in value]
     if not isinstance(value, dict):
         return value
-    kept = {key: _without_people(item) for key, item in value.items() if key != "found"}
-    files = {key: re.split(r"[/\\]", kept[key])[-1] for key in ("image", "latent") if isinstance(kept.get(key), str)}
+    kept = {key: _shared(item) for key, item in value.items() if key not in _LEFT_OUT}
+    files = {key: re.split(r"[/\\]", kept[key])[-1] for key in _FILES if isinstance(kept.get(key), str)}
     return kept | files
 
 

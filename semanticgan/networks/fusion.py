@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from semanticgan.networks.kernels.heads import sum_of_heads
@@ -59,8 +60,8 @@ class Fusion(nn.Module):
         head = self.feature_head
         feature = sum_of_heads(local.hidden, weights, head.effective_weight(), head.bias)  # [N, P, F]
         return FusionOutput(
-            feature.unflatten(1, (side, side)).permute(0, 3, 1, 2),  # [N, F, s, s], channels-last in memory
-            mask.unflatten(-1, (side, side)),  # [N, K, s, s]
+            rearrange(feature, "n (h w) f -> n f h w", h=side),  # channels-last in memory
+            rearrange(mask, "n k (h w) -> n k h w", h=side),
         )
 
     def masks(self, depth: Tensor, visible: Tensor | None = None) -> Tensor:

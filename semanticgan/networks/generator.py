@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from semanticgan.errors import InputError
@@ -121,8 +122,7 @@ class Generator(LatentGenerator):
 
     def region_codes(self, latents: Tensor) -> Tensor:
         """Latents as :meth:`expand` takes them -> [N, K, L, D], what the local generators read."""
-        codes: Tensor = self.expand(latents).unflatten(1, (self.config.num_regions, -1))
-        return codes
+        return rearrange(self.expand(latents), "n (k l) d -> n k l d", k=self.config.num_regions)
 
     def forward(
         self,
@@ -168,7 +168,7 @@ class Generator(LatentGenerator):
         maps = self.renderer.noise_maps(noise, like=feature)
         render: Callable[..., RendererOutput] = self.renderer if partial is None else partial
         image, segmentation = render(feature, mask, maps)
-        depth = local.depth.unflatten(-1, (self.config.coarse_size, -1))  # [N, K, s, s]
+        depth = rearrange(local.depth, "n k (h w) -> n k h w", h=self.config.coarse_size)
         return Rendering(image, segmentation, 2.0 * mask - 1.0, depth)
 
 

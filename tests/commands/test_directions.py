@@ -115,6 +115,24 @@ def test_find_directions_by_masks(command: Command, tiny: tuple[str, ...]) -> No
     assert "exists already" in command(*options, "--out", "found.safetensors").complaint
 
 
+def test_find_directions_of_all_that_labels_tell(command: Command, tiny: tuple[str, ...]) -> None:
+    """Attributes that cannot be fitted are named and left out; where none can be, that is an error."""
+    options = ("find-directions", *tiny, "--labels", "masks", "--num", "60", "--ratio", "0.3", "--out", "a.safetensors")
+    made = command(*options, "--region", "hair")
+    assert set(made.result["directions"]) <= {"eye_open", "hair_reach"}
+    left_out = {"eye_open", "hair_reach"} - set(made.result["directions"])
+    assert all(f"note: {name} is left out" in made.err for name in left_out)
+    few = command(*options[:-2], "--ratio", "0.01", "--out", "b.safetensors")
+    assert few.code == 2 and "no attribute could be fitted" in few.err and not Path("b.safetensors").exists()
+
+
+def test_unknown_attributes_are_told_before_anything_is_rendered(command: Command, tiny: tuple[str, ...]) -> None:
+    asked = ("find-directions", *tiny, "--labels", "masks", "--out", "a.safetensors")
+    assert "Did you mean 'eye_open'" in command(*asked, "--attributes", "eye_opn").complaint
+    assert "unknown attribute 'age'" in command(*asked, "--attributes", "eye_open", "--conditions", "age").complaint
+    assert not list(Path().iterdir())
+
+
 @pytest.mark.parametrize("method", ["sefa", "pca"])
 def test_find_directions_without_labels(command: Command, tiny: tuple[str, ...], method: str) -> None:
     made = command(

@@ -12,12 +12,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import semanticgan as sg
-from semanticgan.directions.flow_files import Attribute, LoadedFlow, load_flow, save_flow
+from semanticgan.directions.flow_files import Condition, LoadedFlow, load_flow, save_flow
 from semanticgan.directions.styleflow import StyleFlow
 from semanticgan.errors import ExistingFileError, InputError, WeightsError
 from semanticgan.model import Model
 
-ATTRIBUTES = (Attribute("age", 10.0, 70.0), Attribute("glasses", 0.0, 1.0))
+ATTRIBUTES = (Condition("age", 10.0, 70.0), Condition("glasses", 0.0, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_files_that_are_no_flow(model: Model, tiny_model_file: Path, tmp_path: P
     with pytest.raises(InputError, match="2 conditions, got 1 attributes"):
         save_flow(tmp_path / "a.safetensors", replace(flow_of(model), attributes=ATTRIBUTES[:1]))
     with pytest.raises(InputError, match="a low below high"):
-        Attribute("age", 2.0, 2.0)
+        Condition("age", 2.0, 2.0)
     path = tmp_path / "flow.safetensors"
     save_flow(path, flow_of(model))
     with safe_open(path, "pt") as file:

@@ -10,7 +10,7 @@ import torch
 
 import semanticgan as sg
 from semanticgan.directions.geometry import Motion, region_coordinates, surrounding_region, to_coordinates
-from semanticgan.directions.label_maps import distance_to, nearest_beyond, pixel_points, without_region
+from semanticgan.directions.nearest import distance_to, nearest_beyond, pixel_points, without_region
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model

@@ -166,3 +166,19 @@ def test_found_rows_of_another_model_are_refused(model: Model) -> None:
     content["operations"] = [{"text": "a hat", "regions": ["hair"], "what": "both", "found": found}]
     with pytest.raises(InputError, match="the edit found the rows hat"):
         from_json(json.dumps(content), "script").apply(model)
+
+
+def test_a_mark_has_no_codes_and_no_folders(model: Model, smile: Direction, tmp_path: Path) -> None:
+    """Of a painted label map its name alone, of a direction its name; the rest of the script is whole."""
+    labels = model.render(model.sample(seed=2)).labels()[0].cpu()
+    label_picture(shifted(labels, model, "mouth", 2), model.regions).save(tmp_path / "painting.png")
+    edited = Edit(2).paint(tmp_path / "painting.png", "mouth").move(smile, 2.0).apply(model)
+    painted, moved = json.loads(edited.edit.shareable)["operations"]
+    assert painted == {"paint": "painting.png", "regions": ["mouth"], "free_base": False}
+    assert moved == {"move": "smile", "strength": 2.0, "regions": [], "layers": ""}
+    assert from_json(edited.edit.shareable, "script").operations[1].direction is None  # type: ignore[attr-defined]
+
+
+def test_a_drag_pulls_one_region(model: Model) -> None:
+    with pytest.raises(InputError, match="one region, got hair, mouth"):
+        Edit(3).drag("hair,mouth", (0.5, 0.5), (0.6, 0.5)).apply(model)

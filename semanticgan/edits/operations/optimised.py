@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from semanticgan.edits.operation import Operation, State
 from semanticgan.edits.reading import Reader
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
+from semanticgan.model import Model
+from semanticgan.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,25 +79,65 @@ class FoundRows:
         return cls(rows, torch.tensor(code), {str(name): read.number(figures, name) for name in figures})
 
 
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """A code that was optimised.
+
+    Attributes:
+        code: of one image.
+        regions: names of those whose rows moved.
+        figures: what was measured, JSON-able.
+    """
+
+    code: LatentCode
+    regions: tuple[str, ...]
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
 class Optimised(Operation):
     """Base of operations that optimise rows of one face.
 
     Attributes:
+        regions: names.
         found: None before it was applied.
     """
 
     of_one_face = True
-    found: FoundRows | None
+
+    regions: tuple[str, ...] = ()
+    found: FoundRows | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.regions
 
     @property
     def figures(self) -> Mapping[str, float]:
         return {} if self.found is None else self.found.figures
 
-    def require_plain(self, state: State) -> None:
-        """Check that nothing was moved before.
+    @abstractmethod
+    def search(self, model: Model, code: LatentCode, progress: Progress | bool) -> Searched:
+        """Optimise the code of one image."""
 
-        Raises:
-            InputError: regions of the state were moved through their coordinates.
-        """
+    def apply(
+        self, model: Model, state: State, others: Sequence[LatentCode], progress: Progress | bool = False
+    ) -> tuple[State, Self]:
         if state.coordinates is not None:
             raise InputError(f"{self} comes before regions are moved. Put it first.")
+        if self.found is not None:
+            return replace(state, code=self.found.put(state.code)), self
+        done = self.search(model, state.code, progress)
+        found = FoundRows.of(state.code, done.code, done.figures)
+        return replace(state, code=done.code), replace(self, found=found, regions=done.regions)
+
+    def with_found(self, content: dict[str, Any]) -> dict[str, Any]:
+        """The JSON of an operation, with what it found."""
+        regions = {**content, "regions": list(self.regions)}
+        return regions if self.found is None else {**regions, "found": self.found.to_dict()}
+
+    @staticmethod
+    def found_in(read: Reader, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Fields of :meth:`with_found`."""
+        found = FoundRows.from_dict(read, values["found"], where) if "found" in values else None
+        return {"regions": read.names(values, "regions", where), "found": found}

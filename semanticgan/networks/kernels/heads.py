@@ -6,6 +6,7 @@ Shape legend: N images, K regions, C channels of a local generator, F channels o
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 
@@ -21,6 +22,6 @@ def sum_of_heads(hidden: Tensor, weights: Tensor, head: Tensor, bias: Tensor) ->
         head: A [K, F, C].
         bias: b [K, F].
     """
-    stacked = (hidden * weights.unsqueeze(2)).permute(0, 3, 1, 2).flatten(2)  # [N, P, K C]
-    feature = torch.matmul(stacked, head.transpose(1, 2).flatten(0, 1))
+    stacked = rearrange(hidden * weights.unsqueeze(2), "n k c p -> n p (k c)")
+    feature = torch.matmul(stacked, rearrange(head, "k f c -> (k c) f"))
     return feature + torch.matmul(weights.transpose(1, 2), bias)

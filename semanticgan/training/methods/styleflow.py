@@ -23,7 +23,7 @@ from torch import Tensor
 from semanticgan import extras
 from semanticgan.data.batches import batch_indices
 from semanticgan.data.pairs import content_key
-from semanticgan.directions.flow_files import Attribute, LoadedFlow, save_flow
+from semanticgan.directions.flow_files import Condition, LoadedFlow, save_flow
 from semanticgan.directions.flow_networks import MovingNorm, Solver
 from semanticgan.directions.labelled_codes import LabelledCodes
 from semanticgan.directions.styleflow import StyleFlow, log_likelihood
@@ -64,7 +64,7 @@ class StyleFlowMethod(Method):
         if not given.attributes:
             raise InputError("no attributes given. Add codes.attributes=[smile,age], names that the classifier knows.")
         classifier = load_classifier(given.classifier, device)
-        self.attributes = tuple(Attribute(name, *classifier.ends(name)) for name in given.attributes)
+        self.attributes = tuple(Condition(name, *classifier.ends(name)) for name in given.attributes)
         self.codes = LabelledCodes(model, classifier, given.attributes, given.first_seed, given.count)
         self.data_key = content_key(["codes", list(given.attributes), given.first_seed, given.count])
         self.origin = {"model": model.metadata.digest, "classifier": network_name("classifier", given.classifier)}
