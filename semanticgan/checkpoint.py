@@ -19,15 +19,14 @@ alignment           JSON list of five points: where faces lie in its pictures (s
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +45,11 @@ from semanticgan.formats.weights import (
 from semanticgan.networks.architectures import OWN, architecture, name_of
 from semanticgan.networks.config import GeneratorConfig, LatentConfig, NetworkConfig
 from semanticgan.networks.latent_generator import LatentGenerator
+from semanticgan.outline import Network, outline
 from semanticgan.regions import RegionScheme
 from semanticgan.rows import Rows
 
 Shapes = Mapping[str, Sequence[int]]
-Network = TypeVar("Network", bound=nn.Module)
 
 FORMAT = "semanticgan-model"
 DISCRIMINATOR_PREFIX = "discriminator."
@@ -190,36 +189,37 @@ def load_model(
     """
     file = open_weights(path)
     metadata = _parse(file)
-    _require_shapes(file, metadata)
+    networks = _outlines(file, metadata)
     content = file.read()
-    with ThreadPoolExecutor(max_workers=1) as beside:  # SHA-256 leaves the interpreter to the building of networks
+    with ThreadPoolExecutor(max_workers=1) as beside:  # SHA-256 leaves the interpreter to the filling of networks
         digests = beside.submit(require_digests, file, content)
-        loaded = _build(file, content, metadata, with_discriminator)
+        for prefix, network in networks.items():
+            wanted = network.state_dict()
+            network.load_state_dict({name: file.tensor(prefix + name, content) for name in wanted})
         digests.result()
     require_finite(file, content)
-    generator, discriminator = loaded
+    generator, discriminator = networks[""], networks.get(DISCRIMINATOR_PREFIX) if with_discriminator else None
+    assert isinstance(generator, LatentGenerator)
     if discriminator is not None:
         discriminator.eval().to(device)
     return LoadedModel(generator.eval().to(device), metadata.regions, metadata, discriminator)
 
 
-def _build(
-    file: TensorFile, content: memoryview, metadata: ModelMetadata, with_discriminator: bool
-) -> tuple[LatentGenerator, nn.Module | None]:
-    """The networks of a file, filled with its tensors."""
-    state: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}}
-    for name in file.entries:
-        part = "discriminator" if name.startswith(DISCRIMINATOR_PREFIX) else "generator"
-        state[part][name.removeprefix(DISCRIMINATOR_PREFIX)] = file.tensor(name, content)
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-        kind = architecture(metadata.architecture)
-        generator = kind.generator(metadata.config)
-        wanted = with_discriminator and metadata.discriminator is not None
-        discriminator = kind.discriminator(metadata.discriminator) if wanted else None
-    fill(generator, state["generator"], file.what)
-    if discriminator is not None:
-        fill(discriminator, state["discriminator"], f"discriminator in {file.what}")
-    return generator, discriminator
+def _outlines(file: TensorFile, metadata: ModelMetadata) -> dict[str, nn.Module]:
+    """The networks of a file, still without weights, by the prefix of their names; the header has their shapes."""
+    kind = architecture(metadata.architecture)
+    makes: dict[str, Callable[[], nn.Module]] = {"": lambda: kind.generator(metadata.config)}
+    if metadata.discriminator is not None:
+        makes[DISCRIMINATOR_PREFIX] = lambda: kind.discriminator(metadata.discriminator)
+    num_stored = sum(math.prod(entry.shape) for entry in file.entries.values())
+    networks = {prefix: outline(make, num_stored, file.what) for prefix, make in makes.items()}
+    wanted = {
+        prefix + name: tensor.shape
+        for prefix, network in networks.items()
+        for name, tensor in network.state_dict().items()
+    }
+    require_shapes(wanted, {name: entry.shape for name, entry in file.entries.items()}, file.what)
+    return networks
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
@@ -246,7 +246,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
 
 
 def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], what: str) -> Network:
-    """A network with these weights; its shapes are compared with theirs before it takes memory.
+    """A network with these weights, which takes no more memory than they account for.
 
     Args:
         make: makes the network with weights of any value.
@@ -256,16 +256,7 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], what: str)
     Raises:
         WeightsError: as :func:`fill`.
     """
-    try:
-        with torch.device("meta"):
-            outline = make()
-    except (RuntimeError, OverflowError, TypeError) as error:
-        raise WeightsError(f"the config of {what} asks for tensors that are too large.") from error
-    state = outline.state_dict()
-    floating = {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
-    require_shapes(floating, {name: tensor.shape for name, tensor in tensors.items()}, what)
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
-        network = make()
+    network = outline(make, sum(tensor.numel() for tensor in tensors.values()), what)
     counts = {name: tensor for name, tensor in network.state_dict().items() if not tensor.is_floating_point()}
     fill(network, {**tensors, **counts}, what)
     return network
@@ -288,23 +279,6 @@ def require_shapes(wanted: Shapes, given: Shapes, what: str) -> None:
             raise WeightsError(
                 f"{what}: tensor {name!r} has the shape {list(shape)}, its config asks for {list(wanted[name])}."
             )
-
-
-@functools.lru_cache(maxsize=8)
-def shapes_of(config: NetworkConfig) -> Shapes:
-    """The shapes of a network's tensors, found without making them.
-
-    Raises:
-        InputError: the config asks for more than PyTorch can address.
-    """
-    kind = architecture(name_of(config))
-    make = kind.generator if isinstance(config, kind.config) else kind.discriminator
-    try:
-        with torch.device("meta"):
-            network = make(config)
-    except (RuntimeError, OverflowError) as error:
-        raise InputError("the config asks for tensors that are too large.") from error
-    return MappingProxyType({name: tensor.shape for name, tensor in network.state_dict().items()})
 
 
 def _parse(file: TensorFile) -> ModelMetadata:
@@ -346,15 +320,6 @@ def digest_of(sha256: Mapping[str, Any]) -> str:
     """Of the generator's tensors: SHA-256 over their names and digests."""
     own = sorted((name, str(digest)) for name, digest in sha256.items() if not name.startswith(DISCRIMINATOR_PREFIX))
     return hashlib.sha256(json.dumps(own).encode()).hexdigest()[:16]
-
-
-def _require_shapes(file: TensorFile, metadata: ModelMetadata) -> None:
-    """Check that the header has the tensors of the config, before anything of their size is made."""
-    wanted = dict(shapes_of(metadata.config))
-    if metadata.discriminator is not None:
-        theirs = shapes_of(metadata.discriminator)
-        wanted |= {DISCRIMINATOR_PREFIX + name: shape for name, shape in theirs.items()}
-    require_shapes(wanted, {name: entry.shape for name, entry in file.entries.items()}, file.what)
 
 
 def _require_fitting(config: NetworkConfig, regions: RegionScheme | None) -> None:

@@ -58,6 +58,18 @@ def test_no_help_imports_pytorch() -> None:
     assert len(lines) == len(VERBS) and all(line.endswith(" []") for line in lines), ended.stdout
 
 
+def test_an_edit_imports_no_compiler(tmp_path: Path) -> None:
+    """torch._dynamo and sympy, which arithmetic on the device "meta" brings in, take longer to import than PyTorch."""
+    editing = (
+        "import sys; from semanticgan.commands import main\n"
+        f"sys.argv = ['semanticgan', 'edit-region', '--region', 'hair', '--from-seed', '8', '--out', {str(tmp_path / 'a.png')!r}]\n"
+        "main()\n"
+        "print([name for name in ('torch._dynamo', 'torch._inductor', 'sympy', 'scipy') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", editing], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout.splitlines()[-1] == "[]" and (tmp_path / "a.png").is_file()
+
+
 def test_optional_packages_are_imported_only_where_they_are_used() -> None:
     importing = (
         "import sys, semanticgan; [getattr(semanticgan, name) for name in semanticgan.__all__]; "

@@ -15,11 +15,11 @@ import pytest
 import torch
 
 import semanticgan as sg
-from semanticgan.checkpoint import load_model, shapes_of
+from semanticgan.checkpoint import load_model
 from semanticgan.errors import InputError, WeightsError
 from semanticgan.formats.archive import load_archive
 from semanticgan.latents import LatentCode
-from semanticgan.networks.comparison.alae import ALAEConfig, ALAEDiscriminatorConfig
+from semanticgan.networks.comparison.alae import ALAEConfig, ALAEDiscriminator, ALAEDiscriminatorConfig, ALAEGenerator
 from semanticgan.networks.comparison.layered import style_channels
 from semanticgan.reference import alae, convert_checkpoint
 from tests.networks.fixtures import FOLDER, assert_parity, case
@@ -136,8 +136,11 @@ def test_alae_of_ffhq_fits() -> None:
             tensors[f"{part}.{fields[0]}"] = torch.empty(json.loads(fields[1]), device="meta")
     configs = alae.configs_from_reference(tensors)
     assert configs == (ALAEConfig(channels=style_channels(1024), bottom_channels=512), ALAEDiscriminatorConfig())
-    for config, state in zip(configs, alae.weights_from_reference(tensors, *configs), strict=True):
-        assert {name: tensor.shape for name, tensor in state.items()} == shapes_of(config)
+    with torch.device("meta"):
+        networks = (ALAEGenerator(configs[0]), ALAEDiscriminator(configs[1]))
+    for network, state in zip(networks, alae.weights_from_reference(tensors, *configs), strict=True):
+        wanted = network.state_dict()
+        assert {name: tensor.shape for name, tensor in state.items()} == {n: t.shape for n, t in wanted.items()}
 
 
 def test_alae_without_averages(tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semanticgan.checkpoint import build, require_shapes, shapes_of
+from semanticgan.checkpoint import fill, require_shapes
 from semanticgan.errors import WeightsError
 from semanticgan.files import require_file
 from semanticgan.formats.pickles import plain
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
+from semanticgan.outline import outline
 from semanticgan.reference.opening import Reader, TensorMap, layout_of, load_pickle, named_tensors, require_own_bytes
 from semanticgan.regions import CELEBAMASK_13, RegionScheme
 
@@ -107,13 +108,13 @@ def _fill_checked(
     """The network with these weights; their shapes are compared with the config before anything is copied."""
     on_paper = {name: tensor.to("meta") if isinstance(tensor, Tensor) else tensor for name, tensor in tensors.items()}
     shapes = {name: tensor.shape for name, tensor in translate(on_paper, config).items()}
-    wanted = dict(shapes_of(config))
-    mean_latent = wanted.pop("mean_latent", None)  # the authors do not store it
-    require_shapes(wanted, shapes, what)
-    ours = translate(tensors, config)
-    if mean_latent is not None:
-        ours["mean_latent"] = torch.zeros(tuple(mean_latent))
-    return build(lambda: module(config), ours, what)  # type: ignore[arg-type]
+    num_stored = sum(tensor.numel() for tensor in tensors.values() if isinstance(tensor, Tensor))
+    network = outline(lambda: module(config), num_stored, what)  # type: ignore[arg-type]
+    wanted = network.state_dict()
+    not_stored = {name: wanted.pop(name) for name in ("mean_latent",) if name in wanted}
+    require_shapes({name: tensor.shape for name, tensor in wanted.items()}, shapes, what)
+    fill(network, {**translate(tensors, config), **not_stored}, what)
+    return network
 
 
 def default_regions(num_regions: int, transparent: tuple[int, ...]) -> RegionScheme:
