@@ -62,8 +62,7 @@ def test_an_edit_imports_no_compiler(tmp_path: Path) -> None:
     """torch._dynamo and sympy, which arithmetic on the device "meta" brings in, take longer to import than PyTorch."""
     editing = (
         "import sys; from semanticgan.commands import main\n"
-        f"sys.argv = ['semanticgan', 'edit-region', '--region', 'hair', '--from-seed', '8', '--out', {str(tmp_path / 'a.png')!r}]\n"
-        "main()\n"
+        f"main(['edit-region', '--region', 'hair', '--from-seed', '8', '--out', {str(tmp_path / 'a.png')!r}])\n"
         "print([name for name in ('torch._dynamo', 'torch._inductor', 'sympy', 'scipy') if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", editing], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -54,7 +54,7 @@ class Fusion(nn.Module):
 
     def forward(self, local: LocalOutput, visible: Tensor | None = None) -> FusionOutput:
         """f and m. Args: hidden states and pseudo-depths; ``visible`` [N, K] of 0/1 keeps only some regions."""
-        side = int(local.hidden.shape[-1] ** 0.5)
+        side = int(local.hidden.shape[-2] ** 0.5)
         mask = self.masks(local.depth, visible)  # [N, K, P]
         weights = self.fusion_weights(mask).to(local.hidden.dtype)  # [N, K, P]
         head = self.feature_head

@@ -1,8 +1,9 @@
 """Local generators: coordinates -> hidden state and pseudo-depth of every region (Section 3 of arXiv 2112.02236).
 
 The K local generators are equal MLPs with own weights, so they are computed together: weights are stacked over
-regions, modulated and demodulated per image and region, and applied as one batched product a layer. The linear
-feature head f_k is left to ``fusion.py``, where head and fusion are one product.
+regions, modulated and demodulated per image and region, and applied as one batched product a layer. Points are rows:
+so these products run fastest. The linear feature head f_k is left to ``fusion.py``, where head and fusion are one
+product.
 
 Shape legend: N images, K regions, D style width, L layers, C channels of a local generator, E channels out, s side of
 the coarse grid, P = s * s points, Q Fourier features, M = N K pairs of image and region.
@@ -24,7 +25,7 @@ from semanticgan.networks.layers import ACTIVATION_GAIN, demodulated, leaky_relu
 class LocalOutput(NamedTuple):
     """What the local generators put out, all regions together."""
 
-    hidden: Tensor  # [N, K, C, P], the state after the last layer
+    hidden: Tensor  # [N, K, P, C], the state after the last layer
     depth: Tensor  # [N, K, P], pseudo-depth d_k; 0 for the background
 
 
@@ -56,7 +57,7 @@ class LocalGenerators(nn.Module):
         self.layers = nn.ModuleList(StackedModulatedLinear(num_regions, style_dim, channels) for _ in range(num_layers))
         self.depth_head = ScaledHead(num_regions - 1, channels, 1)
         grid = fourier_features(coordinate_grid(coarse_size).double(), num_frequencies).float()
-        self.register_buffer("fourier", grid.flatten(0, 1).T.contiguous(), persistent=False)  # [Q, P]
+        self.register_buffer("fourier", grid.flatten(0, 1), persistent=False)  # [P, Q]
 
     def forward(
         self, codes: Tensor, coordinates: Tensor | None = None, regions: list[int] | None = None
@@ -69,7 +70,7 @@ class LocalGenerators(nn.Module):
             regions: labels of the regions that ``codes`` and ``coordinates`` hold and that run; None is all of them.
         """
         num_images, num_regions = codes.shape[:2]
-        points = self.embed(coordinates).expand(num_images, num_regions, -1, -1).flatten(0, 1)  # [M, C, P]
+        points = self.embed(coordinates).expand(num_images, num_regions, -1, -1).flatten(0, 1)  # [M, P, C]
         # Rounded here, once: autocast would round each layer again for every few pairs below.
         layers = [layer(codes[:, :, index], regions).to(points.dtype) for index, layer in enumerate(self.layers)]
         head = self._depth_head(num_images, regions)
@@ -84,36 +85,36 @@ class LocalGenerators(nn.Module):
         return LocalOutput(hidden.unflatten(0, (num_images, -1)), depth.unflatten(0, (num_images, -1)))
 
     def embed(self, coordinates: Tensor | None = None) -> Tensor:
-        """h_0, the learned embedding of the coordinates: [1, 1, C, P], or [N, K, C, P] for them [N, K, s, s, 2]."""
+        """h_0, the learned embedding of the coordinates: [1, 1, P, C], or [N, K, P, C] for them [N, K, s, s, 2]."""
         weight = self.fourier_weight * self.fourier_gain
         if coordinates is None:
-            return (weight @ self.fourier)[None, None]
+            return (self.fourier @ weight.T)[None, None]
         features = fourier_features(coordinates.flatten(2, 3), self.num_frequencies)  # [N, K, P, Q]
-        return (features @ weight.T).transpose(-1, -2)
+        return features @ weight.T
 
     def _run(self, x: Tensor, layers: list[AffineMap], head: AffineMap) -> tuple[Tensor, Tensor]:
-        """Points [M, C, P] -> hidden state [M, C, P] after the last layer and pseudo-depth [M, P] in float32."""
+        """Points [M, P, C] -> hidden state [M, P, C] after the last layer and pseudo-depth [M, P] in float32."""
         depth = x.new_zeros(())
         for index, layer in enumerate(layers, start=1):
-            x = leaky_relu(torch.baddbmm(layer.bias, layer.weight, x))
+            x = leaky_relu(torch.baddbmm(layer.bias, x, layer.weight))
             if index == self.num_structure_layers:
                 with torch.autocast(x.device.type, enabled=False):
-                    depth = widened(torch.bmm(head.weight.to(x.dtype), x)) + head.bias
-        return x, depth.squeeze(-2)
+                    depth = widened(torch.bmm(x, head.weight.to(x.dtype))) + head.bias
+        return x, depth.squeeze(-1)
 
     def _depth_head(self, num_images: int, regions: list[int] | None) -> AffineMap:
         """The heads of d_k, E = 1; the background has none and lies at depth 0."""
         own = slice(None) if regions is None else regions
-        weight = F.pad(self.depth_head.effective_weight(), (0, 0, 0, 0, 1, 0))[own]  # [K, 1, C]
+        weight = F.pad(self.depth_head.effective_weight().transpose(-1, -2), (0, 0, 0, 0, 1, 0))[own]  # [K, C, 1]
         bias = F.pad(self.depth_head.bias.unsqueeze(-1), (0, 0, 0, 0, 1, 0))[own]  # [K, 1, 1]
         return AffineMap(*(part.expand(num_images, -1, -1, -1).flatten(0, 1) for part in (weight, bias)))
 
 
 class AffineMap(NamedTuple):
-    """x [M, C, P] -> weight x + bias, M pairs of image and region with their own each."""
+    """x [M, P, C] -> x weight + bias, M pairs of image and region with their own each."""
 
-    weight: Tensor  # [M, E, C]
-    bias: Tensor  # [M, E, 1]
+    weight: Tensor  # [M, C, E]
+    bias: Tensor  # [M, 1, E]
 
     def of(self, pairs: slice) -> AffineMap:
         return AffineMap(self.weight[pairs], self.bias[pairs])
@@ -150,7 +151,8 @@ class StackedModulatedLinear(nn.Module):
             weight = (self.weight[own] * self.weight_gain) * style.unsqueeze(-2)  # [N, K, C', C]
             weight = demodulated(weight, (-1,))
             bias = (self.bias[own] * ACTIVATION_GAIN).expand(code.shape[0], -1, -1)
-            return AffineMap((weight * ACTIVATION_GAIN).flatten(0, 1), bias.reshape(-1, bias.shape[-1], 1))
+            weight = (weight * ACTIVATION_GAIN).transpose(-1, -2)
+            return AffineMap(weight.flatten(0, 1), bias.reshape(-1, 1, bias.shape[-1]))
 
 
 class ScaledHead(nn.Module):

@@ -96,7 +96,7 @@ def test_between_the_boxes(file: str) -> None:
     config = generator.config
     side = config.coarse_size
     with torch.no_grad():
-        embedding = generator.local.embed()[0].unflatten(-1, (side, side))
+        embedding = generator.local.embed()[0].transpose(-1, -2).unflatten(-1, (side, side))
         assert_parity(embedding, fixture["mid/z/pos_embed"])
         codes = generator.expand(fixture["out/z/w"]).unflatten(1, (config.num_regions, config.num_local_layers))
         feature, mask = generator.fusion(generator.local(codes))

@@ -17,11 +17,11 @@ def sum_of_heads(hidden: Tensor, weights: Tensor, head: Tensor, bias: Tensor) ->
     feature maps of F channels are never made.
 
     Args:
-        hidden: h [N, K, C, P].
+        hidden: h [N, K, P, C].
         weights: m [N, K, P].
         head: A [K, F, C].
         bias: b [K, F].
     """
-    stacked = rearrange(hidden * weights.unsqueeze(2), "n k c p -> n p (k c)")
+    stacked = rearrange(hidden * weights.unsqueeze(-1), "n k p c -> n p (k c)")
     feature = torch.matmul(stacked, rearrange(head, "k f c -> (k c) f"))
     return feature + torch.matmul(weights.transpose(1, 2), bias)

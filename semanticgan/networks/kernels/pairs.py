@@ -23,7 +23,7 @@ def few_at_a_time(
 
     Args:
         run: pairs -> two tensors with one entry a pair.
-        points: [M, C, P], which tells how large a state is.
+        points: [M, P, C], which tells how large a state is.
         num_regions: K.
     """
     state = points.shape[1] * points.shape[2] * points.element_size()

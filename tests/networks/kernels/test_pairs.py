@@ -35,8 +35,8 @@ def test_the_local_generators_run_the_same_few_at_a_time(monkeypatch: pytest.Mon
 
 
 def test_sum_of_heads() -> None:
-    hidden, weights = drawn(2, 3, 4, 5), drawn(2, 3, 5, seed=1)
+    hidden, weights = drawn(2, 3, 5, 4), drawn(2, 3, 5, seed=1)
     head, bias = drawn(3, 6, 4, seed=2), drawn(3, 6, seed=3)
-    features = torch.einsum("kfc,nkcp->nkpf", head, hidden) + bias[:, None]
+    features = torch.einsum("kfc,nkpc->nkpf", head, hidden) + bias[:, None]
     expected = sum(weights[:, k, :, None] * features[:, k] for k in range(3))
     torch.testing.assert_close(sum_of_heads(hidden, weights, head, bias), expected, rtol=1e-12, atol=1e-12)
