@@ -1,11 +1,15 @@
 """Filters with a resampling step, each as one convolution.
 
+The FIR filters have fixed kernels, but PyTorch's second derivative of a convolution computes the kernel's gradient,
+too, channel by channel. So where gradients are recorded they are functions whose derivatives are each other.
+
 Shape legend: N images, C channels in, E channels out, H W sides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,18 +43,65 @@ def fir_filter(
     channels = x.shape[1]
     if bias is not None and torch.is_grad_enabled():
         return fir_filter(x, padding, stride, gain, taps=taps) + bias.to(x.dtype).view(1, -1, 1, 1)
-    if stride == 1:
-        return F.conv2d(x, fir_kernel(channels, gain, x, taps), bias, padding=padding, groups=channels)
+    wide = x.to(torch.promote_types(x.dtype, torch.float32)) if stride > 1 else _as_autocast(x)
+    kernel = fir_kernel(channels, gain, wide, taps)
     with torch.autocast(x.device.type, enabled=False):
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        kernel = fir_kernel(channels, gain, wide, taps)
-        return F.conv2d(wide, kernel, bias, stride=stride, padding=padding, groups=channels).to(x.dtype)
+        if _recorded(x):
+            y: Tensor = _Filter.apply(wide, kernel, stride, padding)  # type: ignore[no-untyped-call]
+        else:
+            y = F.conv2d(wide, kernel, bias, stride=stride, padding=padding, groups=channels)
+    return y.to(x.dtype) if stride > 1 else y
 
 
 def fir_upsample(x: Tensor) -> Tensor:
     """Double the sides: zeros between the pixels, then the FIR kernel at gain 4, [N, C, H, W] -> [N, C, 2H, 2W]."""
-    channels = x.shape[1]
-    return F.conv_transpose2d(x, fir_kernel(channels, 4.0, x), stride=2, padding=1, groups=channels)
+    x = _as_autocast(x)
+    kernel = fir_kernel(x.shape[1], 4.0, x)
+    if not _recorded(x):
+        return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=len(kernel))
+    y: Tensor = _Spread.apply(x, kernel, 2, 1, [2 * side for side in x.shape[2:]])  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Filter(torch.autograd.Function):
+    """A depthwise convolution with a fixed kernel [C, 1, T, T]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.sizes = stride, padding, list(x.shape[2:])
+        return F.conv2d(x, kernel, stride=stride, padding=padding, groups=len(kernel))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _Spread.apply(gradient, *ctx.saved_tensors, *ctx.sizes), None, None, None  # type: ignore[no-untyped-call]
+
+
+class _Spread(torch.autograd.Function):
+    """The transpose of :class:`_Filter`, to maps with sides of ``sides``."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, kernel: Tensor, stride: int, padding: int, sides: list[int]) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.sizes = stride, padding
+        least = [(side - 1) * stride - 2 * padding + kernel.shape[-1] for side in y.shape[2:]]
+        left = [side - own for side, own in zip(sides, least, strict=True)]
+        return F.conv_transpose2d(y, kernel, None, stride, padding, left, len(kernel))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _Filter.apply(gradient, *ctx.saved_tensors, *ctx.sizes), None, None, None, None  # type: ignore[no-untyped-call]
+
+
+def _recorded(x: Tensor) -> bool:
+    return torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+
+
+def _as_autocast(x: Tensor) -> Tensor:
+    """In the type that autocast computes convolutions in, where it is on."""
+    kind = x.device.type
+    wanted = torch.is_autocast_enabled(kind) and x.dtype != torch.float64
+    return x.to(torch.get_autocast_dtype(kind)) if wanted else x
 
 
 def repeat_then_conv(x: Tensor, weight: Tensor) -> Tensor:

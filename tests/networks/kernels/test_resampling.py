@@ -74,3 +74,40 @@ def test_fir_upsample() -> None:
     spread[:, :, ::2, ::2] = x
     expected = 4 * plain_blur(spread, (1.0, 3.0, 3.0, 1.0), 2)
     torch.testing.assert_close(fir_upsample(x), expected, rtol=1e-12, atol=1e-12)
+
+
+FILTERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "blur": lambda x: fir_filter(x, 2, gain=4.0),
+    "blur of three taps": lambda x: fir_filter(x, 1, taps=BLUR_TAPS),
+    "every second": lambda x: fir_filter(x, 1, stride=2),
+    "upsample": fir_upsample,
+}
+
+
+@pytest.mark.parametrize("side", [5, 6])
+@pytest.mark.parametrize("name", FILTERS)
+def test_first_and_second_derivatives(name: str, side: int) -> None:
+    x = drawn(2, 3, side, side + 1).requires_grad_()
+    assert torch.autograd.gradcheck(FILTERS[name], x)
+    assert torch.autograd.gradgradcheck(lambda x: FILTERS[name](x).pow(3), x)
+    with torch.no_grad():
+        without = FILTERS[name](x)
+    assert torch.equal(FILTERS[name](x), without)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_second_derivative_runs_in_bfloat16(name: str) -> None:
+    """As R1 under autocast: of the types of a plain convolution, and near the derivative in float64."""
+    x = drawn(2, 3, 6, 6)
+
+    def penalty(x: Tensor, precise: bool) -> Tensor:
+        x = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+            y = FILTERS[name](x * x)
+        assert y.dtype == (x.dtype if precise or name == "every second" else torch.bfloat16)
+        (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.square().sum(), x)
+        return second
+
+    exact, rounded = penalty(x, True), penalty(x.float(), False)
+    torch.testing.assert_close(rounded.double(), exact, rtol=0.05, atol=0.05)
