@@ -34,3 +34,6 @@ DIRECTION_METHODS = ("interfacegan", "sefa", "pca")
 
 SAMPLINGS = ("independent", "plain")
 """How codes that directions are fitted on are drawn."""
+
+RUNTIMES = ("compile", "onnx", "cuda-graph")
+"""What runs a generator besides PyTorch as it is."""

@@ -13,12 +13,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from semanticgan.benchmark import growth
 from semanticgan.benchmark.clock import PeakMemory, best_seconds, in_fresh_process, timed_modules
 from semanticgan.benchmark.floor import Floor, best_layout
 from semanticgan.benchmark.report import run_benchmark
-from semanticgan.benchmark.tables import floor_table, megabytes
+from semanticgan.benchmark.runtimes import measure_runtimes, require_runtimes
+from semanticgan.benchmark.tables import floor_table, growth_table, megabytes, runtime_table
 from semanticgan.benchmark.training import TrainingSpeed, measure_papers_training, measure_training, papers_config
 from semanticgan.benchmark.work import OUTPUTS, PARTS, RENDERER, ConvShape, count_work, gigaflop
+from semanticgan.errors import InputError
 from semanticgan.networks.config import GeneratorConfig
 from semanticgan.networks.generator import Generator
 from semanticgan.training.config import load_config
@@ -178,6 +181,58 @@ def test_the_papers_training_can_be_sent_to_a_fresh_process() -> None:
     assert pickle.loads(pickle.dumps(sent)) == sent
     config = papers_config(256, 2, "bfloat16")
     assert (config.size, config.batch, config.precision) == (256, 2, "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "precision", "message"),
+    [
+        (["cuda-graph"], "float32", "needs --device cuda, not cpu"),
+        (["onnx"], "bfloat16", "on the CPU in float32"),
+        (["compiel"], "float32", "compile"),
+    ],
+)
+def test_a_runtime_that_cannot_be_measured_is_refused(runtimes: list[str], precision: str, message: str) -> None:
+    if "onnx" in runtimes:
+        pytest.importorskip("onnxruntime")
+    with pytest.raises(InputError, match=message):
+        require_runtimes(runtimes, precision, CPU)
+
+
+@pytest.mark.slow
+def test_runtimes_render_the_same_picture(tiny_generator: Generator) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    torch.compiler.reset()
+    speeds = measure_runtimes(tiny_generator.requires_grad_(False), 2, "float32", CPU, 1, ["compile", "onnx"])
+    assert [speed.runtime for speed in speeds] == ["eager", "compile", "onnx"]
+    for speed in speeds:
+        assert speed.error < 1e-4 and speed.milliseconds > 0
+        assert speed.ratio == pytest.approx(speeds[0].milliseconds / speed.milliseconds)
+    assert "| onnx | float32 |" in runtime_table(speeds)
+
+
+def test_growth_fits_an_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of made-up times, linear in regions and batch and quadratic in the side."""
+    parts = (growth.LOCAL, growth.RENDERER, growth.WHOLE)
+
+    def seconds(_device: torch.device, _repeats: int, num_regions: int, side: int, batch: int) -> dict[str, float]:
+        return dict.fromkeys(parts, 1e-6 * num_regions * side**2 * batch)
+
+    monkeypatch.setattr(growth, "_render_seconds", seconds)
+    found = growth.measure_growth(CPU, 1, training=False)
+    assert {(each.part, each.axis) for each in found} == {
+        (part, axis) for part in parts for axis in (growth.REGIONS, growth.SIDES, growth.BATCHES)
+    }
+    for each in found:
+        assert each.exponent == pytest.approx(2.0 if each.axis == growth.SIDES else 1.0)
+    assert "| renderer | pixels of a side | 64, 128, 256 |" in growth_table(found)
+
+
+def test_growth_times_the_parts_of_renders_and_trainings() -> None:
+    rendered = growth._render_seconds(CPU, 1, num_regions=3, side=32, batch=1)
+    trained = growth._training_seconds(CPU, num_regions=3, side=32, batch=2)
+    assert min(rendered.values()) > 0 and rendered[growth.RENDERER] < 3 * rendered[growth.WHOLE]
+    assert min(trained[phase] for phase in ("discriminator", "generator")) > 0
 
 
 @pytest.mark.usefixtures("no_fresh_process")

@@ -17,7 +17,7 @@ ROOMS = (
     ("errors",),
     ("files", "torchvision_import", "terminal", "seeds", "regions", "face_points", "choices"),
     ("formats", "extras", "places", "progress", "distributed"),
-    ("notebook", "wrong_arguments"),
+    ("notebook", "outline", "wrong_arguments"),
     ("rows", "devices"),
     ("latent_files",),
     ("latent_code", "rendering"),

@@ -13,8 +13,10 @@ import torch
 from semanticgan.benchmark import tables
 from semanticgan.benchmark.clock import in_fresh_process
 from semanticgan.benchmark.floor import Layout, best_layout, measure_floor
+from semanticgan.benchmark.growth import Growth, measure_growth
 from semanticgan.benchmark.inference import InferenceSpeed, measure_inference, peak_memory_of_render
 from semanticgan.benchmark.partial import PartialSpeed, measure_partial
+from semanticgan.benchmark.runtimes import RuntimeSpeed, measure_runtimes, require_runtimes
 from semanticgan.benchmark.training import TrainingSpeed, measure_papers_training, papers_config
 from semanticgan.benchmark.work import ConvShape, count_work
 from semanticgan.networks.generator import Generator
@@ -35,6 +37,8 @@ class Report:
         peak_memory: bytes beyond the weights of one render, by precision; None where the device does not tell.
         training: one per precision, or none.
         partial: edits of one region of one image, by precision.
+        runtimes: the same render by other runtimes.
+        growth: cost against regions, resolution and batch.
     """
 
     machine: dict[str, str]
@@ -45,6 +49,8 @@ class Report:
     peak_memory: dict[str, int | None]
     training: tuple[TrainingSpeed, ...] = ()
     partial: Mapping[str, Sequence[PartialSpeed]] = field(default_factory=dict)
+    runtimes: tuple[RuntimeSpeed, ...] = ()
+    growth: tuple[Growth, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; rates in GFLOP/s, memory in bytes."""
@@ -65,6 +71,8 @@ class Report:
                 {"precision": precision, **asdict(edit)} for precision, edits in self.partial.items() for edit in edits
             ],
             "training": [asdict(speed) for speed in self.training],
+            "runtimes": [asdict(speed) for speed in self.runtimes],
+            "growth": [asdict(growth) for growth in self.growth],
         }
 
     def to_markdown(self) -> str:
@@ -83,6 +91,10 @@ class Report:
             ]
         for precision, edits in self.partial.items():
             sections += [f"### Edits in {precision}, beside the whole renderer", tables.partial_table(edits)]
+        if self.runtimes:
+            sections += [f"### Runtimes, batch {self.batch}", tables.runtime_table(self.runtimes)]
+        if self.growth:
+            sections += ["### Growth", tables.growth_table(self.growth)]
         if self.training:
             title = f"### Training, {self.size} pixels, batch {self.batch}"
             sections += [title, tables.training_table(self.training)]
@@ -97,6 +109,8 @@ def run_benchmark(
     repeats: int,
     training: bool = False,
     prepare_process: Callable[[], object] | None = None,
+    runtimes: Sequence[str] = (),
+    growth: bool = False,
 ) -> Report:
     """Measure a generator that is on ``device`` already.
 
@@ -107,22 +121,29 @@ def run_benchmark(
         repeats: repetitions of each measurement; the shortest counts.
         training: also time training steps of the paper's configuration for this size.
         prepare_process: called at the start of the fresh processes in which memory is measured on a CPU.
+        runtimes: those of ``RUNTIMES`` that render, too.
+        growth: also measure how the cost grows, with ``training`` that of training steps, too.
 
     Raises:
-        InputError: a batch that the training does not allow.
+        InputError: a batch that the training does not allow, or a runtime that device and precisions have not.
     """
     size = generator.config.size
     if training:
         papers_config(size, batch, precisions[0])  # a batch that it does not allow is told before the long work
+    for precision in precisions:
+        require_runtimes(runtimes, precision, device)
     work = count_work(generator.config, batch)
     rates: dict[Layout, dict[ConvShape, float]] = {}
     inference, peaks, partial = [], {}, {}
+    beside: list[RuntimeSpeed] = []
     for precision in precisions:
         measured = measure_floor(work, precision, batch, device, repeats)
         rates |= measured
         floor = best_layout(measured)
         inference.append(measure_inference(generator, batch, precision, floor, device, repeats))
         partial[precision] = measure_partial(generator, precision, device, repeats)
+        if runtimes:
+            beside += measure_runtimes(generator, batch, precision, device, repeats, runtimes)
         peaks[precision] = _alone(prepare_process, device, peak_memory_of_render, generator.config, batch, precision)
     steps = min(repeats, _TRAINING_STEPS)
     trained = [
@@ -130,7 +151,19 @@ def run_benchmark(
         for precision in precisions
         if training
     ]
-    return Report(_machine(device), size, batch, rates, tuple(inference), peaks, tuple(trained), partial)
+    grown = measure_growth(device, repeats, training) if growth else []
+    return Report(
+        _machine(device),
+        size,
+        batch,
+        rates,
+        tuple(inference),
+        peaks,
+        tuple(trained),
+        partial,
+        tuple(beside),
+        tuple(grown),
+    )
 
 
 def _alone(

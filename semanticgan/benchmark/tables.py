@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from semanticgan.benchmark.floor import Layout
+from semanticgan.benchmark.growth import Growth
 from semanticgan.benchmark.inference import InferenceSpeed, Speed
 from semanticgan.benchmark.partial import PartialSpeed
+from semanticgan.benchmark.runtimes import RuntimeSpeed
 from semanticgan.benchmark.training import REFERENCE_BATCH, REFERENCE_SECONDS, TrainingSpeed
 from semanticgan.benchmark.work import ConvShape
 
@@ -39,6 +41,35 @@ def partial_table(edits: Sequence[PartialSpeed]) -> str:
         [
             [edit.region, f"{edit.ratio:.0%}", f"{edit.work:.0%}", megabytes(edit.kept_bytes), f"{edit.error:.1e}"]
             for edit in edits
+        ],
+    )
+
+
+def runtime_table(speeds: Sequence[RuntimeSpeed]) -> str:
+    """Renders by runtime; the gain is over eager PyTorch."""
+    heading = ["runtime", "precision", "ms an image", "gain", "largest difference"]
+    return table(
+        heading,
+        [
+            [each.runtime, each.precision, f"{each.milliseconds:.2f}", f"{each.ratio:.2f} x", f"{each.error:.1e}"]
+            for each in speeds
+        ],
+    )
+
+
+def growth_table(found: Sequence[Growth]) -> str:
+    """One row per part and axis, with the exponent of the growth."""
+    return table(
+        ["part", "grows with", "values", "ms a batch", "exponent"],
+        [
+            [
+                each.part,
+                each.axis,
+                ", ".join(map(str, each.values)),
+                ", ".join(f"{time:.3g}" for time in each.milliseconds),
+                f"{each.exponent:.2f}",
+            ]
+            for each in found
         ],
     )
 

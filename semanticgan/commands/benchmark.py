@@ -11,6 +11,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from semanticgan.choices import PRECISIONS, RUNTIMES
 from semanticgan.commands import arguments
 from semanticgan.commands.memory import keep_freed_memory
 from semanticgan.errors import InputError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "--size 256 --batch 4",
     "--size 256 --batch 2 --precision bfloat16 --training --out speed.md",
+    "--model portraits-64 --batch 1 --precision float32 --runtimes compile,onnx",
 )
 
 _DEFAULT_SIZE = 256
@@ -54,6 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training", action="store_true", help="also time training steps (--size only; minutes on a CPU)"
     )
+    parser.add_argument(
+        "--runtimes",
+        type=_runtimes,
+        default=(),
+        metavar="LIST",
+        help=f"also render by these, comma-separated: {', '.join(RUNTIMES)} (default: none)",
+    )
+    parser.add_argument(
+        "--growth",
+        action="store_true",
+        help="also measure how the cost grows with regions, resolution and batch, with --training in training, too",
+    )
     parser.add_argument("--out", type=arguments.path, help="Markdown file for the tables (default: stderr)")
     arguments.add_overwrite_argument(parser)
 
@@ -76,6 +90,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         args.repeats,
         training=args.training,
         prepare_process=keep_freed_memory,
+        runtimes=args.runtimes,
+        growth=args.growth,
     )
     if args.out is None:
         sys.stderr.write(report.to_markdown())
@@ -97,10 +113,16 @@ def _generator(args: argparse.Namespace, device: torch.device) -> Generator:
 
 
 def _precisions(text: str) -> tuple[str, ...]:
-    """Comma-separated precisions, each once."""
-    from semanticgan.model import PRECISIONS
+    return _listed(text, PRECISIONS, "precisions")
 
+
+def _runtimes(text: str) -> tuple[str, ...]:
+    return _listed(text, RUNTIMES, "runtimes")
+
+
+def _listed(text: str, allowed: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """Comma-separated names, each once."""
     chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if not set(chosen) <= set(PRECISIONS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of precisions; allowed are {', '.join(PRECISIONS)}")
+    if not set(chosen) <= set(allowed):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {what}; allowed are {', '.join(allowed)}")
     return chosen

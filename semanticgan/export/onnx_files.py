@@ -76,17 +76,23 @@ def export_onnx(model: Model, path: str | Path, overwrite: bool = False) -> tupl
         InputError: as :func:`require_exportable`.
     """
     path, second = require_exportable(path, overwrite)
-    generator, config = model.generator, model.config
-    outputs = ["image"] if model.rows.regions is None else ["image", "segmentation"]
-    latents = torch.zeros(2, config.num_rows, config.style_dim, device=model.device)
+    generator = model.generator
     z = torch.zeros(2, generator.latent_dim, device=model.device)
     graphs = (
-        (path, _graph(_Generator(generator, len(outputs)), "latents", latents, outputs)),
+        (path, generator_graph(generator, with_segmentation=model.rows.regions is not None)),
         (second, _graph(_Mapping(generator), "z", z, ["w"])),
     )
     for target, graph in graphs:
         _save(graph, target, _metadata(model), overwrite)
     return path, second
+
+
+def generator_graph(generator: LatentGenerator, with_segmentation: bool) -> Any:
+    """A generator as an ``onnx.ModelProto``, "latents" [N, R, D] -> "image", and "segmentation" where it is wanted."""
+    config = generator.config
+    latents = torch.zeros(2, config.num_rows, config.style_dim, device=generator.mean_latent.device)
+    outputs = ["image", "segmentation"][: 2 if with_segmentation else 1]
+    return _graph(_Generator(generator, len(outputs)), "latents", latents, outputs)
 
 
 class _Generator(nn.Module):

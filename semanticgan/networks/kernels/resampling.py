@@ -49,7 +49,8 @@ def fir_filter(
         if _recorded(x):
             y: Tensor = _Filter.apply(wide, kernel, stride, padding)  # type: ignore[no-untyped-call]
         else:
-            y = F.conv2d(wide, kernel, bias, stride=stride, padding=padding, groups=channels)
+            own = None if bias is None else bias.to(wide.dtype)
+            y = F.conv2d(wide, kernel, own, stride=stride, padding=padding, groups=channels)
     return y.to(x.dtype) if stride > 1 else y
 
 

@@ -111,3 +111,14 @@ def test_a_second_derivative_runs_in_bfloat16(name: str) -> None:
 
     exact, rounded = penalty(x, True), penalty(x.float(), False)
     torch.testing.assert_close(rounded.double(), exact, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("learning", [False, True])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_bias_in_float32_under_autocast(stride: int, learning: bool) -> None:
+    x, bias = drawn(2, 3, 6, 6).float(), drawn(3, seed=1).float()
+    expected = fir_filter(x.double(), 2, stride, bias=bias.double())
+    with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(learning):
+        found = fir_filter(x.bfloat16(), 2, stride, bias=bias)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, rtol=0.02, atol=0.02)
