@@ -29,8 +29,11 @@ LARGEST_PNG = 256
 MAX_MEGAPIXELS = 64.0
 """Largest picture that is read unless asked otherwise; decoded it takes about half a gigabyte."""
 
-DIRECTION_METHODS = ("interfacegan", "sefa", "pca")
+DIRECTION_METHODS = ("interfacegan", "means", "sefa", "pca")
 """How directions are found."""
+
+FITTED_METHODS = ("interfacegan", "means")
+"""Those that need attributes."""
 
 SAMPLINGS = ("independent", "plain")
 """How codes that directions are fitted on are drawn."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.choices import DIRECTION_METHODS, SAMPLINGS
+from semanticgan.choices import DIRECTION_METHODS, FITTED_METHODS, SAMPLINGS
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.progress import Progress
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.files import require_free
 
-    if args.method != "sefa":
+    if args.method in ("interfacegan", "pca"):
         extras.require("sklearn")
     if (args.codes is None) != (args.table is None):
         raise InputError("--codes and --table go together: codes that invert wrote, and their labels. Give both.")
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.strip:
         require_free(require_suffix(args.strip), args.overwrite)
     model = arguments.load_model(args)
-    if args.method == "interfacegan":
+    if args.method in FITTED_METHODS:
         found = _fitted(args, model)
     else:
         find = by_weights if args.method == "sefa" else by_components
@@ -116,18 +116,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _fitted(args: argparse.Namespace, model: Model) -> list[Direction]:
-    """The directions of interfacegan."""
+    """The directions of attributes."""
     from semanticgan.directions.finding import by_attributes
 
     rows = _rows(args, model)
     scored = _scored(args, model)
     how = (rows, args.ratio, _listed(args.conditions), args.seed)
     if args.attributes:
-        return by_attributes(scored, _listed(args.attributes), *how, progress=Progress(bar=True))
+        return by_attributes(scored, _listed(args.attributes), *how, progress=Progress(bar=True), method=args.method)
     found = []
     for attribute in Progress(bar=True).over(scored.attributes, "fit", len(scored.attributes), "direction"):
         try:
-            found += by_attributes(scored, [attribute.name], *how)
+            found += by_attributes(scored, [attribute.name], *how, method=args.method)
         except InputError as error:
             sys.stderr.write(f"note: {attribute.name} is left out: {error}\n")
     if not found:

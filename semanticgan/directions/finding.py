@@ -2,6 +2,7 @@
 
 ==============  ==========================================================================================
 interfacegan    one direction per attribute, from codes with scores (:mod:`semanticgan.directions.fitting`)
+means           the same, by the difference of the means
 sefa            the first directions of each row's style weights, named "sefa.hair.texture.0"
 pca             the first principal components of w, on the rows of each region, named "pca.hair.0"
 ==============  ==========================================================================================
@@ -10,6 +11,7 @@ pca             the first principal components of w, on the rows of each region,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -30,8 +32,9 @@ def by_attributes(
     conditions: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | bool = False,
+    method: str = "interfacegan",
 ) -> list[Direction]:
-    """One direction per attribute by InterFaceGAN.
+    """One direction per attribute.
 
     Args:
         scored: codes and scores.
@@ -40,6 +43,7 @@ def by_attributes(
         ratio: share of the codes in each class.
         conditions: attributes that shall not be moved along. One that shares no row with a direction does not touch it.
         seed: of which codes are held out.
+        method: "interfacegan" or "means".
 
     Raises:
         InputError: as :func:`semanticgan.directions.fitting.fit`.
@@ -47,9 +51,11 @@ def by_attributes(
     """
     found = []
     for name in to_progress(progress).over(attributes, "fit", len(attributes), "direction"):
-        plain = fitting.fit(scored, name, rows, ratio, seed=seed)
-        others = [fitting.fit(scored, other, plain.rows, ratio, seed=seed) for other in conditions if other != name]
-        found.append(fitting.fit(scored, name, plain.rows, ratio, others, seed) if others else plain)
+        fit = partial(fitting.fit, scored, ratio=ratio, seed=seed, method=method)
+        plain = fit(name, rows)
+        hold = partial(fitting.held, scored) if method == "means" else fit
+        others = [hold(other, rows=plain.rows) for other in conditions if other != name]
+        found.append(fit(name, plain.rows, conditions=others) if others else plain)
     return found
 
 

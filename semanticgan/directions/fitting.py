@@ -7,27 +7,37 @@
 
    Groups with a share of at least :data:`SMALLEST_SHARE`, and of a quarter of the largest, are chosen.
 2. Boundary. The codes of the highest and of the lowest scores, as many of each, are the two classes. Of each class
-   :data:`HELD_OUT` are held out. A linear support vector machine (arXiv 1907.10786) gives the normal.
-3. Conditions. The normal is made orthogonal to those of other directions.
+   :data:`HELD_OUT` are held out. The normal is that of a linear support vector machine (arXiv 1907.10786), or the
+   difference of the means of the classes.
+3. Conditions. The normal is made orthogonal to those of other directions: of other machines, or, for the difference of
+   means, to the weights b of a ridge regression of each other attribute, with a larger lambda (:func:`held`), so that
+   what the regression reads of them stays.
 4. Accuracy: the share of held-out codes on the right side of the middle between the two classes' means.
+
+Both normals agree where rows vary independently. Codes of inverted photographs do not: their rows go together. The
+machine's normal tells the classes apart by small differences in which the codes hardly vary, and moving along it
+changes little. The difference of the means is where the codes of one class lie as seen from the other (Haufe et al.
+2014, "On the interpretation of weight vectors of linear models in multivariate neuroimaging": filter and pattern).
 
 N images, M rows, D style width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from semanticgan.choices import FITTED_METHODS
 from semanticgan.directions.direction import Direction
 from semanticgan.directions.interfacegan import boundary, project
 from semanticgan.directions.labels import INVALID, Attribute
 from semanticgan.directions.scored import ScoredCodes
-from semanticgan.errors import InputError
+from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode
 from semanticgan.seeds import stream
 from semanticgan.wrong_arguments import finite_number
@@ -39,6 +49,7 @@ HELD_OUT = 0.3
 
 _SHARE_OF_LARGEST = 0.25
 _RIDGE = 0.05  # lambda, in parts of the mean variance of a channel times the number of codes
+_RIDGE_OF_CONDITIONS = 10.0  # the same; less leaves a direction of photographs that moves the others along
 _FEWEST = 10  # codes of a class
 
 
@@ -64,8 +75,9 @@ def fit(
     conditions: Sequence[Direction] = (),
     seed: int = 0,
     name: str = "",
+    method: str = "interfacegan",
 ) -> Direction:
-    """The direction of an attribute by InterFaceGAN.
+    """The direction of an attribute, between codes that have it and codes that do not.
 
     Args:
         scored: codes and scores.
@@ -75,14 +87,17 @@ def fit(
         conditions: directions that shall not be moved along; of the same model.
         seed: of which codes are held out.
         name: of the direction; "" takes the attribute's.
+        method: "interfacegan", the normal of a support vector machine, or "means", the difference of the means.
 
     Returns:
         The direction; its figures have "accuracy", "num_codes", "labels", and "shares" of the chosen rows.
 
     Raises:
-        InputError: an unknown attribute or row, a ratio out of range, too few codes of a class, or conditions that
-            leave nothing.
+        InputError: an unknown attribute, row or method, a ratio out of range, too few codes of a class, or conditions
+            that leave nothing.
     """
+    if method not in FITTED_METHODS:
+        raise unknown_name("method", method, FITTED_METHODS)
     told, scores = scored.column(attribute)
     scored, scores = _told(scored, scores)
     shares = row_shares(scored, attribute)
@@ -90,7 +105,10 @@ def fit(
     x = torch.cat([scored.code.tensor[:, group[0]] for group, _ in chosen], 1).float().cpu()  # [N, groups D]
     high, low = _classes(told, scores, ratio)
     parts = [_split(which, stream(seed, index)) for index, which in enumerate((high, low))]
-    normal = boundary(x[parts[0][0]], x[parts[1][0]])
+    fitted = x[parts[0][0]], x[parts[1][0]]
+    normal = (
+        boundary(*fitted) if method == "interfacegan" else F.normalize(fitted[0].mean(0) - fitted[1].mean(0), dim=0)
+    )
     if conditions:
         normal = project(normal, torch.stack([_vector(each, scored.code, chosen) for each in conditions]))
     along = x @ normal
@@ -112,7 +130,36 @@ def fit(
     }
     # The rows of a group move by the same vector, so the whole normal is longer than that of the groups.
     scale = float(along.std()) * float(full.norm())
-    return Direction(name or attribute, tuple(row for row, _ in moved), full, scale, "interfacegan", figures)
+    return Direction(name or attribute, tuple(row for row, _ in moved), full, scale, method, figures)
+
+
+def held(scored: ScoredCodes, attribute: str, rows: Sequence[str]) -> Direction:
+    """What a direction must not move along for an attribute to stay: the weights of a ridge regression of its scores.
+
+    Args:
+        scored: codes and scores.
+        attribute: of these.
+        rows: names of the rows that the direction moves.
+
+    Raises:
+        InputError: an unknown attribute or row, or too few codes with a score.
+    """
+    _, scores = scored.column(attribute)
+    scored, scores = _told(scored, scores)
+    chosen = _chosen_groups(scored, {}, rows)
+    x = torch.cat([scored.code.tensor[:, group[0]] for group, _ in chosen], 1).double().cpu()
+    weights = _ridge(x - x.mean(0), scores.double().cpu() - scores.double().mean().cpu(), _RIDGE_OF_CONDITIONS)
+    parts = weights.float().split(scored.code.tensor.shape[-1])
+    names = tuple(scored.code.rows.names[group[0]] for group, _ in chosen)
+    return Direction(attribute, names, torch.stack(parts), float((x @ weights).std()), "ridge")
+
+
+def _difference_of_means(positive: Tensor, negative: Tensor) -> Tensor:
+    """A unit vector [D]."""
+    return F.normalize(positive.mean(0) - negative.mean(0), dim=0)
+
+
+_NORMALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"interfacegan": boundary, "means": _difference_of_means}
 
 
 def _told(scored: ScoredCodes, scores: Tensor) -> tuple[ScoredCodes, Tensor]:
@@ -163,11 +210,15 @@ def _explained(x: Tensor, y: Tensor) -> float:
     errors = torch.empty_like(y)
     for fitted, told in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
         centre, mean = x[fitted].mean(0), y[fitted].mean()
-        part = x[fitted] - centre
-        ridge = _RIDGE * len(part) * part.var(0).mean() * torch.eye(part.shape[1], dtype=torch.float64)
-        weights = torch.linalg.solve(part.T @ part + ridge, part.T @ (y[fitted] - mean))
+        weights = _ridge(x[fitted] - centre, y[fitted] - mean, _RIDGE)
         errors[told] = y[told] - mean - (x[told] - centre) @ weights
     return float(1 - errors.var() / y.var().clamp(min=1e-30))
+
+
+def _ridge(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """b = (X'X + lambda I)^-1 X'y [D] of centred x [N, D] and y [N]; lambda = penalty * N * mean variance."""
+    penalties = penalty * len(x) * x.var(0).mean() * torch.eye(x.shape[1], dtype=x.dtype)
+    return torch.linalg.solve(x.T @ x + penalties, x.T @ y)
 
 
 def _classes(attribute: Attribute, scores: Tensor, ratio: float) -> tuple[Tensor, Tensor]:

@@ -63,11 +63,59 @@ def test_the_normal_is_found_and_held_out_codes_confirm_it(scored: ScoredCodes) 
     assert found.figures["num_held_out"] == 2 * round(180 * 0.3)
 
 
+def test_both_methods_agree_on_independent_rows(scored: ScoredCodes) -> None:
+    machine, means = (fit(scored, "bright", ratio=0.3, method=method) for method in ("interfacegan", "means"))
+    assert float((machine.normal * means.normal).sum()) > 0.9
+    with pytest.raises(InputError, match="method"):
+        fit(scored, "bright", method="median")
+
+
 def test_strength_one_is_one_deviation_of_the_codes(scored: ScoredCodes) -> None:
     found = fit(scored, "bright", ratio=0.3)
     row = scored.code.rows.names.index("hair.texture")
     along = scored.code.tensor[:, row] @ found.normal[0]
     assert found.scale == pytest.approx(float(along.std()), rel=1e-4)
+
+
+def test_means_move_where_the_codes_of_a_class_lie(model: Model) -> None:
+    """Rows that go together: an attribute is told by a small difference of two rows and comes with a large sum.
+
+    The machine finds the difference, in which the codes hardly vary, the means the sum.
+    """
+    draws = torch.Generator().manual_seed(0)
+    common, small = torch.randn(2, 2000, generator=draws)
+    score = common + small
+    tensor = 0.01 * torch.randn(2000, len(model.rows), 16, generator=draws)
+    tensor[:, 0, 0], tensor[:, 0, 1] = 10 * common + 0.2 * small, -0.2 * small + 10 * common
+    code = LatentCode(tensor, model.rows)
+    groups = tuple((row,) for row in range(len(model.rows)))
+    scored = ScoredCodes(code, score[:, None], (Attribute("sum", True),), groups, "a formula")
+    row = model.rows.names[:1]
+    by_machine, by_means = (fit(scored, "sum", row, method=method) for method in ("interfacegan", "means"))
+    assert by_means.method == "means" and by_machine.method == "interfacegan"
+    pattern = torch.tensor([1.0, 1.0]) / 2**0.5
+    assert float(by_means.normal[0, :2] @ pattern) > 0.999
+    assert float(by_machine.normal[0, :2] @ pattern) < 0.9
+    assert by_means.scale > 1.1 * by_machine.scale
+    assert by_machine.figures["accuracy"] > by_means.figures["accuracy"] > 0.8
+
+
+def test_what_means_hold_stays(model: Model) -> None:
+    """Two attributes that go together in the data: a direction of one that holds the other moves it by far less."""
+    draws = torch.Generator().manual_seed(0)
+    tensor = torch.randn(3000, len(model.rows), 16, generator=draws)
+    tensor[:, 0, 1] += 2 * tensor[:, 0, 0]
+    first, second = tensor[:, 0, 0], tensor[:, 0, 1]
+    code, groups = LatentCode(tensor, model.rows), tuple((row,) for row in range(len(model.rows)))
+    attributes = (Attribute("first", True), Attribute("second", True))
+    scored = ScoredCodes(code, torch.stack([first, second], 1), attributes, groups, "a formula")
+    rows = model.rows.names[:1]
+    (free,) = by_attributes(scored, ["first"], rows, method="means")
+    (holding,) = by_attributes(scored, ["first"], rows, conditions=["second"], method="means")
+    assert holding.figures["conditions"] == ["second"]
+    leak = {each: float(each.normal[0, 1] / each.normal[0, 0]) for each in (free, holding)}
+    assert leak[free] == pytest.approx(2.0, rel=0.2)
+    assert abs(leak[holding]) < 0.6
 
 
 def test_labels_without_information_are_not_fitted(scored: ScoredCodes) -> None:
