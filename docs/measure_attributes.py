@@ -1,7 +1,9 @@
 """Measures what attribute edits reach and what they change besides: curves and table of docs/attributes.md.
 
 python docs/measure_attributes.py --flow runs/flow --layered runs/stylegan2 --layered-flow runs/flow-stylegan2 \
-    --plot docs/images/attributes.png --out attributes.md
+    --scores scores --curves docs/attribute_curves.json --plot docs/images/attributes.png --out attributes.md
+
+Systems that --curves has already are not measured again; measured ones are added to it.
 
 Six attributes, 500 plain samples each that no direction was fitted on, strengths from weak to strong. Systems:
 InterFaceGAN and StyleFlow on ours, moving only the rows that the attribute depends on ("by regions") or all rows, and
@@ -18,8 +20,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -49,26 +52,19 @@ ATTRIBUTES = {  # name -> regions that it may change
 }
 OLD = 50.0  # years
 STRENGTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
-REACHES = (
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-    1.5,
-    2.0,
-    3.0,
-)  # of StyleFlow: parts of the way from an attribute's low to its high end
+REACHES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Of StyleFlow: parts of the way from an attribute's value to its high end."""
 FIRST_SEED = 600_000
 Edit = Callable[[LatentCode, float], LatentCode]
 
 
 @dataclass(frozen=True)
 class System:
-    """A model and a way to edit it; ``edits`` holds one edit per attribute, ``steps`` what it is called with."""
+    """A model and a way to edit it; ``edits`` makes one edit per attribute, ``steps`` is what it is called with."""
 
     name: str
     model: Model
-    edits: dict[str, Edit]
+    edits: Callable[[], dict[str, Edit]]
     steps: tuple[float, ...]
 
 
@@ -118,21 +114,29 @@ def main() -> None:
     parser.add_argument("--num", type=int, default=10_000, help="plain samples to fit directions on all rows")
     parser.add_argument("--codes", type=int, default=500, help="samples that are edited")
     parser.add_argument("--scores", type=Path, required=True, help="folder of the scores read so far")
+    parser.add_argument("--only", default="", help="measure only systems whose name contains this")
+    parser.add_argument("--curves", type=Path, required=True, help="JSON file of what was measured")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.scores.mkdir(parents=True, exist_ok=True)
     judge = Judge()
     curves: dict[str, dict[str, list[dict[str, float]]]] = {}
+    if args.curves.is_file():
+        curves = json.loads(args.curves.read_text(encoding="utf-8"))
     for system in systems(args):
+        if args.only not in system.name or any(system.name in of_system for of_system in curves.values()):
+            continue
         code = system.model.sample(seed=FIRST_SEED, n=args.codes)
         before = judge.seen(pictures_of(system.model, code))
-        for attribute, edit in system.edits.items():
+        for attribute, edit in system.edits().items():
             points = [
                 measured(judge, attribute, before, pictures_of(system.model, edit(code, step))) | {"step": step}
                 for step in Progress(bar=True).over(system.steps, f"{system.name}, {attribute}", len(system.steps))
             ]
             curves.setdefault(attribute, {})[system.name] = points
+        with written_aside(args.curves, overwrite=True) as aside:
+            aside.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     with written_aside(args.out, overwrite=True) as aside:
         aside.write_text(table(curves), encoding="utf-8")
     if args.plot:
@@ -145,24 +149,26 @@ def systems(args: argparse.Namespace) -> list[System]:
     model = sg.load(args.model, device="cpu")
     rows = {name: model.directions[name].rows for name in ATTRIBUTES}
     found = [
-        System("ours by regions, InterFaceGAN", model, along(model.directions), STRENGTHS),
-        System("ours on all rows, InterFaceGAN", model, along(plain_directions(args, model, "ours")), STRENGTHS),
+        System("ours by regions, InterFaceGAN", model, lambda: along(model.directions), STRENGTHS),
+        System(
+            "ours on all rows, InterFaceGAN", model, lambda: along(plain_directions(args, model, "ours")), STRENGTHS
+        ),
     ]
     if args.flow:
         flow = load_flow(flow_file(args.flow), model)
-        found.append(System("ours by regions, StyleFlow", model, flowed(flow, model, rows), REACHES))
-        found.append(System("ours on all rows, StyleFlow", model, flowed(flow, model), REACHES))
+        found.append(System("ours by regions, StyleFlow", model, lambda: flowed(flow, model, rows), REACHES))
+        found.append(System("ours on all rows, StyleFlow", model, lambda: flowed(flow, model), REACHES))
     if args.layered:
         layered = sg.load(args.layered, device="cpu")
-        directions = plain_directions(args, layered, "layered")
-        found.append(System("StyleGAN2, InterFaceGAN", layered, along(directions), STRENGTHS))
+        edits = partial(plain_directions, args, layered, "layered")
+        found.append(System("StyleGAN2, InterFaceGAN", layered, lambda: along(edits()), STRENGTHS))
         if args.layered_flow:
-            flow = load_flow(flow_file(args.layered_flow), layered)
-            found.append(System("StyleGAN2, StyleFlow", layered, flowed(flow, layered), REACHES))
+            own = load_flow(flow_file(args.layered_flow), layered)
+            found.append(System("StyleGAN2, StyleFlow", layered, lambda: flowed(own, layered), REACHES))
     return found
 
 
-def along(directions: dict[str, Direction]) -> dict[str, Edit]:
+def along(directions: Mapping[str, Direction]) -> dict[str, Edit]:
     """Edits by directions."""
     return {name: lambda code, step, each=directions[name]: move(code, each, step) for name in ATTRIBUTES}  # type: ignore[misc]
 
@@ -179,13 +185,16 @@ def plain_directions(args: argparse.Namespace, model: Model, name: str) -> dict[
 def flowed(flow: LoadedFlow, model: Model, rows: dict[str, tuple[str, ...]] | None = None) -> dict[str, Edit]:
     """Edits by StyleFlow; on some rows where they are given."""
     tutor = load_classifier("tutor-attributes-64", "cpu")
+    read: dict[int, Tensor] = {}  # attributes of a code, which is edited many times
 
     def edit_of(name: str) -> Edit:
         attribute = flow.attributes[flow.names.index(name)]
         chosen = None if rows is None else [model.rows.names.index(row) for row in rows[name]]
 
         def edit(code: LatentCode, reach: float) -> LatentCode:
-            old = tutor.values(pictures_of(model, code), flow.names)
+            if id(code) not in read:
+                read[id(code)] = tutor.values(pictures_of(model, code), flow.names)
+            old = read[id(code)]
             column = flow.names.index(name)
             new = old.clone()
             new[:, column] = old[:, column] + reach * (attribute.high - old[:, column])
