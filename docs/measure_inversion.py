@@ -8,7 +8,8 @@ python docs/measure_inversion.py --model portraits-64 --data-kind portraits --se
 Two chains: mean code, one pass of the encoder, five passes, rows optimised from there, weights tuned; and mean code,
 one w, rows optimised from the mean. Needs the extra [perception]; identity needs face-api (docs/metrics.md). mIoU
 compares the segmentation of the rendering with the labels of the data. Codes and tunings are kept in ``--kept``, so
-that the command, stopped and repeated, goes on; ``--num-tuned`` tunes only some of the pictures, which the table says.
+that the command, stopped and repeated, goes on; ``--num-tuned`` tunes only some of the pictures, ``--num-from-mean``
+optimises only some from the mean, which the table says.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, required=True, help="folder of the codes found so far")
     parser.add_argument("--encoder-only", action="store_true", help="leave out what is optimised")
     parser.add_argument("--num-tuned", type=int, help="tune the weights to the first N pictures alone; default: all")
+    parser.add_argument(
+        "--num-from-mean", type=int, help="optimise only the first N from the mean; default: all"
+    )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model = sg.load(args.model, device="cpu")
@@ -69,7 +73,8 @@ def main() -> None:
     chosen = range(len(data) - args.last, len(data), args.every)
     num_tuned = len(chosen) if args.num_tuned is None else args.num_tuned
     num_tuned = None if args.encoder_only else num_tuned
-    rows = measured(model, data, list(chosen), args.batch, args.encoder, Kept(args.kept), num_tuned)
+    from_mean = args.num_from_mean or len(chosen)
+    rows = measured(model, data, list(chosen), args.batch, args.encoder, Kept(args.kept), num_tuned, from_mean)
     with written_aside(args.out, overwrite=True) as aside:
         aside.write_text(table(rows, len(chosen)), encoding="utf-8")
     print(json.dumps({"out": str(args.out), "num_pictures": len(chosen), "rows": rows}))
@@ -102,6 +107,7 @@ def measured(
     encoder: str | None,
     kept: Kept,
     num_tuned: int | None,
+    num_from_mean: int,
 ) -> dict[str, dict[str, float]]:
     """Row -> column -> mean over the pictures; with ``num_tuned`` None nothing is optimised."""
     all_pictures = torch.stack([data[index].image for index in chosen])
@@ -140,7 +146,8 @@ def measured(
             run = partial(optimise, model, part, start=first, space=space, progress=bar)
             return kept.code(f"{name}-{at.start}-{at.stop}", model.rows, lambda: run().code)
 
-        parts = [of_part(part, at) for part, at in _batches(targets, batch)]
+        those = targets if start is not None else targets[:num_from_mean]
+        parts = [of_part(part, at) for part, at in _batches(those, batch)]
         return (*codes(LatentCode.cat([code for code, _ in parts])), sum(seconds for _, seconds in parts))
 
     add("mean code", lambda: codes(LatentCode.cat([model.mean] * len(chosen))))
@@ -152,8 +159,9 @@ def measured(
         return rows
     if own is not None:
         rows_code = add("then rows optimised", lambda: optimised(start, "rows"))
-    add("one w optimised from the mean", lambda: optimised(None, "w"))
-    from_mean = add("rows optimised from the mean", lambda: optimised(None, "rows"))
+    some = "" if num_from_mean == len(chosen) else f" ({num_from_mean} pictures)"
+    add(f"one w optimised from the mean{some}", lambda: optimised(None, "w"))
+    from_mean = add(f"rows optimised from the mean{some}", lambda: optimised(None, "rows"))
     pivot = from_mean if own is None else rows_code
     if num_tuned:
         name = "then weights tuned" if num_tuned == len(chosen) else f"then weights tuned ({num_tuned} pictures)"
