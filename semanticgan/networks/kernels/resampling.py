@@ -101,7 +101,8 @@ def _recorded(x: Tensor) -> bool:
 def _as_autocast(x: Tensor) -> Tensor:
     """In the type that autocast computes convolutions in, where it is on."""
     kind = x.device.type
-    wanted = torch.is_autocast_enabled(kind) and x.dtype != torch.float64
+    known = torch.amp.is_autocast_available(kind)
+    wanted = known and torch.is_autocast_enabled(kind) and x.dtype != torch.float64
     return x.to(torch.get_autocast_dtype(kind)) if wanted else x
 
 
