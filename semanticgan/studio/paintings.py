@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from semanticgan.directions.dragging import drag
-from semanticgan.edits import Edit, Operation
+from semanticgan.edits import Edit
 from semanticgan.edits.operations import Drag, Paint
+from semanticgan.edits.operations.optimised import Optimised
 from semanticgan.edits.reading import Reader
 from semanticgan.errors import InputError
 from semanticgan.model import Model
@@ -66,7 +67,7 @@ class Painting(LongJob):
 
     def __init__(self, models: Models, model: str, edit: Edit, wish: Wish) -> None:
         super().__init__()
-        self.operation: Operation | None = None
+        self.operation: Optimised | None = None
         self._models, self._model, self._edit, self._wish = models, model, edit, wish
 
     def work(self, progress: Progress) -> str:
@@ -75,7 +76,11 @@ class Painting(LongJob):
         if state.coordinates is not None:
             raise InputError("a painting comes before regions are moved. Reset move, size and turn, paint, then move.")
         wanted = _operation(model, model.render(state.code).labels()[0].long().cpu(), self._wish)
-        _, self.operation = wanted.apply(model, state, [], progress)
+        _, operation = wanted.apply(model, state, [], progress)
+        assert isinstance(operation, Optimised) and operation.found is not None, "it was applied"
+        if not operation.found.rows:
+            raise InputError("the face cannot come closer to this painting. Paint a smaller change, and try again.")
+        self.operation = operation
         return "done"
 
     def result(self) -> dict[str, Any]:
@@ -111,7 +116,7 @@ class Paintings:
         self.store.pop(name).stop.set()
 
 
-def _operation(model: Model, seen: Tensor, wish: Wish) -> Operation:
+def _operation(model: Model, seen: Tensor, wish: Wish) -> Optimised:
     """Args: seen: int64 [S, S], the segmentation before."""
     if wish.drag is None:
         painting = _labels(wish.labels, model.size)

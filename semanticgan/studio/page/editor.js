@@ -10,7 +10,7 @@ import { photographBox } from "./photograph.js";
 import { makeSlider } from "./slider.js";
 import * as state from "./state.js";
 
-const WHAT = [["both", "Shape and colour"], ["structure", "Shape"], ["texture", "Colour"]];
+const WHAT = [["both", "Both"], ["structure", "Shape"], ["texture", "Colour"]];
 const PLACE = [
   ["right", "Right", -0.2, 0.2, 0.01, 0], ["down", "Down", -0.2, 0.2, 0.01, 0],
   ["scale", "Size", 0.4, 1.6, 0.02, 1], ["rotate", "Turn", -45, 45, 1, 0],
