@@ -98,9 +98,9 @@ class Sessions:
 
     def _session(self, client: str, name: str, model: Model) -> Session:
         key = (client, name)
-        if key in self._sessions and self._sessions[key].editing.model is not model:
-            del self._sessions[key]
-        session = self._sessions.setdefault(key, Session(EditingSession(model)))
+        session = self._sessions.get(key)
+        if session is None or session.editing.model is not model:
+            session = self._sessions[key] = Session(EditingSession(model))
         self._sessions.move_to_end(key)
         session.used = self._clock()
         self._drop()

@@ -45,6 +45,8 @@ async function ask(kind, address, options) {
   }
 }
 
+export const giveUp = (kind) => open.get(kind)?.abort();
+
 export const get = async (kind, address) => (await ask(kind, address, {})).json();
 
 const asJson = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
