@@ -123,7 +123,7 @@ export function editorPanel(about) {
   function attributesCard() {
     moves = new Map(about().directions.map((direction) => [direction.name, moveSlider(direction, words(direction.name), 4)]));
     const hint = moves.size
-      ? "In standard deviations of the model's faces; 0 leaves the face as it is. One that turns the whole head is off while a region is locked."
+      ? "In standard deviations of the model's faces; 0 leaves the face as it is. One that changes the whole picture is off while a region is locked."
       : "This model has no attributes yet. semanticgan find-directions makes some.";
     return card("attributes-title", "Attributes", element("p", { class: "hint" }, hint),
       element("div", { class: "sliders" }, [...moves.values()].map((slider) => slider.root)));
