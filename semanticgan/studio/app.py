@@ -5,31 +5,35 @@ GET /, /NAME                          the page and its files
 GET /api/models                       names of the models; the first is the default
 GET /api/models/NAME                  its side, regions, directions, and the four steps
 POST /api/render                      {"seed": 3, "truncation": 1.0} -> PNG
-POST /api/edit                        {"script": {...}} or the script itself -> picture, segmentation
+POST /api/edit                        {"script", "composite_after": n} or the script itself -> picture, segmentation
 POST /api/steps/1 to 4                {"script" or "code": id, "shuffle": 0, "then": [...]} -> sixteen pictures
 POST /api/variations                  {"script", "regions": ["hair"], "what": "both", "shuffle": 0} -> sixteen pictures
+POST /api/directions                  {"region": "hair"} -> directions of its own rows
+POST /api/paintings                   {"script", "labels" or "drag"} -> id
+GET /api/paintings/ID/events          progress (server-sent events), at last the operation
+DELETE /api/paintings/ID              cancel
 GET /api/results/ID/FILE              picture.png, code.safetensors, script.json
 POST /api/photographs                 multipart: "file", "model", "aligned" -> id
 GET /api/photographs/ID/events        progress of the inversion (server-sent events)
+POST /api/photographs/ID/face         {"face": 2}, where the progress ends with several faces
 POST /api/photographs/ID/result       {"script"} -> the photograph with the edit, PNG at its own size
 DELETE /api/photographs/ID            cancel, forget
 ====================================  =================================================================================
 
-Every request that computes may name a "model". An error is {"error": one sentence}.
+Every request that computes may name a "model", a "client" (a random name whose last picture is kept, so that an edit
+computes only what it changes) and, where rows vary, regions that are "locked". An error is {"error": one sentence}.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.datastructures import UploadFile
+from fastapi.responses import JSONResponse
 
 from semanticgan.edits import Edit
 from semanticgan.errors import InputError
@@ -37,52 +41,16 @@ from semanticgan.seeds import require_seed
 from semanticgan.studio import steps
 from semanticgan.studio.answers import add_error_answers
 from semanticgan.studio.guard import Guard, is_local
+from semanticgan.studio.long_routes import add_paintings, add_photographs
 from semanticgan.studio.models import AT_MOST_LOADED, Models
 from semanticgan.studio.page_files import page_files
-from semanticgan.studio.photographs import Photographs, pasted
-from semanticgan.studio.results import AT_MOST_RESULTS, FILES, Result, answer, make, with_segmentation
-from semanticgan.studio.scripts import after, read_operations, read_script, state_of
-from semanticgan.studio.store import NotThere, Store
-from semanticgan.studio.turns import Turns
-from semanticgan.studio.uploads import read_json, read_picture
+from semanticgan.studio.results import FILES, make
+from semanticgan.studio.scripts import after, read_locked, read_operations, state_of
+from semanticgan.studio.sessions import client_of
+from semanticgan.studio.store import NotThere
+from semanticgan.studio.studio import Studio
+from semanticgan.studio.uploads import read_json
 from semanticgan.wrong_arguments import finite_number
-
-_EVENTS_EVERY_S = 0.2
-
-
-class Studio:
-    """What the routes share.
-
-    Attributes:
-        models: by name.
-        turns: the one worker.
-        results: what was made.
-        photographs: uploads.
-    """
-
-    def __init__(self, models: Models) -> None:
-        self.models = models
-        self.turns = Turns()
-        self.results: Store[Result] = Store("result", AT_MOST_RESULTS)
-        self.photographs = Photographs(models, self.turns)
-
-    def edit_of(self, asked: dict[str, Any]) -> Edit:
-        """The edit of a request: its "script", or that of the result whose id is its "code".
-
-        Raises:
-            InputError: neither.
-        """
-        if "script" in asked:
-            return read_script(asked["script"])
-        if isinstance(asked.get("code"), str):
-            return self.results.get(asked["code"]).edit
-        raise InputError('a request names its face: "script" with an edit, or "code" with the id of a result.')
-
-    def offer(self, name: str, edits: Callable[[], list[tuple[Edit, Any]]]) -> list[dict[str, Any]]:
-        """Sixteen pictures in one batch, on the worker."""
-        offered = edits()
-        results, _ = make(self.models.get(name), name, [edit for edit, _ in offered], [state for _, state in offered])
-        return [answer(self.results, result) for result in results]
 
 
 def create_app(
@@ -112,15 +80,15 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        studio.photographs.close()
-        studio.turns.close()
+        studio.close()
 
     app = FastAPI(title="semanticgan studio", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.studio = studio
     add_error_answers(app)
     _add_pictures(app, studio)
     _add_offers(app, studio)
-    _add_photographs(app, studio)
+    add_photographs(app, studio)
+    add_paintings(app, studio)
     _add_page(app, studio)
     app.add_middleware(Guard, host=host, token=token)
     return app
@@ -139,7 +107,10 @@ def _add_page(app: FastAPI, studio: Studio) -> None:
 
         def job() -> dict[str, Any]:
             model = studio.models.get(name)
-            directions = [{"name": key, "regions": list(one.regions)} for key, one in model.directions.items()]
+            directions = [
+                {"name": key, "regions": list(one.regions), "moves_base": one.moves_base}
+                for key, one in model.directions.items()
+            ]
             offered = [{"title": step.title, "hint": step.hint} for step in steps.STEPS]
             about = {"name": name, "size": model.size, "description": model.metadata.description}
             return {**about, "regions": list(model.regions.names), "directions": directions, "steps": offered}
@@ -164,7 +135,7 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
 
         def job() -> bytes:
             model = studio.models.get(name)
-            (result,), _ = make(model, name, [edit], [state_of(model, edit)])
+            (result,) = make(model, name, [edit], [state_of(model, edit)])
             return result.file("picture.png")
 
         return Response(await studio.turns.run(request, job), media_type="image/png")
@@ -173,14 +144,18 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
     async def apply_edit(request: Request) -> JSONResponse:
         asked = await read_json(request)
         asked = {"script": asked} if "format" in asked else asked
-        name, edit = studio.models.name_of(asked.get("model")), studio.edit_of(asked)
+        name, edit, client = studio.models.name_of(asked.get("model")), studio.edit_of(asked), client_of(asked)
+        wanted = asked.get("composite_after")
+        return JSONResponse(await studio.turns.run(request, lambda: studio.edited(name, edit, client, wanted)))
 
-        def job() -> dict[str, Any]:
-            model = studio.models.get(name)
-            (result,), rendering = make(model, name, [edit], [state_of(model, edit)])
-            return {**answer(studio.results, result), **with_segmentation(model, result, rendering)}
-
-        return JSONResponse(await studio.turns.run(request, job))
+    @app.post("/api/directions")
+    async def own_directions(request: Request) -> JSONResponse:
+        asked = await read_json(request)
+        name, region = studio.models.name_of(asked.get("model")), asked.get("region")
+        if not isinstance(region, str):
+            raise InputError('"region" is the name of one, such as "hair". Choose a region.')
+        found = await studio.turns.run(request, lambda: studio.own_directions(name, region))
+        return JSONResponse({"directions": found})
 
     @app.get("/api/results/{result}/{file}")
     async def download(result: str, file: str) -> Response:
@@ -198,7 +173,7 @@ def _add_offers(app: FastAPI, studio: Studio) -> None:
             raise NotThere("there are the steps 1 to 4. Choose one of them.")
         asked = await read_json(request)
         name, shuffle = studio.models.name_of(asked.get("model")), asked.get("shuffle", 0)
-        then = read_operations(asked.get("then", []))
+        then, locked = read_operations(asked.get("then", [])), read_locked(asked)
         before = None if step == 1 else studio.edit_of(asked)
 
         def edits() -> list[tuple[Edit, Any]]:
@@ -207,7 +182,7 @@ def _add_offers(app: FastAPI, studio: Studio) -> None:
                 offered = steps.faces(shuffle)
                 return [(edit, after(model, state_of(model, edit), then)) for edit in offered]
             state = state_of(model, before)
-            offered_steps = steps.operations(model, step, shuffle)
+            offered_steps = steps.operations(model, step, shuffle, locked)
             return [(before.then(one), after(model, state, (one, *then))) for one in offered_steps]
 
         return JSONResponse({"pictures": await studio.turns.run(request, lambda: studio.offer(name, edits))})
@@ -217,59 +192,14 @@ def _add_offers(app: FastAPI, studio: Studio) -> None:
         asked = await read_json(request)
         name, edit = studio.models.name_of(asked.get("model")), studio.edit_of(asked)
         regions, what, shuffle = asked.get("regions"), asked.get("what", "both"), asked.get("shuffle", 0)
+        locked = read_locked(asked)
         if not isinstance(regions, list) or not regions or not all(isinstance(one, str) for one in regions):
             raise InputError('"regions" is a list of names, such as ["hair"]. Choose at least one region.')
 
         def edits() -> list[tuple[Edit, Any]]:
             model = studio.models.get(name)
             state = state_of(model, edit)
-            varied = steps.variations(model, regions, what, shuffle)
+            varied = steps.variations(model, regions, what, shuffle, locked)
             return [(edit.then(one), after(model, state, (one,))) for one in varied]
 
         return JSONResponse({"pictures": await studio.turns.run(request, lambda: studio.offer(name, edits))})
-
-
-def _add_photographs(app: FastAPI, studio: Studio) -> None:
-    @app.post("/api/photographs")
-    async def upload(request: Request) -> JSONResponse:
-        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            raise InputError('a photograph is sent as multipart/form-data with a part named "file".')
-        async with request.form(max_files=1, max_fields=4) as form:  # arrives within the limits of size and time
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise InputError('the form has no part named "file". Choose a photograph.')
-            content = await file.read()
-            name = studio.models.name_of(form.get("model"))
-            aligned = form.get("aligned") == "true"
-        picture = await asyncio.to_thread(read_picture, content)
-        return JSONResponse({"id": studio.photographs.add(name, picture, content, aligned)}, 202)
-
-    @app.get("/api/photographs/{photograph}/events")
-    async def events(request: Request, photograph: str) -> StreamingResponse:
-        job = studio.photographs.store.get(photograph)
-
-        async def told() -> AsyncIterator[str]:
-            last = ""
-            while not await request.is_disconnected():
-                ended = job.ended
-                if (text := json.dumps(job.told())) != last:
-                    yield f"data: {text}\n\n"
-                    last = text
-                if ended:
-                    return
-                await asyncio.sleep(_EVENTS_EVERY_S)
-
-        return StreamingResponse(told(), media_type="text/event-stream")
-
-    @app.post("/api/photographs/{photograph}/result")
-    async def result(request: Request, photograph: str) -> Response:
-        job = studio.photographs.store.get(photograph)
-        edit = studio.edit_of(await read_json(request))
-        content = await studio.turns.run(request, lambda: pasted(job, studio.models.get(job.model), edit))
-        headers = {"content-disposition": 'attachment; filename="photograph.png"'}
-        return Response(content, media_type="image/png", headers=headers)
-
-    @app.delete("/api/photographs/{photograph}")
-    async def cancel(photograph: str) -> JSONResponse:
-        studio.photographs.cancel(photograph)
-        return JSONResponse({"cancelled": True})

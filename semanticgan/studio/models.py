@@ -57,6 +57,11 @@ class Models:
             raise NotThere(f"the studio has no such model. Choose one of {', '.join(self.names)}.")
         return given
 
+    def holds(self, model: Model) -> bool:
+        """Whether a model is in memory here."""
+        with self._lock:
+            return any(loaded is model for loaded in self._loaded.values())
+
     def get(self, name: str) -> Model:
         """The model of a name of :meth:`name_of`, loaded where it is not.
 

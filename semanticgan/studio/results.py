@@ -12,8 +12,9 @@ from typing import Any
 
 from PIL import Image
 
-from semanticgan.editing.outputs import mark_of
-from semanticgan.edits import Edit
+from semanticgan.editing.compositing import composite, feather, region_mask
+from semanticgan.editing.outputs import mark_of, to_image
+from semanticgan.edits import Edit, Operation
 from semanticgan.edits.operation import State
 from semanticgan.edits.script import to_json
 from semanticgan.formats.provenance import Mark, save_marked
@@ -23,7 +24,7 @@ from semanticgan.rendering import Rendering
 from semanticgan.studio.scripts import as_json, render
 from semanticgan.studio.store import NotThere, Store
 
-AT_MOST_RESULTS = 512
+AT_MOST_RESULTS = 256
 
 FILES = {
     "picture.png": "image/png",
@@ -67,7 +68,7 @@ class Result:
         raise NotThere(f"a result has the files {', '.join(FILES)}. Choose one of them.")
 
 
-def make(model: Model, name: str, edits: Sequence[Edit], states: Sequence[State]) -> tuple[list[Result], Rendering]:
+def make(model: Model, name: str, edits: Sequence[Edit], states: Sequence[State]) -> list[Result]:
     """Render states in one batch.
 
     Args:
@@ -76,12 +77,37 @@ def make(model: Model, name: str, edits: Sequence[Edit], states: Sequence[State]
         edits: what made each state.
         states: as many.
     """
-    rendering = render(model, states)
-    results = []
-    for edit, state, picture in zip(edits, states, rendering.to_pil(), strict=True):
-        mark = mark_of(model, "generated", edit.shareable)
-        results.append(Result(name, edit, state.code.to("cpu"), png_of(picture), mark))
-    return results, rendering
+    pictures = render(model, states).to_pil()
+    each = zip(edits, states, pictures, strict=True)
+    return [result_of(model, name, edit, state, picture) for edit, state, picture in each]
+
+
+def result_of(model: Model, name: str, edit: Edit, state: State, picture: Image.Image, replayed: bool = True) -> Result:
+    """The result that a picture is; ``replayed`` says whether its script alone makes it again."""
+    mark = mark_of(model, "generated", edit.shareable if replayed else "")
+    return Result(name, edit, state.code.to("cpu"), png_of(picture), mark)
+
+
+def composited(
+    model: Model, before: Rendering, after: Rendering, operations: Sequence[Operation]
+) -> Image.Image | None:
+    """The picture after an edit; outside the feathered regions that it is about, every pixel is that of before.
+
+    Args:
+        model: of both renderings, of one image each.
+        before: without the operations.
+        after: with them.
+        operations: with what they found.
+
+    Returns:
+        None where an operation may change the whole picture, as base rows do, or there is none.
+    """
+    names = list(dict.fromkeys(name for one in operations for name in one.names))
+    if not names or any(one.everywhere or not one.names for one in operations):
+        return None
+    labels = model.regions.indices(names)
+    mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
+    return to_image(composite(before.to_uint8(), after.to_uint8(), feather(mask))[0])
 
 
 def answer(store: Store[Result], result: Result) -> dict[str, Any]:
@@ -89,7 +115,7 @@ def answer(store: Store[Result], result: Result) -> dict[str, Any]:
     return {"id": store.add(result), "script": as_json(result.edit), "picture": text_of(result.png)}
 
 
-def with_segmentation(model: Model, result: Result, rendering: Rendering) -> dict[str, Any]:
+def with_segmentation(model: Model, rendering: Rendering) -> dict[str, Any]:
     """The segmentation as JSON: the label of every pixel, uint8 row by row as base64, and which regions are seen."""
     labels = rendering.labels()[0].cpu()
     seen = labels.unique().tolist()

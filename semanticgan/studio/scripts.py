@@ -1,7 +1,7 @@
 """Edits as requests bring them: read, checked, and applied to the code of a face.
 
 A request must not open files of the server. Sources are therefore seeds, or codes that are in the script itself, and
-the operations are those that compute at once.
+the operations are those that compute at once, or that carry what they found.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from semanticgan.editing.variants import render_variants
 from semanticgan.edits import Edit, Operation
 from semanticgan.edits.operation import State
-from semanticgan.edits.operations import Mix, Move, Place
+from semanticgan.edits.operations import Drag, Mix, Move, Paint, Place
 from semanticgan.edits.script import FORMAT, VERSION, from_json, to_json
 from semanticgan.edits.sources import resolve
 from semanticgan.errors import InputError
@@ -25,6 +26,7 @@ from semanticgan.rendering import Rendering
 MOST_OPERATIONS = 200
 _NAME = "of this page"
 _ALLOWED = (Mix, Move, Place)
+_ALLOWED_ONCE_FOUND = (Paint, Drag)
 
 
 def read_script(value: Any) -> Edit:
@@ -39,7 +41,8 @@ def read_script(value: Any) -> Edit:
             f"an edit here has at most {MOST_OPERATIONS} operations, got {len(edit.operations)}. Undo some."
         )
     for operation in edit.operations:
-        if not isinstance(operation, _ALLOWED):
+        found = isinstance(operation, _ALLOWED_ONCE_FOUND) and operation.found is not None
+        if not found and not isinstance(operation, _ALLOWED):
             raise InputError(f"the studio does not offer the operation {operation.key!r}. Use the command line for it.")
     for source in (edit.source, *(source for operation in edit.operations for source in operation.sources)):
         if source.image is not None or source.latent is not None:
@@ -51,6 +54,30 @@ def read_operations(value: Any) -> tuple[Operation, ...]:
     """The operations of a parsed JSON list, checked as :func:`read_script` does."""
     script = {"format": FORMAT, "format_version": VERSION, "model": "", "paste": "auto", "source": {"seed": 0}}
     return read_script({**script, "source": {"seed": 0, "truncation": 1.0}, "operations": value}).operations
+
+
+def read_locked(asked: dict[str, Any]) -> tuple[str, ...]:
+    """The "locked" of a request: names of regions whose rows stay.
+
+    Raises:
+        InputError: no list of names.
+    """
+    given = asked.get("locked", [])
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise InputError('"locked" is a list of names, such as ["hair"]. Give such a list, or leave it out.')
+    return tuple(given)
+
+
+def require_free(regions: Sequence[str], locked: Sequence[str]) -> tuple[str, ...]:
+    """The regions that are not locked.
+
+    Raises:
+        InputError: all of them are.
+    """
+    free = tuple(name for name in regions if name not in locked)
+    if not free:
+        raise InputError(f"all of {', '.join(regions)} is locked. Unlock a region, or select another one.")
+    return free
 
 
 def as_json(edit: Edit) -> Any:
@@ -70,12 +97,19 @@ def state_of(model: Model, edit: Edit) -> State:
     return after(model, State(code), edit.operations)
 
 
-def after(model: Model, state: State, operations: Sequence[Operation]) -> State:
-    """A state after some operations."""
+def applied(model: Model, state: State, operations: Sequence[Operation]) -> tuple[State, list[Operation]]:
+    """A state after some operations, and the operations with what they found."""
+    done = []
     for operation in operations:
         others = [resolve(source, model, "encoder").codes[0] for source in operation.sources]
-        state, _ = operation.apply(model, state, others)
-    return state
+        state, operation = operation.apply(model, state, others)
+        done.append(operation)
+    return state, done
+
+
+def after(model: Model, state: State, operations: Sequence[Operation]) -> State:
+    """A state after some operations."""
+    return applied(model, state, operations)[0]
 
 
 def render(model: Model, states: Sequence[State]) -> Rendering:
@@ -83,4 +117,6 @@ def render(model: Model, states: Sequence[State]) -> Rendering:
     codes = LatentCode.cat([state.code for state in states])
     moved = [state.coordinates for state in states if state.coordinates is not None]
     assert len(moved) in (0, len(states)), "the states of one request have the same operations"
-    return model.render(codes, batch_size=len(states), coordinates=torch.cat(moved) if moved else None)
+    if not moved:
+        return render_variants(model, codes)
+    return model.render(codes, batch_size=len(states), coordinates=torch.cat(moved))

@@ -9,7 +9,7 @@ A step offers sixteen pictures; the n-th after s shuffles takes its rows from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from semanticgan.edits import Edit, Operation
@@ -17,6 +17,7 @@ from semanticgan.edits.operations import Mix
 from semanticgan.edits.sources import Source
 from semanticgan.errors import InputError
 from semanticgan.model import Model
+from semanticgan.studio.scripts import require_free
 from semanticgan.wrong_arguments import whole_number
 
 NUM_OFFERED = 16
@@ -76,29 +77,35 @@ def faces(shuffle: int) -> list[Edit]:
     return [Edit(seed, truncation=TRUNCATION) for seed in offered_seeds(1, shuffle)]
 
 
-def operations(model: Model, step: int, shuffle: int) -> list[Operation]:
+def operations(model: Model, step: int, shuffle: int, locked: Sequence[str] = ()) -> list[Operation]:
     """What the second to fourth step offers.
 
+    Args:
+        locked: names of regions whose rows stay. With any, the base rows stay too: all regions share them.
+
     Raises:
-        InputError: a model that has none of the step's regions.
+        InputError: a model that has none of the step's regions, or all of them are locked.
     """
     varied = STEPS[step - 1]
     names = model.regions.names
     regions = names if varied.regions is None else tuple(name for name in varied.regions if name in names)
     if not regions:
         raise InputError(f"this model has none of the regions of the step {varied.title!r}. Go on with another step.")
-    return _mixes(regions, varied.what, varied.include_base, offered_seeds(step, shuffle))
+    free = require_free(regions, locked)
+    return _mixes(free, varied.what, varied.include_base and not locked, offered_seeds(step, shuffle))
 
 
-def variations(model: Model, regions: Iterable[str], what: str, shuffle: int) -> list[Operation]:
-    """Sixteen variations of some regions.
+def variations(
+    model: Model, regions: Iterable[str], what: str, shuffle: int, locked: Sequence[str] = ()
+) -> list[Operation]:
+    """Sixteen variations of some regions, those that are locked excepted.
 
     Raises:
-        InputError: an unknown region, or none.
+        InputError: an unknown region, or none that is not locked.
     """
     labels = model.regions.indices(list(regions))
     names = tuple(model.regions.names[label] for label in labels)
-    return _mixes(names, what, False, offered_seeds(_VARIATIONS, shuffle))
+    return _mixes(require_free(names, locked), what, False, offered_seeds(_VARIATIONS, shuffle))
 
 
 def _mixes(regions: tuple[str, ...], what: str, include_base: bool, seeds: list[int]) -> list[Operation]:

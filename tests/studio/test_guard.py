@@ -147,7 +147,7 @@ def test_a_photograph_is_inverted_and_can_be_cancelled(studio: Client) -> None:
     job = studio.state.photographs.store.get(answer.json["id"])
     assert "not inverted yet" in studio.post(f"{address}/result", {"script": script()}).sentence
     assert studio.ask("DELETE", address).json == {"cancelled": True}
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not job.ended:
         assert time.monotonic() < end, "it goes on"
         time.sleep(0.02)

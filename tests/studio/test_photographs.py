@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from semanticgan.formats.provenance import mark_in
-from semanticgan.inversion.inversion import invert
+from semanticgan.inversion.inversion import invert_all
 from semanticgan.studio import photographs
 from tests.studio.conftest import Client, mix
 
@@ -25,7 +25,7 @@ def photograph(size: tuple[int, int]) -> bytes:
 
 
 def test_a_photograph_comes_back_at_its_own_size(studio: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photographs, "invert", functools.partial(invert, steps=2, distance=None))
+    monkeypatch.setattr(photographs, "invert_all", functools.partial(invert_all, steps=2, distance=None))
     content = photograph((90, 60))
     address = f"/api/photographs/{studio.upload(content, aligned='true').json['id']}"
     events = studio.get(f"{address}/events")

@@ -54,6 +54,8 @@ class FoundRows:
             raise InputError(
                 f"the edit found the rows {', '.join(self.rows)}; this code has {code.rows}. Edit it anew."
             )
+        if not self.rows:
+            return code
         tensor = code.tensor.clone()
         tensor[0, [names.index(row) for row in self.rows]] = self.values.to(tensor)
         return LatentCode(tensor, code.rows)

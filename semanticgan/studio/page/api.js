@@ -3,6 +3,9 @@
 const open = new Map();
 let working = 0;
 
+// A random name of this page: the server keeps its last picture, so that an edit computes only what it changes.
+const client = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 function count(change) {
@@ -17,10 +20,11 @@ async function answerOf(address, options) {
       answer = await fetch(address, options);
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Error("The studio does not answer. Is it still running in the terminal?");
+      throw new Error("The studio does not answer. See whether it still runs in the terminal, then try again.");
     }
     if (answer.status !== 429) break;
     await wait(Number(answer.headers.get("retry-after")) || 2);
+    options.signal?.throwIfAborted();
   }
   if (answer.ok) return answer;
   let sentence = `The studio answered ${answer.status}. Try again.`;
@@ -41,18 +45,30 @@ async function ask(kind, address, options) {
   }
 }
 
+export const giveUp = (kind) => open.get(kind)?.abort();
+
 export const get = async (kind, address) => (await ask(kind, address, {})).json();
 
-export async function post(kind, address, body) {
-  const headers = { "content-type": "application/json" };
-  return (await ask(kind, address, { method: "POST", headers, body: JSON.stringify(body) })).json();
-}
+const asJson = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
-export async function file(address, body) {
-  const headers = { "content-type": "application/json" };
-  const options = body ? { method: "POST", headers, body: JSON.stringify(body) } : {};
-  return (await ask("file", address, options)).blob();
-}
-
+export const post = async (kind, address, body) => (await ask(kind, address, asJson({ ...body, client }))).json();
+export const file = async (address, body) => (await ask("file", address, body ? asJson(body) : {})).blob();
 export const upload = async (form) => (await ask("upload", "/api/photographs", { method: "POST", body: form })).json();
-export const forget = (id) => fetch(`/api/photographs/${id}`, { method: "DELETE" }).catch(() => {});
+export const forget = (address) => fetch(address, { method: "DELETE" }).catch(() => {});
+
+// Follows a long job until it ends; onProgress(told) at every step. Resolves with what was told last.
+export function follow(address, onProgress, signal) {
+  return new Promise((resolve, reject) => {
+    const events = new EventSource(`${address}/events`);
+    const end = (settle, value) => { events.close(); settle(value); };
+    signal?.addEventListener("abort", () => end(reject, new DOMException("given up", "AbortError")), { once: true });
+    events.onerror = () => end(reject, new Error("This was interrupted. Begin it again."));
+    events.onmessage = (event) => {
+      const told = JSON.parse(event.data);
+      onProgress(told);
+      if (told.state === "failed") end(reject, new Error(told.error));
+      if (told.state === "cancelled") end(reject, new DOMException("cancelled", "AbortError"));
+      if (told.state === "done" || told.state === "choose") end(resolve, told);
+    };
+  });
+}

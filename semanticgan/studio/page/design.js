@@ -1,10 +1,10 @@
 // The four steps.
 
 import * as api from "./api.js";
-import { byId, complain, element, say } from "./elements.js";
+import { byId, complain, element, say, words } from "./elements.js";
 import * as face from "./face.js";
 import { makeGrid } from "./grid.js";
-import { photographPanel } from "./photograph.js";
+import { photographBox } from "./photograph.js";
 import * as state from "./state.js";
 
 const kept = new Map(); // what was offered, by what was asked; the newest only
@@ -25,10 +25,11 @@ const choiceOf = (view, picture) => (view ? picture.script.operations.at(-1) : p
 
 function choose(view, picture) {
   const { choices } = state.now();
+  const held = state.held(view);
+  const choice = view ? [...held, choiceOf(view, picture)] : held;
   face.showPicture(picture.picture);
-  const choice = choiceOf(view, picture);
-  if (view) state.change({ choices: choices.map((old, index) => (index === view ? choice : old)) });
-  else state.change({ source: choice, photograph: null });
+  const changed = { choices: choices.map((old, index) => (index === view ? choice : old)) };
+  state.change(view ? changed : { ...changed, source: choiceOf(view, picture), photograph: null });
 }
 
 function shuffle(view, by) {
@@ -42,7 +43,13 @@ export function designPanel(about) {
   let grid = null;
   let counter = null;
   let earlier = null;
+  let locks = null;
   let asking = 0;
+
+  function begin({ source, picture, id }) {
+    face.showPicture(picture);
+    state.change({ source, choices: [[], [], [], []], edits: [], photograph: id, locked: [], view: 4 });
+  }
 
   function build(view) {
     const { title, hint } = about().steps[view];
@@ -54,6 +61,8 @@ export function designPanel(about) {
         `Next: ${about().steps[view + 1].title}`)
       : element("button", { type: "button", class: "primary", onclick: () => state.change({ view: 4 }) }, "Next: Editor");
     next.id = "next";
+    locks = element("p", { class: "locks", hidden: true }, element("span"), element(
+      "button", { type: "button", onclick: () => state.change({ locked: [] }) }, "Unlock all"));
     panel.classList.add("design");
     panel.replaceChildren(
       element("div", { class: "heading" },
@@ -62,9 +71,13 @@ export function designPanel(about) {
           earlier,
           element("button", { type: "button", id: "shuffle", onclick: () => shuffle(view, 1) }, "Shuffle"),
           next)),
+      locks,
       grid.root,
       counter,
-      ...(view ? [] : [photographPanel(about)]),
+      ...(view ? [] : [photographBox({
+        about, title: "Or begin with a photograph", done: begin,
+        hint: "Drop a PNG, JPEG or WebP here, or choose one. It stays on this computer and is gone after an hour.",
+      })]),
     );
     shownView = view;
   }
@@ -72,12 +85,12 @@ export function designPanel(about) {
   async function fill(current) {
     const { view, model, shuffles } = current;
     const turn = asking += 1;
-    const isChosen = (picture) => state.same(choiceOf(view, picture), view ? current.choices[view] : current.source);
+    const isChosen = (picture) => state.same(choiceOf(view, picture), view ? current.choices[view].at(-1) : current.source);
     grid.mark(isChosen);
     grid.wait();
     try {
       const parts = state.around(view);
-      const asked = { step: view + 1, model, shuffle: shuffles[view], then: parts.then };
+      const asked = { step: view + 1, model, shuffle: shuffles[view], then: parts.then, locked: current.locked };
       if (view) asked.script = parts.script;
       const pictures = await offered(asked);
       if (turn !== asking) return;
@@ -93,6 +106,8 @@ export function designPanel(about) {
       const number = current.shuffles[current.view];
       counter.textContent = number ? `Shuffled ${number === 1 ? "once" : `${number} times`}` : "";
       earlier.disabled = !number;
+      locks.hidden = !current.locked.length;
+      locks.firstChild.textContent = `Locked, and left as they are: ${current.locked.map(words).join(", ")}. `;
       byId("next").disabled = !current.source;
       fill(current);
     },

@@ -1,55 +1,48 @@
-// The editor: regions selected, varied, taken from a seed, moved; attributes.
+// The editor: regions selected, locked, varied, taken from elsewhere, painted, moved; attributes.
 
 import * as api from "./api.js";
 import { byId, complain, element, say, words } from "./elements.js";
 import * as face from "./face.js";
 import { makeGrid } from "./grid.js";
+import * as operations from "./operations.js";
+import { makeTools } from "./paint.js";
+import { photographBox } from "./photograph.js";
 import { makeSlider } from "./slider.js";
 import * as state from "./state.js";
 
-const WHAT = [["both", "Shape and colour"], ["structure", "Shape"], ["texture", "Colour"]];
+const WHAT = [["both", "Both"], ["structure", "Shape"], ["texture", "Colour"]];
 const PLACE = [
   ["right", "Right", -0.2, 0.2, 0.01, 0], ["down", "Down", -0.2, 0.2, 0.01, 0],
   ["scale", "Size", 0.4, 1.6, 0.02, 1], ["rotate", "Turn", -45, 45, 1, 0],
 ];
+const OWN = { structure: "Shape", texture: "Colour" };
 const TRUNCATION = 0.8;
+const SELECT_FIRST = "Select a region that is not locked first: click it on the face, or its name in the list.";
 
-const isMix = (one) => "source" in one;
-const sameRegions = (one, names) => state.same([...one.regions].sort(), [...names].sort());
-const listed = () => face.selection().map(words).join(", ");
-
-// A choice for regions replaces an earlier one for the same.
-function withMix(edits, operation) {
-  const others = edits.filter((one) => !(isMix(one) && sameRegions(one, operation.regions) && one.what === operation.what));
-  return [...others, operation];
-}
-
-function withMove(edits, name, strength) {
-  const others = edits.filter((one) => one.move !== name);
-  return strength ? [...others, { move: name, strength, regions: [], layers: "" }] : others;
-}
-
-// An edit moves regions in one operation, which comes last.
-function withPlace(edits, regions, values) {
-  const others = edits.filter((one) => !("place" in one));
-  const still = !values.right && !values.down && values.scale === 1 && !values.rotate;
-  const place = { shift: [values.right, values.down], scale: values.scale, rotate: values.rotate };
-  return still || !regions.length ? others : [...others, { place, regions }];
-}
-
-const placeLast = (edits) => [...edits.filter((one) => !("place" in one)), ...edits.filter((one) => "place" in one)];
-const put = (edits) => state.change({ edits: placeLast(edits) });
-const preview = (edits) => face.update(state.script(placeLast(edits)), true);
+const listed = (names) => names.map(words).join(", ");
+const put = (edits) => state.change({ edits: operations.placeLast(edits) });
+const preview = (edits) => face.update(state.script(operations.placeLast(edits)), true);
+const card = (id, title, ...content) => element("section", { class: "card", "aria-labelledby": id }, element("h2", { id }, title), ...content);
 
 export function editorPanel(about) {
   const panel = byId("panel");
+  const own = new Map(); // directions of a region's own rows, by model and region
   let built = false;
   let chips = new Map();
   let moves = new Map();
   let places = new Map();
+  let ownOf = "";
   let parts = {};
   let what = "both";
   let asked = "";
+
+  function lock() {
+    const { locked } = state.now();
+    const chosen = face.selection();
+    const all = chosen.every((name) => locked.includes(name));
+    const others = locked.filter((name) => !chosen.includes(name));
+    state.change({ locked: all ? others : [...others, ...chosen] });
+  }
 
   function regionsCard() {
     chips = new Map(about().regions.map((name) => [name, element("button", {
@@ -58,67 +51,93 @@ export function editorPanel(about) {
       onpointerenter: () => face.hover(name), onpointerleave: () => face.hover(null),
       onfocus: () => face.hover(name), onblur: () => face.hover(null),
     }, words(name))]));
-    return element("section", { class: "card", "aria-labelledby": "regions-title" },
-      element("h2", { id: "regions-title" }, "Regions"),
-      element("p", { class: "hint" }, "Click the face or a name; hold Shift for several. Dashed names are not seen in this picture."),
-      element("div", { class: "chips" }, [...chips.values()]));
+    parts.lock = element("button", { type: "button", id: "lock", onclick: lock }, "Lock");
+    parts.composite = element("input", {
+      type: "checkbox", id: "composite", onchange: (event) => state.change({ composite: event.target.checked }),
+    });
+    parts.kept = element("span", { class: "hint", id: "kept" });
+    return card("regions-title", "Regions",
+      element("p", { class: "hint" }, "Click the face or a name; hold Shift for several. Dashed names are not seen. Nothing changes a locked region."),
+      element("div", { class: "chips" }, [...chips.values()]),
+      element("div", { class: "bar" }, parts.lock,
+        element("label", { class: "check", for: "composite" }, parts.composite, "Keep all other pixels (composite)"), parts.kept));
   }
 
-  function variationsCard() {
-    parts.grid = makeGrid("Sixteen variations", "Variation");
-    parts.title = element("h2", { id: "variations-title" }, "Variations");
-    parts.none = element("p", { class: "hint" }, "Select a region to see sixteen variations of it.");
-    const choices = WHAT.map(([value, text]) => element("label", { class: "check" },
-      element("input", {
-        type: "radio", name: "what", value, checked: value === what,
-        onchange: () => { what = value; show(state.now()); },
-      }), text));
-    parts.shuffle = element("button", { type: "button", onclick: () => {
-      const { shuffles } = state.now();
-      state.change({ shuffles: shuffles.map((old, index) => (index === 4 ? old + 1 : old)) });
-    } }, "Shuffle");
-    parts.seed = element("input", { type: "number", id: "seed", min: 0, step: 1, value: 8, inputmode: "numeric" });
-    const take = element("form", { class: "bar", onsubmit: takeFromSeed },
-      element("label", { for: "seed" }, "Take from seed"), parts.seed, parts.take = element("button", {}, "Take"));
-    parts.choices = element("div", { class: "bar" }, element("div", { class: "bar radios", role: "group", "aria-label": "What varies" }, choices), parts.shuffle);
-    return element("section", { class: "card", "aria-labelledby": "variations-title" },
-      parts.title, parts.none, parts.choices, parts.grid.root, take);
+  function take(source) {
+    const regions = face.free();
+    if (!regions.length) { complain(new Error(SELECT_FIRST)); return; }
+    put(operations.withMix(state.now().edits, { source, regions, what, include_base: false, weight: 1 }));
   }
 
   function takeFromSeed(event) {
     event.preventDefault();
     const seed = Number(parts.seed.value);
-    if (!Number.isSafeInteger(seed) || seed < 0) { complain(new Error("A seed is a whole number from 0 on.")); return; }
-    if (!face.selection().length) { complain(new Error("Select a region first: click it on the face.")); return; }
-    const source = { seed, truncation: TRUNCATION };
-    put(withMix(state.now().edits, { source, regions: face.selection(), what, include_base: false, weight: 1 }));
+    if (!parts.seed.value || !Number.isSafeInteger(seed) || seed < 0) complain(new Error("A seed is a whole number from 0 on. Type another one."));
+    else take({ seed, truncation: TRUNCATION });
+  }
+
+  function variationsCard() {
+    parts.grid = makeGrid("Sixteen variations", "Variation");
+    parts.none = element("p", { class: "hint" });
+    const choices = WHAT.map(([value, text]) => element("label", { class: "check" },
+      element("input", {
+        type: "radio", name: "what", value, checked: value === what,
+        onchange: () => { what = value; show(state.now()); },
+      }), text));
+    const shuffle = element("button", { type: "button", onclick: () => {
+      const { shuffles } = state.now();
+      state.change({ shuffles: shuffles.map((old, index) => (index === 4 ? old + 1 : old)) });
+    } }, "Shuffle");
+    const weighted = (weight) => {
+      const { edits } = state.now();
+      return operations.withWeight(edits, operations.mixOf(edits, face.free(), what), weight);
+    };
+    parts.weight = makeSlider({ label: "Strength", low: 0, high: 1.5, step: 0.05, still: 1 },
+      (weight) => preview(weighted(weight)), (weight) => put(weighted(weight)));
+    parts.seed = element("input", { type: "number", id: "seed", min: 0, step: 1, value: 8, inputmode: "numeric" });
+    const from = element("form", { class: "bar", novalidate: true, onsubmit: takeFromSeed },
+      element("label", { for: "seed" }, "Take from seed"), parts.seed, parts.take = element("button", {}, "Take"));
+    parts.choices = element("div", { class: "bar" }, element("div", { class: "bar radios", role: "group", "aria-label": "What varies" }, choices), shuffle);
+    const made = card("variations-title", "Variations", parts.none, parts.choices, parts.grid.root, parts.weight.root, from);
+    parts.title = made.firstChild;
+    return made;
   }
 
   function placeCard() {
     const values = () => Object.fromEntries([...places].map(([name, slider]) => [name, slider.value()]));
-    const edits = () => withPlace(state.now().edits, face.selection(), values());
+    const edits = () => operations.withPlace(state.now().edits, face.free(), values());
     places = new Map(PLACE.map(([name, label, low, high, step, still]) => [name, makeSlider(
       { label, low, high, step, still }, () => preview(edits()), () => put(edits()))]));
     parts.placeHint = element("p", { class: "hint" });
-    return element("section", { class: "card", "aria-labelledby": "place-title" },
-      element("h2", { id: "place-title" }, "Move, size, turn"), parts.placeHint,
+    return card("place-title", "Move, size, turn", parts.placeHint,
       element("div", { class: "sliders" }, [...places.values()].map((slider) => slider.root)));
   }
 
+  function moveSlider(direction, label, most) {
+    const edits = (strength) => operations.withMove(state.now().edits, direction, strength, state.now().locked);
+    const slider = makeSlider({ label, low: -most, high: most, step: 0.1, still: 0 },
+      (strength) => preview(edits(strength)), (strength) => put(edits(strength)));
+    return { ...slider, direction };
+  }
+
   function attributesCard() {
-    moves = new Map(about().directions.map(({ name }) => [name, makeSlider(
-      { label: words(name), low: -4, high: 4, step: 0.1, still: 0 },
-      (strength) => preview(withMove(state.now().edits, name, strength)),
-      (strength) => put(withMove(state.now().edits, name, strength)))]));
+    moves = new Map(about().directions.map((direction) => [direction.name, moveSlider(direction, words(direction.name), 4)]));
     const hint = moves.size
-      ? "In standard deviations of the model's faces; 0 leaves the face as it is."
+      ? "In standard deviations of the model's faces; 0 leaves the face as it is. One that changes the whole picture is off while a region is locked."
       : "This model has no attributes yet. semanticgan find-directions makes some.";
-    return element("section", { class: "card", "aria-labelledby": "attributes-title" },
-      element("h2", { id: "attributes-title" }, "Attributes"), element("p", { class: "hint" }, hint),
+    return card("attributes-title", "Attributes", element("p", { class: "hint" }, hint),
       element("div", { class: "sliders" }, [...moves.values()].map((slider) => slider.root)));
   }
 
+  function ownCard() {
+    parts.ownHint = element("p", { class: "hint" });
+    parts.own = element("div", { class: "sliders", id: "own" });
+    return card("own-title", "Shape and colour", parts.ownHint, parts.own);
+  }
+
   function build() {
+    parts.tools = makeTools(about, (operation) => put([...state.now().edits, operation]));
+    byId("tools").replaceChildren(parts.tools.root);
     panel.classList.remove("design");
     panel.replaceChildren(
       element("div", { class: "heading" },
@@ -126,24 +145,31 @@ export function editorPanel(about) {
           element("p", { class: "hint" }, "Change one region and leave the rest alone.")),
         element("div", { class: "bar" }, parts.reset = element("button", { type: "button", onclick: () => put([]) }, "Undo all edits"))),
       element("div", { class: "cards" },
-        element("div", {}, regionsCard(), variationsCard()),
-        element("div", {}, placeCard(), attributesCard())));
+        element("div", {}, regionsCard(), variationsCard(), photographBox({
+          about, title: "Take a region from a photograph", done: ({ source }) => take(source),
+          hint: "Select the region, then drop a PNG, JPEG or WebP here, or choose one.",
+        })),
+        element("div", {}, ownCard(), placeCard(), attributesCard())));
     built = true;
-    asked = "";
+    asked = ownOf = "";
   }
 
   async function vary(current) {
-    const regions = face.selection();
+    const regions = face.free();
     const usable = regions.length > 0 && current.source !== null;
     parts.grid.root.hidden = parts.choices.hidden = !usable;
     parts.none.hidden = usable;
+    parts.none.textContent = face.selection().length ? "The selected region is locked. Unlock it to see variations."
+      : "Select a region to see sixteen variations of it.";
     parts.take.disabled = !usable;
-    parts.title.textContent = usable ? `Variations of ${listed()}` : "Variations";
+    parts.title.textContent = usable ? `Variations of ${listed(regions)}` : "Variations";
+    const mix = operations.mixOf(current.edits, regions, what);
+    parts.weight.set(mix?.weight ?? 1);
+    parts.weight.enable(Boolean(mix));
     if (!usable) { asked = ""; return; }
-    const isOwn = (one) => "place" in one || (isMix(one) && sameRegions(one, regions) && one.what === what);
-    const script = state.script(current.edits.filter((one) => !isOwn(one)));
-    const body = { model: current.model, script, regions, what, shuffle: current.shuffles[4] };
-    const mark = () => parts.grid.mark((picture) => state.now().edits.some((one) => state.same(one, picture.script.operations.at(-1))));
+    const script = state.script(current.edits.filter((one) => !("place" in one) && one !== mix));
+    const body = { model: current.model, script, regions, what, shuffle: current.shuffles[4], locked: current.locked };
+    const mark = () => parts.grid.mark((picture) => state.now().edits.some((one) => operations.sameMix(one, picture.script.operations.at(-1))));
     mark();
     const key = JSON.stringify(body);
     if (key === asked) return;
@@ -152,32 +178,74 @@ export function editorPanel(about) {
     try {
       const { pictures } = await api.post("offer", "/api/variations", body);
       if (key !== asked) return;
-      parts.grid.show(pictures, (picture) => put(withMix(state.now().edits, picture.script.operations.at(-1))));
+      parts.grid.show(pictures, (picture) => put(operations.withMix(state.now().edits, picture.script.operations.at(-1))));
       mark();
-      say(`Sixteen variations of ${listed()} are there`);
+      say(`Sixteen variations of ${listed(regions)} are there`);
     } catch (error) {
       if (key === asked) asked = "";
       complain(error);
     }
   }
 
+  // Sliders along the directions of the one selected region's own rows.
+  async function showOwn(current) {
+    const [name, ...more] = face.free();
+    const usable = name && !more.length && current.source;
+    const key = usable ? `${current.model}/${name}` : "";
+    parts.ownHint.textContent = usable ? `What changes ${words(name)} most, in standard deviations.`
+      : "Select one region to move it along its own directions.";
+    if (key !== ownOf) {
+      ownOf = key;
+      parts.ownSliders = [];
+      parts.own.replaceChildren();
+      if (!usable) return;
+      try {
+        if (!own.has(key)) own.set(key, (await api.post("own", "/api/directions", { model: current.model, region: name })).directions);
+        if (key !== ownOf) return;
+        const counts = { structure: 0, texture: 0 };
+        parts.ownSliders = own.get(key).map((one) => moveSlider(
+          { ...one, regions: [name], moves_base: false }, `${OWN[one.what]} ${counts[one.what] += 1}`, 3));
+        parts.own.replaceChildren(...parts.ownSliders.map((slider) => slider.root));
+      } catch (error) { if (key === ownOf) ownOf = ""; complain(error); return; }
+    }
+    (parts.ownSliders ?? []).forEach((slider) => slider.set(operations.strengthOf(state.now().edits, slider.direction, [])));
+  }
+
   function show(current) {
     if (!built) build();
     const chosen = face.selection();
+    const free = face.free();
+    const { locked } = current;
     chips.forEach((chip, name) => {
       chip.setAttribute("aria-pressed", String(chosen.includes(name)));
       chip.classList.toggle("unseen-region", !face.isSeen(name));
+      chip.classList.toggle("locked", locked.includes(name));
+      if (locked.includes(name)) chip.setAttribute("aria-label", `${words(name)}, locked`);
+      else chip.removeAttribute("aria-label");
     });
-    moves.forEach((slider, name) => slider.set(current.edits.find((one) => one.move === name)?.strength ?? 0));
+    parts.lock.disabled = !chosen.length;
+    parts.lock.textContent = chosen.length && chosen.every((name) => locked.includes(name)) ? "Unlock" : "Lock";
+    parts.composite.checked = current.composite;
+    const whole = current.composite && current.edits.length && face.present()?.composited === false;
+    parts.kept.textContent = whole ? "An edit here changes the whole picture, so nothing is kept." : "";
+    moves.forEach((slider) => {
+      slider.set(operations.strengthOf(current.edits, slider.direction, locked));
+      slider.enable(current.source !== null && operations.movable(slider.direction, locked).length > 0);
+    });
     const placed = current.edits.find((one) => "place" in one);
-    const own = placed && sameRegions(placed, chosen) ? placed.place : { shift: [0, 0], scale: 1, rotate: 0 };
-    const values = { right: own.shift[0], down: own.shift[1], scale: own.scale, rotate: own.rotate };
-    places.forEach((slider, name) => { slider.set(values[name]); slider.enable(chosen.length > 0 && current.source !== null); });
-    parts.placeHint.textContent = chosen.length
-      ? `Moves ${listed()}; a motion of other regions is replaced.` : "Select a region that is seen.";
+    const there = placed && operations.sameRegions(placed, free) ? placed.place : { shift: [0, 0], scale: 1, rotate: 0 };
+    const values = { right: there.shift[0], down: there.shift[1], scale: there.scale, rotate: there.rotate };
+    places.forEach((slider, name) => { slider.set(values[name]); slider.enable(free.length > 0 && current.source !== null); });
+    parts.placeHint.textContent = free.length
+      ? `Moves ${listed(free)}; a motion of other regions is replaced.` : "Select a region that is seen and not locked.";
     parts.reset.disabled = !current.edits.length;
+    parts.tools.show();
     vary(current);
+    showOwn(current);
   }
 
-  return { show, leave() { built = false; } };
+  return {
+    show,
+    leave() { built = false; parts.tools?.leave(); byId("tools").replaceChildren(); },
+  };
 }

@@ -6,6 +6,8 @@ import * as state from "./state.js";
 
 const HOVERED = [255, 255, 255, 120];
 const SELECTED = [20, 170, 155, 150];
+const PAINTED = [230, 120, 20, 190];
+const MOST_KEPT = 24;
 
 let result = null; // the server's answer to the present script
 let labels = null; // the label of each pixel
@@ -16,10 +18,15 @@ let hovered = null;
 let selected = new Set();
 let onSelect = () => {};
 let interactive = false;
+let tool = null; // of paint.js; null while regions are selected
+const kept = new Map(); // answers by what was asked; the newest only, so that going back shows the same picture at once
 
 export const present = () => result;
 export const isSeen = (name) => !result || result.seen.includes(name);
 export const selection = () => regions.filter((name) => selected.has(name));
+export const free = () => selection().filter((name) => !state.now().locked.includes(name));
+export const regionNames = () => regions;
+export const segmentation = () => labels && { labels, size };
 
 export function useRegions(names, listener) {
   regions = names;
@@ -31,6 +38,13 @@ export function setInteractive(value) {
   interactive = value;
   byId("stage").classList.toggle("editing", value);
   if (!value) hovered = null;
+  draw();
+}
+
+export function useTool(given) {
+  tool = given;
+  hovered = null;
+  byId("stage").classList.toggle("tooled", tool !== null);
   draw();
 }
 
@@ -63,15 +77,29 @@ export function clear() {
   draw();
 }
 
+export function body(script = state.script()) {
+  const { model, composite } = state.now();
+  return composite ? { model, script, composite_after: Math.min(state.numChoices(), script.operations.length) } : { model, script };
+}
+
+async function answerTo(asked, key, preview) {
+  if (kept.has(key)) { api.giveUp("edit"); return kept.get(key); }
+  const answer = await api.post("edit", "/api/edit", asked);
+  if (!preview) kept.set(key, answer);
+  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+  return answer;
+}
+
 // Render the present script, or one that is not in the history yet (while a slider moves).
 export async function update(script = state.script(), preview = false) {
   if (!script.source) { clear(); return; }
-  const asked = JSON.stringify([state.now().model, script]);
-  if (asked === shownScript) return;
+  const asked = body(script);
+  const key = JSON.stringify(asked);
+  if (key === shownScript) return;
   try {
-    const answer = await api.post("edit", "/api/edit", { model: state.now().model, script });
+    const answer = await answerTo(asked, key, preview);
     result = answer;
-    shownScript = asked;
+    shownScript = key;
     size = answer.size;
     labels = Uint8Array.from(atob(answer.labels), (letter) => letter.charCodeAt(0));
     showPicture(answer.picture);
@@ -84,15 +112,33 @@ export async function update(script = state.script(), preview = false) {
   }
 }
 
-function regionAt(event) {
+// The place of a pointer in shares of the side.
+function placeOf(event) {
   const box = byId("face").getBoundingClientRect();
-  const x = Math.floor(size * (event.clientX - box.left) / box.width);
-  const y = Math.floor(size * (event.clientY - box.top) / box.height);
-  const inside = labels && x >= 0 && y >= 0 && x < size && y < size;
-  return inside ? regions[labels[y * size + x]] ?? null : null;
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
 }
 
-function draw() {
+export function regionAtPlace([x, y]) {
+  const [column, row] = [Math.floor(size * x), Math.floor(size * y)];
+  const inside = labels && column >= 0 && row >= 0 && column < size && row < size;
+  return inside ? regions[labels[row * size + column]] ?? null : null;
+}
+
+function maskOf(shown) {
+  const mask = new OffscreenCanvas(size, size);
+  const drawing = mask.getContext("2d");
+  const pixels = drawing.createImageData(size, size);
+  shown.forEach((label, index) => {
+    const name = regions[label];
+    const colour = label !== labels[index] ? PAINTED
+      : selected.has(name) ? SELECTED : name === hovered ? HOVERED : null;
+    if (colour) pixels.data.set(colour, 4 * index);
+  });
+  drawing.putImageData(pixels, 0, 0);
+  return mask;
+}
+
+export function draw() {
   const canvas = byId("overlay");
   const tag = byId("tag");
   const box = canvas.getBoundingClientRect();
@@ -102,26 +148,32 @@ function draw() {
   tag.hidden = !interactive || !hovered || !labels;
   tag.textContent = hovered ? words(hovered) : "";
   if (!interactive || !labels || !canvas.width) return;
-  const mask = new OffscreenCanvas(size, size);
-  const drawing = mask.getContext("2d");
-  const pixels = drawing.createImageData(size, size);
-  labels.forEach((label, index) => {
-    const name = regions[label];
-    const colour = name === hovered && !selected.has(name) ? HOVERED : selected.has(name) ? SELECTED : null;
-    if (colour) pixels.data.set(colour, 4 * index);
-  });
-  drawing.putImageData(pixels, 0, 0);
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
-  context.drawImage(mask, 0, 0, canvas.width, canvas.height);
+  const painted = tool?.labels();
+  context.drawImage(maskOf(painted?.length === labels.length ? painted : labels), 0, 0, canvas.width, canvas.height);
+  tool?.draw(context, canvas.width);
 }
 
 export function begin() {
   const stage = byId("stage");
-  stage.addEventListener("pointermove", (event) => { if (interactive) hover(regionAt(event)); });
-  stage.addEventListener("pointerleave", () => hover(null));
+  stage.addEventListener("pointerdown", (event) => {
+    if (!interactive || !tool || !labels || event.button) return;
+    event.preventDefault();
+    stage.focus({ preventScroll: true });
+    stage.setPointerCapture(event.pointerId);
+    tool.down(placeOf(event));
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (!interactive) return;
+    if (tool) tool.move(placeOf(event), stage.hasPointerCapture(event.pointerId));
+    else hover(regionAtPlace(placeOf(event)));
+  });
+  stage.addEventListener("pointerup", (event) => { if (tool && stage.hasPointerCapture(event.pointerId)) tool.up(placeOf(event)); });
+  stage.addEventListener("pointerleave", () => { hover(null); tool?.leave(); });
+  stage.addEventListener("keydown", (event) => { if (interactive && labels && tool?.key(event)) event.preventDefault(); });
   stage.addEventListener("click", (event) => {
-    const name = interactive ? regionAt(event) : null;
+    const name = interactive && !tool ? regionAtPlace(placeOf(event)) : null;
     if (name) select(name, event.shiftKey);
   });
   new ResizeObserver(draw).observe(stage);

@@ -5,6 +5,7 @@ import { designPanel } from "./design.js";
 import { editorPanel } from "./editor.js";
 import { byId, complain, element, quiet } from "./elements.js";
 import * as face from "./face.js";
+import * as gallery from "./gallery.js";
 import * as photograph from "./photograph.js";
 import * as state from "./state.js";
 
@@ -23,7 +24,7 @@ const stepButtons = TITLES.map((title, view) => element("button", {
 function sourceWords({ source, choices, edits }) {
   if (!source) return "";
   const origin = "seed" in source ? `Seed ${source.seed}` : "A photograph";
-  const made = choices.filter((choice) => choice).length + edits.length;
+  const made = choices.flat().length + edits.length;
   const changes = made ? `, ${made} ${made === 1 ? "change" : "changes"}` : "";
   return `${origin}${changes} · ${about.name}, ${about.size} × ${about.size} pixels`;
 }
@@ -53,13 +54,15 @@ async function show(current) {
   byId("to-editor").hidden = current.view === EDITOR;
   for (const id of ["before", "to-editor", "download-picture", "download-code", "download-script"]) byId(id).disabled = !current.source;
   byId("before").disabled = !current.source || !current.edits.length;
-  photograph.mark();
+  byId("download-photograph").hidden = !photograph.isPhotograph();
   const panel = panels[current.view === EDITOR ? 1 : 0];
   if (shown !== panel) { shown?.leave(); shown = panel; }
   face.setInteractive(current.view === EDITOR);
   const updating = face.update();
   panel.show(current);
   await updating;
+  if (current !== state.now() || comparing) return;
+  if (face.present() && current.source) gallery.add(current).catch(() => {}); // a picture that was replaced meanwhile
 }
 
 function save(blob, name) {
@@ -81,7 +84,7 @@ async function download(file, name) {
       save(await api.file(`/api/results/${result.id}/${file}`), name);
     } catch (error) {
       if (error.status !== 404) throw error;
-      result = await api.post("edit", "/api/edit", { model: state.now().model, script: state.script() });
+      result = await api.post("edit", "/api/edit", face.body());
       save(await api.file(`/api/results/${result.id}/${file}`), name);
     }
   } catch (error) { complain(error); }
@@ -123,6 +126,7 @@ async function begin() {
     if (key === "y" || (key === "z" && event.shiftKey)) { event.preventDefault(); state.forward(); }
   });
   face.begin();
+  gallery.begin();
   panels = [designPanel(() => about), editorPanel(() => about)];
   try {
     const { models } = await api.get("models", "/api/models");

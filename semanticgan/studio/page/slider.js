@@ -29,6 +29,6 @@ export function makeSlider({ label, low, high, step, still }, preview, put) {
     root: element("div", { class: "slider" }, element("label", { for: id }, label), input, output, reset),
     value: () => Number(input.value),
     set(value) { if (Number(input.value) !== value) { input.value = value; write(); } },
-    enable(usable) { input.disabled = !usable; if (!usable) reset.disabled = true; },
+    enable(usable) { input.disabled = !usable; write(); if (!usable) reset.disabled = true; },
   };
 }

@@ -1,17 +1,21 @@
 // The state of the page: one edit, in parts, and the history of all states.
 //
 // source      where the face comes from, as in an edit script; null before one is chosen
-// choices     the operations of the steps 2 to 4, by their place; null where none is chosen
+// choices     lists of operations of the four steps, by their place; that of the first step holds locked regions
 // edits       the operations of the editor
+// locked      names of regions that nothing changes
+// composite   whether pixels outside the edited regions are those of the face without edits
 // shuffles    of each step, and of the variations
 // view        0 to 3 for a step, 4 for the editor
 // photograph  id of the upload that the source was found in, or null
 
-const KEPT = "semanticgan-studio";
+const KEPT = "semanticgan-studio-2";
 const MOST = 300;
+const MOST_KEPT = [60, 15, 1]; // states in the browser's store: fewer where the codes of photographs fill it
 
 const first = (model) => ({
-  model, view: 0, source: null, choices: [null, null, null, null], edits: [], shuffles: [0, 0, 0, 0, 0], photograph: null,
+  model, view: 0, source: null, choices: [[], [], [], []], edits: [], shuffles: [0, 0, 0, 0, 0], photograph: null,
+  locked: [], composite: false,
 });
 
 let states = [];
@@ -23,10 +27,18 @@ export const canBack = () => at > 0;
 export const canForward = () => at < states.length - 1;
 export const listen = (listener) => listeners.push(listener);
 
+function keep() {
+  for (const most of MOST_KEPT) {
+    const from = Math.max(Math.min(at - Math.floor(most / 2), states.length - most), 0);
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify({ states: states.slice(from, from + most), at: at - from }));
+      return;
+    } catch { /* no room, or not allowed: fewer, or none */ }
+  }
+}
+
 function tell() {
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify({ states: states.slice(-60), at: at - Math.max(states.length - 60, 0) }));
-  } catch { /* no room or not allowed: the page works without */ }
+  keep();
   listeners.forEach((listener) => listener(now()));
 }
 
@@ -55,20 +67,35 @@ export function scriptOf(source, operations) {
   return { format: "semanticgan-edit", format_version: 1, model: "", paste: "auto", source, operations };
 }
 
-const chosen = (choices) => choices.filter((choice) => choice !== null);
-
 // The whole edit; with edits given, those in place of the present ones.
 export function script(edits = now().edits) {
   const { source, choices } = now();
-  return scriptOf(source, [...chosen(choices), ...edits]);
+  return scriptOf(source, [...choices.flat(), ...edits]);
+}
+
+// Operations before those of the editor.
+export const numChoices = () => now().choices.flat().length;
+
+// What stays of a step's operations when another choice replaces it: the locked regions, as they look now.
+export function held(step) {
+  const { source, choices, locked } = now();
+  if (!locked.length || !source) return [];
+  const kept = choices[step]
+    .map((one) => ({ ...one, regions: one.regions.filter((name) => locked.includes(name)) }))
+    .filter((one) => one.regions.length || one.include_base);
+  if (step) return kept;
+  const others = locked.filter((name) => !kept.some((one) => one.regions.includes(name)));
+  const own = others.length ? [{ source, regions: others, what: "both", include_base: false, weight: 1 }] : [];
+  return [...own, ...kept];
 }
 
 // What a step begins with, and what comes after its own operation.
 export function around(step) {
   const { source, choices, edits } = now();
+  const later = [...choices.slice(step + 1).flat(), ...edits.filter((one) => !("place" in one))];
   return {
-    script: source && scriptOf(source, chosen(choices.slice(0, step))),
-    then: [...chosen(choices.slice(step + 1)), ...edits.filter((one) => !("place" in one))],
+    script: source && scriptOf(source, [...choices.slice(0, step).flat(), ...held(step)]),
+    then: step ? later : [...held(0), ...later],
   };
 }
 

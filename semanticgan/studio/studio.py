@@ -1,0 +1,126 @@
+"""What the routes of the studio share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from semanticgan.directions import sefa
+from semanticgan.edits import Edit
+from semanticgan.errors import InputError
+from semanticgan.studio.long_jobs import LongJobs
+from semanticgan.studio.models import Models
+from semanticgan.studio.paintings import Paintings
+from semanticgan.studio.photographs import Photographs
+from semanticgan.studio.results import AT_MOST_RESULTS, Result, answer, composited, make, result_of, with_segmentation
+from semanticgan.studio.scripts import applied, read_script, state_of
+from semanticgan.studio.sessions import Sessions
+from semanticgan.studio.store import Store
+from semanticgan.studio.turns import Turns
+from semanticgan.wrong_arguments import whole_number
+
+NUM_OWN_DIRECTIONS = 4
+"""Of the shape of a region, and as many of its colour."""
+
+_DIGITS = 5  # of a normal's numbers: 1e-5 of its length
+
+
+class Studio:
+    """The state of the server.
+
+    Attributes:
+        models: by name.
+        turns: the one render worker.
+        jobs: the one worker of long jobs.
+        sessions: what each client edits.
+        results: what was made.
+        photographs: uploads.
+        paintings: that are followed.
+    """
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.turns = Turns()
+        self.jobs = LongJobs(self.turns)
+        self.sessions = Sessions(models)
+        self.results: Store[Result] = Store("result", AT_MOST_RESULTS)
+        self.photographs = Photographs(models, self.jobs)
+        self.paintings = Paintings(models, self.jobs)
+        self._own_directions: dict[tuple[str, str], list[dict[str, Any]]] = {}
+
+    def close(self) -> None:
+        """Drop what waits, cancel what runs."""
+        self.jobs.close()
+        self.turns.close()
+
+    def edit_of(self, asked: dict[str, Any]) -> Edit:
+        """The edit of a request: its "script", or that of the result whose id is its "code".
+
+        Raises:
+            InputError: neither.
+        """
+        if "script" in asked:
+            return read_script(asked["script"])
+        if isinstance(asked.get("code"), str):
+            return self.results.get(asked["code"]).edit
+        raise InputError('a request names its face: "script" with an edit, or "code" with the id of a result.')
+
+    def offer(self, name: str, edits: Callable[[], list[tuple[Edit, Any]]]) -> list[dict[str, Any]]:
+        """Sixteen pictures in one batch, on the worker."""
+        offered = edits()
+        results = make(self.models.get(name), name, [edit for edit, _ in offered], [state for _, state in offered])
+        return [answer(self.results, result) for result in results]
+
+    def edited(self, name: str, edit: Edit, client: str, composite_after: Any = None) -> dict[str, Any]:
+        """The picture and the segmentation of an edit, on the worker.
+
+        Args:
+            name: of the model.
+            edit: what is applied.
+            client: whose session is gone on with; "" for none.
+            composite_after: where a number n, pixels outside the regions of the operations after the first n are those
+                of the face with the first n; None for the picture as it is rendered.
+
+        Raises:
+            InputError: an edit that does not fit the model, or no such number.
+        """
+        model = self.models.get(name)
+        count = len(edit.operations)
+        first = count if composite_after is None else whole_number("composite_after", composite_after, 0, count)
+        before = state_of(model, Edit(edit.source, edit.operations[:first], model=edit.model))
+        state, done = applied(model, before, edit.operations[first:])
+        rendering = self.sessions.render(client, name, model, state)
+        picture = None
+        if done:
+            key = before.code.tensor.cpu().numpy().tobytes()
+            without = self.sessions.before(client, name, model, key, before.code)
+            picture = composited(model, without, rendering, done)
+        result = result_of(model, name, edit, state, picture or rendering.to_pil()[0], picture is None)
+        told = {**answer(self.results, result), **with_segmentation(model, rendering)}
+        return {**told, "composited": picture is not None}
+
+    def own_directions(self, name: str, region: str) -> list[dict[str, Any]]:
+        """The directions of a region's own rows, as "direction" of an edit script holds them, on the worker.
+
+        Raises:
+            InputError: an unknown region.
+        """
+        model = self.models.get(name)
+        (label,) = model.regions.indices([region])
+        region = model.regions.names[label]
+        if (name, region) not in self._own_directions:
+            found = sefa.of_model(model, [region], num_directions=NUM_OWN_DIRECTIONS)
+            self._own_directions[name, region] = [
+                {
+                    "name": f"{row} {index + 1}",
+                    "what": row.rpartition(".")[2],
+                    "direction": {
+                        "rows": [row],
+                        "scale": float(part.deviations[index]),
+                        "normal": [[round(number, _DIGITS) for number in part.directions[index].tolist()]],
+                    },
+                }
+                for row, part in found.items()
+                for index in range(len(part.directions))
+            ]
+        return self._own_directions[name, region]
