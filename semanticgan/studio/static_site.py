@@ -33,7 +33,7 @@ from semanticgan.studio.steps import MOST_SHUFFLES, NUM_OFFERED, STEPS, TRUNCATI
 
 FORMAT = {"format": "semanticgan-static-studio", "format_version": 1}
 MANIFEST = "studio.json"
-SHARED = ("elements.js", "grid.js", "state.js", "studio.css", "icon.svg")
+SHARED = ("elements.js", "grid.js", "studio.css", "icon.svg")
 """Files of the studio's page that this page uses as they are."""
 LARGEST_SEED = 2**32 - 1
 """Larger seeds are hashed (:mod:`semanticgan.seeds`), which the page does not do."""
@@ -122,6 +122,7 @@ def _manifest(model: Model, name: str) -> dict[str, Any]:
     return {
         **FORMAT,
         "name": name,
+        "digest": about.digest,
         "description": about.description,
         "licence": about.licence,
         "data_licence": about.data_licence,

@@ -4,7 +4,7 @@ import * as engine from "./engine.js";
 import { byId, complain, element, png, quiet, say } from "./elements.js";
 import * as files from "./files.js";
 import { makeGrid } from "./grid.js";
-import * as state from "./state.js";
+import * as history from "./history.js";
 
 const MOST_KEPT = 400; // pictures by their scripts
 
@@ -39,12 +39,10 @@ async function render(kind, scripts) {
 // What a step offers: each choice, and the whole edit with it.
 function offers({ view, shuffles }) {
   const { first_seed: first, operation } = about.steps[view];
-  const parts = state.around(view);
   return Array.from({ length: about.num_offered }, (_, index) => {
     const from = source(first + about.num_offered * shuffles[view] + index);
-    if (!operation) return { choice: from, script: state.scriptOf(from, parts.then) };
-    const choice = { source: from, ...operation };
-    return { choice, script: state.scriptOf(parts.script.source, [...parts.script.operations, choice, ...parts.then]) };
+    const choice = operation ? { source: from, ...operation } : from;
+    return { choice, script: history.scriptWith(view, choice) };
   });
 }
 
@@ -57,14 +55,14 @@ function showFace(picture) {
 
 function choose(view, { choice, picture }) {
   showFace(picture);
-  if (!view) state.change({ source: choice });
-  else state.change({ choices: state.now().choices.map((old, index) => (index === view ? choice : old)) });
+  if (!view) history.change({ source: choice });
+  else history.change({ choices: history.now().choices.map((old, index) => (index === view ? choice : old)) });
 }
 
 function shuffle(view, by) {
-  const { shuffles } = state.now();
+  const { shuffles } = history.now();
   const next = (old) => Math.min(Math.max(old + by, 0), about.most_shuffles);
-  state.change({ shuffles: shuffles.map((old, index) => (index === view ? next(old) : old)) });
+  history.change({ shuffles: shuffles.map((old, index) => (index === view ? next(old) : old)) });
 }
 
 // A seed that was noted, or that Python knows.
@@ -75,7 +73,7 @@ function seedForm() {
     const seed = input.value === "" ? NaN : Number(input.value);
     if (!Number.isInteger(seed) || seed < 0 || seed > about.largest_seed) {
       complain(new Error(`A seed is a whole number from 0 to ${about.largest_seed}.`));
-    } else state.change({ source: source(seed) });
+    } else history.change({ source: source(seed) });
   };
   return element("form", { class: "bar", novalidate: true, onsubmit: take },
     element("label", { for: "seed" }, "Or begin with the face of a seed"), input, element("button", { id: "take" }, "Show"));
@@ -85,7 +83,7 @@ function build(view) {
   const { title, hint } = about.steps[view];
   const last = view === about.steps.length - 1;
   grid = makeGrid(`Sixteen choices: ${title}`, title);
-  const next = element("button", { type: "button", id: "next", class: "primary", onclick: () => state.change({ view: view + 1 }) },
+  const next = element("button", { type: "button", id: "next", class: "primary", onclick: () => history.change({ view: view + 1 }) },
     last ? "" : `Next: ${about.steps[view + 1].title}`);
   next.hidden = last;
   byId("panel").replaceChildren(
@@ -113,8 +111,8 @@ function mark(current) {
     button.disabled = index > 0 && !current.source;
     if (index === view) button.setAttribute("aria-current", "step"); else button.removeAttribute("aria-current");
   });
-  byId("back").disabled = !state.canBack();
-  byId("forward").disabled = !state.canForward();
+  byId("back").disabled = !history.canBack();
+  byId("forward").disabled = !history.canForward();
   for (const id of ["download-picture", "download-code", "download-script"]) byId(id).disabled = !current.source;
   byId("about").textContent = describe(current);
   const number = current.shuffles[view];
@@ -130,14 +128,14 @@ async function show(current) {
   if (shownView !== current.view) build(current.view);
   mark(current);
   const offered = offers(current);
-  const isChosen = ({ choice }) => state.same(choice, current.view ? current.choices[current.view] : current.source);
+  const isChosen = ({ choice }) => history.same(choice, current.view ? current.choices[current.view] : current.source);
   grid.wait();
   try {
     await ready;
     if (mine !== turn) return;
     if (!current.source) showFace(null);
     else {
-      const [picture] = await render("face", [state.script()]);
+      const [picture] = await render("face", [history.script()]);
       if (mine !== turn) return;
       showFace(picture);
     }
@@ -158,14 +156,14 @@ function save(content, type, name) {
 }
 
 async function savePicture() {
-  const script = state.script();
+  const script = history.script();
   const [picture] = await render("save", [script]);
   const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
   save(files.marked(bytes, about, script), "image/png", "face.png");
 }
 
 async function saveCode() {
-  const [{ code }] = await engine.render("save", [state.script()]);
+  const [{ code }] = await engine.render("save", [history.script()]);
   save(files.safetensors(about, code), "application/octet-stream", "face.safetensors");
 }
 
@@ -185,19 +183,19 @@ async function read() {
 function connect() {
   const tell = (work) => async () => { try { await work(); } catch (error) { complain(error); } };
   stepButtons.push(...about.steps.map(({ title }, view) => element("button", {
-    type: "button", onclick: () => { if (state.now().view !== view) state.change({ view }); },
+    type: "button", onclick: () => { if (history.now().view !== view) history.change({ view }); },
   }, element("span", { class: "number", "aria-hidden": "true" }, String(view + 1)), title)));
   byId("steps").append(...stepButtons.map((button) => element("li", {}, button)));
-  byId("back").onclick = state.back;
-  byId("forward").onclick = state.forward;
+  byId("back").onclick = history.back;
+  byId("forward").onclick = history.forward;
   byId("download-picture").onclick = tell(savePicture);
   byId("download-code").onclick = tell(saveCode);
-  byId("download-script").onclick = () => save(`${JSON.stringify(state.script())}\n`, "application/json", "face.json");
+  byId("download-script").onclick = () => save(`${JSON.stringify(history.script())}\n`, "application/json", "face.json");
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.matches("input[type=number]")) return;
     const key = event.key.toLowerCase();
-    if (key === "z" && !event.shiftKey) { event.preventDefault(); state.back(); }
-    if (key === "y" || (key === "z" && event.shiftKey)) { event.preventDefault(); state.forward(); }
+    if (key === "z" && !event.shiftKey) { event.preventDefault(); history.back(); }
+    if (key === "y" || (key === "z" && event.shiftKey)) { event.preventDefault(); history.forward(); }
   });
 }
 
@@ -208,8 +206,7 @@ async function begin() {
     byId("terms").textContent = `Model ${about.name}: ${about.description}. Terms: ${about.licence || "not stated"}.`;
     ready = engine.begin(about, progress);
     connect();
-    state.listen(show);
-    state.begin([about.name]);
+    history.begin(`${about.name} ${about.digest}`, about.steps.length, show);
     await ready;
     byId("loading").hidden = true;
     byId("empty-text").textContent = "Choose one of the sixteen faces.";
