@@ -95,8 +95,8 @@ def write_site(
         mapping_file(aside / _GENERATOR).rename(aside / _MAPPING)
         (aside / _LICENCES).write_text(_licences(model, name), encoding="utf-8")
         sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
-        content = json.dumps(_manifest(model, name) | {"files": sizes}, ensure_ascii=False, allow_nan=False)
-        (aside / MANIFEST).write_text(content + "\n", encoding="utf-8")
+        told = json.dumps(_manifest(model, name) | {"files": sizes}, ensure_ascii=False, allow_nan=False)
+        (aside / MANIFEST).write_text(told + "\n", encoding="utf-8")
         sizes[MANIFEST] = (aside / MANIFEST).stat().st_size
     return sizes
 
@@ -105,7 +105,7 @@ def _page() -> dict[str, bytes]:
     """The page's own files and those of the studio that it shares."""
     package = resources.files("semanticgan.studio")
     files = {entry.name: entry.read_bytes() for entry in package.joinpath("static").iterdir() if "." in entry.name}
-    return files | {name: package.joinpath("page", name).read_bytes() for name in SHARED}
+    return files | {name: package.joinpath("page").joinpath(name).read_bytes() for name in SHARED}
 
 
 def _manifest(model: Model, name: str) -> dict[str, Any]:
