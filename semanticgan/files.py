@@ -151,14 +151,21 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def folder_written_aside(path: str | Path) -> Iterator[Path]:
+def folder_written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``, published there by one rename on success and removed on failure.
 
+    Args:
+        path: of the folder.
+        overwrite: replace an existing folder and all that is in it; the caller has looked at what that is. It is moved
+            aside as ``.NAME-RANDOM.replaced``, and removed once the new one is in place.
+
     Raises:
-        ExistingFileError, UnwritableError: as :func:`require_free`; an existing folder is never replaced.
+        ExistingFileError, UnwritableError: as :func:`require_free`; a file or link is never replaced.
         UnwritableError: it could not be written.
     """
-    path = require_free(path)
+    path = require_free(path, overwrite)
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+        raise ExistingFileError(f"output {str(path)!r} is no folder, so it is not replaced. Choose another name.")
     folder = path.absolute().parent
     with _folder_made(folder), _failed_writes_named(path, f".{path.name}-"):
         aside, handle = _partial_folder(path)
@@ -169,11 +176,26 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
                 if written.is_file():
                     _sync_file(written)
             sync_folder(aside)
-            os.rename(aside, path)
+            _publish_folder(aside, path, overwrite)
             sync_folder(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
             _close(handle)
+
+
+def _publish_folder(aside: Path, path: Path, overwrite: bool) -> None:
+    """Rename ``aside`` to ``path``; what is there is moved away before, moved back where that fails, else removed."""
+    if not (overwrite and path.is_dir()):
+        os.rename(aside, path)
+        return
+    old = Path(f"{aside}".removesuffix(".partial") + ".replaced")
+    os.rename(path, old)
+    try:
+        os.rename(aside, path)
+    except BaseException:
+        os.rename(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -186,3 +186,37 @@ def test_leftovers_of_killed_processes_alone_are_removed(tmp_path: Path) -> None
         found = {path.name for path in folder.iterdir()}
         assert found == {*mine, going.name, ".link-12345678.partial", ".pipe-12345678.partial"}
     assert (outside / "kept").read_text() == "mine"
+
+
+def test_a_folder_is_replaced_only_when_asked_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with folder_written_aside(path, overwrite=True) as aside:
+        (aside / "old").write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), folder_written_aside(path, overwrite=True) as aside:
+        raise ZeroDivisionError
+    assert [entry.name for entry in path.iterdir()] == ["old"]
+    with folder_written_aside(path, overwrite=True) as aside:
+        (aside / "new").write_bytes(b"new")
+        assert [entry.name for entry in path.iterdir()] == ["old"]
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(ExistingFileError, match="is no folder"), folder_written_aside(tmp_path / "link", True):
+        pytest.fail("entered")
+
+
+def test_a_folder_that_cannot_be_published_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.mkdir()
+    (path / "old").write_bytes(b"old")
+    rename = os.rename
+
+    def failing(source: Path, target: Path) -> None:
+        if str(source).endswith(".partial"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(UnwritableError), folder_written_aside(path, overwrite=True) as aside:
+        (aside / "new").write_bytes(b"new")
+    assert [entry.name for entry in path.iterdir()] == ["old"] and list(tmp_path.iterdir()) == [path]

@@ -115,19 +115,22 @@ def test_the_wheel_says_and_holds_what_it_should(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        folder = f"semanticgan-{semanticgan.__version__}.dist-info"
-        metadata = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
-        entry_points = archive.read(f"{folder}/entry_points.txt").decode()
+        about = f"semanticgan-{semanticgan.__version__}.dist-info"
+        metadata = email.message_from_bytes(archive.read(f"{about}/METADATA"))
+        entry_points = archive.read(f"{about}/entry_points.txt").decode()
     assert metadata["Name"] == "semanticgan" and metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.10"
     assert set(metadata.get_all("License-File", [])) == {"LICENSE", "LICENSES.md"}
     extras = {"train", "metrics", "perception", "video", "align", "heic", "studio", "hub", "test", "dev"}
-    extras |= {"directions", "text", "flow", "onnx"}
+    extras |= {"directions", "text", "flow", "onnx", "notebook"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     assert "torch>=2.6" in metadata.get_all("Requires-Dist", [])
     assert "semanticgan = semanticgan.commands:main" in entry_points
     expected = {str(path.relative_to(ROOT)) for path in (ROOT / "semanticgan").rglob("*.py")}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "semanticgan" / "weights").glob("*.safetensors")}
     expected |= {f"semanticgan/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
+    for page in ("page", "static"):
+        folder = ROOT / "semanticgan" / "studio" / page
+        expected |= {str(path.relative_to(ROOT)) for path in folder.iterdir() if path.is_file()}
     assert expected | {"semanticgan/py.typed", "semanticgan/configs/__init__.py"} <= names
     assert not any(name.startswith(("tests", "tools", "configs", "docs")) for name in names)

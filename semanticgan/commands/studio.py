@@ -2,6 +2,9 @@
 
 The address is printed; the page needs no network. Only this computer reaches it, unless --host says otherwise; then a
 token is part of the address. Ctrl-C ends it.
+
+--static DIR writes the four steps as a folder instead, which any web host serves: the model runs in the visitor's
+browser, by onnxruntime-web, whose npm folder is given by --runtime.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ from semanticgan.errors import InputError
 EXAMPLES = (
     "--port 8000",
     "--model portraits-64 --model runs/mine --host 0.0.0.0 --token a-long-secret-of-yours",
+    "--static site --runtime node_modules/onnxruntime-web",
 )
 
 _LARGEST_PORT = 65_535
 _SHORTEST_TOKEN = 8
 _DEFAULT_MODELS = ("portraits-64", "faces-64")
+_DEFAULT_HOST, _DEFAULT_PORT = "127.0.0.1", 8000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,18 +36,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{arguments.MODEL_HELP}; may be repeated, the first is shown first (default: the bundled models)",
     )
     arguments.add_device_argument(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 lets other computers in")
+    parser.add_argument("--host", default=_DEFAULT_HOST, help="where to listen; 0.0.0.0 lets other computers in")
     parser.add_argument(
-        "--port", type=arguments.at_least(0, _LARGEST_PORT), default=8000, help="port to listen on; 0 takes a free one"
+        "--port",
+        type=arguments.at_least(0, _LARGEST_PORT),
+        default=_DEFAULT_PORT,
+        help="port to listen on; 0 takes a free one",
     )
     parser.add_argument(
         "--token",
         metavar="TEXT",
         help="what a visitor must know (default: nothing on this computer alone, a random text elsewhere)",
     )
+    parser.add_argument(
+        "--static", type=arguments.path, metavar="DIR", help="write a folder for a web host, and open no page"
+    )
+    parser.add_argument(
+        "--runtime",
+        type=arguments.path,
+        metavar="FOLDER",
+        help="with --static: folder of the npm package onnxruntime-web, the version that docs/static-studio.md names",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="with --static: replace what it wrote before")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
+    if args.static is not None:
+        return _write_site(args)
+    for option in (name for name in ("runtime", "overwrite") if getattr(args, name)):
+        raise InputError(f"--{option} belongs to --static DIR. Add that, or leave --{option} out.")
     from semanticgan import extras
     from semanticgan.registry import resolve
 
@@ -61,3 +83,32 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     serve(models, host=args.host, port=args.port, token=args.token, device=args.device, say=say)
     return {}
+
+
+def _write_site(args: argparse.Namespace) -> dict[str, Any]:
+    """The folder for a web host."""
+    from semanticgan.model import load
+    from semanticgan.registry import resolve
+    from semanticgan.studio import runtime_files
+    from semanticgan.studio.models import Models
+    from semanticgan.studio.static_site import require_site, write_site
+
+    of_server = {
+        "--host": args.host != _DEFAULT_HOST,
+        "--port": args.port != _DEFAULT_PORT,
+        "--token": args.token is not None,
+    }
+    for option in (option for option, given in of_server.items() if given):
+        raise InputError(f"{option} belongs to the server, and --static writes a folder without one. Leave it out.")
+    if args.runtime is None:
+        raise InputError(f"--static needs --runtime FOLDER. {runtime_files.HOW_TO_GET}")
+    models = args.model or [_DEFAULT_MODELS[0]]
+    if len(models) > 1:
+        raise InputError(f"--static takes one model, and {len(models)} were given. Write one folder for each.")
+    resolve(models[0])
+    require_site(args.static, args.overwrite)
+    runtime_files.read_runtime(args.runtime)
+    name = Models(models).names[0]
+    sizes = write_site(load(models[0], device="cpu"), name, args.static, args.runtime, args.overwrite)
+    sys.stderr.write(f"Look at it: python -m http.server --bind 127.0.0.1 --directory {args.static}\n")
+    return {"out": str(args.static), "model": name, "files": sizes, "bytes": sum(sizes.values())}
