@@ -62,9 +62,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, required=True, help="folder of the codes found so far")
     parser.add_argument("--encoder-only", action="store_true", help="leave out what is optimised")
     parser.add_argument("--num-tuned", type=int, help="tune the weights to the first N pictures alone; default: all")
-    parser.add_argument(
-        "--num-from-mean", type=int, help="optimise only the first N from the mean; default: all"
-    )
+    parser.add_argument("--num-from-mean", type=int, help="optimise only the first N from the mean; default: all")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model = sg.load(args.model, device="cpu")

@@ -102,7 +102,11 @@ def _eager(generator: Generator) -> Render:
 
 def _compiled(generator: Generator, latents: Tensor) -> Render:
     compiled = torch.compile(generator, fullgraph=True, dynamic=False)
-    return lambda latents: compiled(latents).image
+    def render(latents: Tensor) -> Tensor:
+        image: Tensor = compiled(latents).image
+        return image
+
+    return render
 
 
 def _onnx(generator: Generator, latents: Tensor) -> Render:
