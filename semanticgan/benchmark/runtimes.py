@@ -102,6 +102,7 @@ def _eager(generator: Generator) -> Render:
 
 def _compiled(generator: Generator, latents: Tensor) -> Render:
     compiled = torch.compile(generator, fullgraph=True, dynamic=False)
+
     def render(latents: Tensor) -> Tensor:
         image: Tensor = compiled(latents).image
         return image
@@ -134,7 +135,7 @@ def _cuda_graph(generator: Generator, latents: Tensor) -> Render:
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        image = generator(given).image
+        image: Tensor = generator(given).image
 
     def render(latents: Tensor) -> Tensor:
         given.copy_(latents)
