@@ -16,7 +16,7 @@ from semanticgan.studio.paintings import Wish
 from semanticgan.studio.photographs import pasted
 from semanticgan.studio.scripts import read_locked
 from semanticgan.studio.studio import Studio
-from semanticgan.studio.uploads import read_json, read_picture
+from semanticgan.studio.uploads import read_json
 
 _EVENTS_EVERY_S = 0.2
 
@@ -36,7 +36,7 @@ def add_photographs(app: FastAPI, studio: Studio) -> None:
             content = await file.read()
             name = studio.models.name_of(form.get("model"))
             aligned = form.get("aligned") == "true"
-        picture = await asyncio.to_thread(read_picture, content)
+        picture = await asyncio.to_thread(studio.decoder.decode, content)
         return JSONResponse({"id": photographs.add(name, picture, aligned)}, 202)
 
     @app.post("/api/photographs/{photograph}/face")

@@ -8,6 +8,7 @@ from typing import Any
 from semanticgan.directions import sefa
 from semanticgan.edits import Edit
 from semanticgan.errors import InputError
+from semanticgan.studio.decoding import Decoder
 from semanticgan.studio.long_jobs import LongJobs
 from semanticgan.studio.models import Models
 from semanticgan.studio.paintings import Paintings
@@ -36,6 +37,7 @@ class Studio:
         results: what was made.
         photographs: uploads.
         paintings: that are followed.
+        decoder: reads uploaded pictures.
     """
 
     def __init__(self, models: Models) -> None:
@@ -46,12 +48,14 @@ class Studio:
         self.results: Store[Result] = Store("result", AT_MOST_RESULTS)
         self.photographs = Photographs(models, self.jobs)
         self.paintings = Paintings(models, self.jobs)
+        self.decoder = Decoder()
         self._own_directions: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def close(self) -> None:
         """Drop what waits, cancel what runs."""
         self.jobs.close()
         self.turns.close()
+        self.decoder.close()
 
     def edit_of(self, asked: dict[str, Any]) -> Edit:
         """The edit of a request: its "script", or that of the result whose id is its "code".
