@@ -195,7 +195,7 @@ def test_a_runtime_that_cannot_be_measured_is_refused(runtimes: list[str], preci
     if "onnx" in runtimes:
         pytest.importorskip("onnxruntime")
     with pytest.raises(InputError, match=message):
-        require_runtimes(runtimes, precision, CPU)
+        require_runtimes(runtimes, [precision], CPU)
 
 
 @pytest.mark.slow

@@ -130,8 +130,7 @@ def run_benchmark(
     size = generator.config.size
     if training:
         papers_config(size, batch, precisions[0])  # a batch that it does not allow is told before the long work
-    for precision in precisions:
-        require_runtimes(runtimes, precision, device)
+    require_runtimes(runtimes, precisions, device)
     work = count_work(generator.config, batch)
     rates: dict[Layout, dict[ConvShape, float]] = {}
     inference, peaks, partial = [], {}, {}
@@ -151,19 +150,9 @@ def run_benchmark(
         for precision in precisions
         if training
     ]
-    grown = measure_growth(device, repeats, training) if growth else []
-    return Report(
-        _machine(device),
-        size,
-        batch,
-        rates,
-        tuple(inference),
-        peaks,
-        tuple(trained),
-        partial,
-        tuple(beside),
-        tuple(grown),
-    )
+    grown = tuple(measure_growth(device, repeats, training)) if growth else ()
+    about = (_machine(device), size, batch, rates)
+    return Report(*about, tuple(inference), peaks, tuple(trained), partial, tuple(beside), grown)
 
 
 def _alone(

@@ -51,7 +51,7 @@ def measure_runtimes(
     Raises:
         InputError: an unknown runtime, or one that this device or precision has not.
     """
-    require_runtimes(runtimes, precision, device)
+    require_runtimes(runtimes, [precision], device)
     draws = torch.Generator().manual_seed(0)
     w = generator.map(torch.randn(batch, generator.latent_dim, generator=draws).to(device))
     latents = w[:, None].expand(-1, generator.config.num_rows, -1).contiguous()
@@ -78,7 +78,7 @@ def measure_runtimes(
     ]
 
 
-def require_runtimes(runtimes: Sequence[str], precision: str, device: torch.device) -> None:
+def require_runtimes(runtimes: Sequence[str], precisions: Sequence[str], device: torch.device) -> None:
     """Raises: InputError: an unknown runtime, or one that this device or precision has not."""
     for name in runtimes:
         if name not in RUNTIMES:
@@ -89,10 +89,10 @@ def require_runtimes(runtimes: Sequence[str], precision: str, device: torch.devi
             )
         if name == "onnx":
             extras.require("onnx")
-            if precision != "float32" or device.type != "cpu":
+            if list(precisions) != ["float32"] or device.type != "cpu":
                 raise InputError(
-                    f"onnx is measured on the CPU in float32, not on {device.type} in {precision}. Give --device cpu "
-                    "--precision float32, or leave onnx out of --runtimes."
+                    f"onnx is measured on the CPU in float32, not on {device.type} in {', '.join(precisions)}. "
+                    "Give --device cpu --precision float32, or leave onnx out of --runtimes."
                 )
 
 

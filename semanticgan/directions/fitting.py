@@ -105,23 +105,13 @@ def fit(
     x = torch.cat([scored.code.tensor[:, group[0]] for group, _ in chosen], 1).float().cpu()  # [N, groups D]
     high, low = _classes(told, scores, ratio)
     parts = [_split(which, stream(seed, index)) for index, which in enumerate((high, low))]
-    fitted = x[parts[0][0]], x[parts[1][0]]
-    normal = (
-        boundary(*fitted) if method == "interfacegan" else F.normalize(fitted[0].mean(0) - fitted[1].mean(0), dim=0)
-    )
+    normal = _NORMALS[method](x[parts[0][0]], x[parts[1][0]])
     if conditions:
         normal = project(normal, torch.stack([_vector(each, scored.code, chosen) for each in conditions]))
     along = x @ normal
-    accuracy = _accuracy(along, parts)
-    width = scored.code.tensor.shape[-1]
-    moved = [
-        (scored.code.rows.names[row], part)
-        for (_, moved_rows), part in zip(chosen, normal.split(width), strict=True)
-        for row in moved_rows
-    ]
-    full = torch.stack([part for _, part in moved])
+    moved, full = _spread(scored, chosen, normal)
     figures: dict[str, Any] = {
-        "accuracy": round(accuracy, 4),
+        "accuracy": round(_accuracy(along, parts), 4),
         "num_codes": len(x),
         "num_held_out": sum(len(part[1]) for part in parts),
         "labels": scored.source,
@@ -130,7 +120,17 @@ def fit(
     }
     # The rows of a group move by the same vector, so the whole normal is longer than that of the groups.
     scale = float(along.std()) * float(full.norm())
-    return Direction(name or attribute, tuple(row for row, _ in moved), full, scale, method, figures)
+    return Direction(name or attribute, moved, full, scale, method, figures)
+
+
+def _spread(scored: ScoredCodes, chosen: Sequence[Group], normal: Tensor) -> tuple[tuple[str, ...], Tensor]:
+    """Names of the rows that are moved, and the normal of each [M, D]: a group's rows have the same."""
+    moved = [
+        (scored.code.rows.names[row], part)
+        for (_, rows), part in zip(chosen, normal.split(scored.code.tensor.shape[-1]), strict=True)
+        for row in rows
+    ]
+    return tuple(row for row, _ in moved), torch.stack([part for _, part in moved])
 
 
 def held(scored: ScoredCodes, attribute: str, rows: Sequence[str]) -> Direction:
