@@ -195,7 +195,8 @@ def tuned(model: Model, pivot: LatentCode, targets: Tensor, kept: Kept) -> Found
 
 
 def _batches(targets: Tensor, batch: int) -> list[tuple[Tensor, slice]]:
-    return [(targets[at : at + batch], slice(at, at + batch)) for at in range(0, len(targets), batch)]
+    starts = range(0, len(targets), batch)
+    return [(targets[at : at + batch], slice(at, min(at + batch, len(targets)))) for at in starts]
 
 
 def _identity() -> Embedding | None:

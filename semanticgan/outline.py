@@ -1,8 +1,8 @@
 """A network of zeros, made to take a file's weights, whose size is bounded while it is made.
 
 The configuration in a file may ask for more memory than there is. So each function that PyTorch runs for the network is
-looked at first: neither its shape nor its arguments may have more numbers than the bound. Random numbers are not drawn,
-since weights overwrite them.
+looked at first. All tensors that are made have no more numbers together than the bound, and no argument has more.
+Random numbers are not drawn, since weights overwrite them.
 
 A network on the device "meta" takes no memory either, but the first arithmetic there imports torch._dynamo and sympy,
 which takes longer than all else that a command does to start.
@@ -23,8 +23,8 @@ from semanticgan.errors import WeightsError
 
 Network = TypeVar("Network", bound=nn.Module)
 
-_LEAST_BOUND = 1 << 24  # numbers; grids and filters that no file holds are smaller
-_OF_SHAPE = frozenset({torch.zeros, torch.ones, torch.empty, torch.randn, torch.rand})
+_NOT_STORED = 1 << 24  # numbers; grids and filters that no file holds are smaller together
+_OF_SHAPE = frozenset({torch.zeros, torch.ones, torch.empty, torch.full, torch.randn, torch.rand})
 _RANDOM = frozenset({torch.randn, torch.rand})
 _DRAWN_IN_PLACE = frozenset(
     {Tensor.normal_, Tensor.uniform_, Tensor.exponential_, Tensor.log_normal_, Tensor.cauchy_, Tensor.random_}
@@ -44,10 +44,10 @@ def outline(make: Callable[[], Network], num_stored: int, what: str) -> Network:
         what: the file, as messages name it.
 
     Raises:
-        WeightsError: one of its tensors has more numbers than the file, or more than PyTorch can address.
+        WeightsError: its tensors have more numbers than the file accounts for, or more than PyTorch can address.
     """
     try:
-        with _Bounded(max(num_stored, _LEAST_BOUND)), torch.random.fork_rng(devices=[]):
+        with _Bounded(num_stored + _NOT_STORED), torch.random.fork_rng(devices=[]):
             return make()
     except (TooLarge, RuntimeError, OverflowError, TypeError) as error:
         raise WeightsError(f"the config of {what} asks for tensors that are too large.") from error
@@ -57,13 +57,17 @@ class _Bounded(TorchFunctionMode):
     def __init__(self, bound: int) -> None:
         super().__init__()
         self.bound = bound
+        self.made = 0
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func in _OF_SHAPE:
-            self._require(_shape(args, kwargs))
+            shape = _shape(args, kwargs)
+            self.made += math.prod(shape)
+            self._require(shape)
+            self._require((self.made,))
         tensors = list(_tensors([*args, *kwargs.values()]))
         for tensor in tensors:
             self._require(tensor.shape)
@@ -81,7 +85,7 @@ class _Bounded(TorchFunctionMode):
 
 
 def _shape(args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[int]:
-    """Of torch.zeros(2, 3), torch.zeros((2, 3)) and torch.zeros(size=(2, 3))."""
+    """Of torch.zeros(2, 3), torch.zeros((2, 3)), torch.zeros(size=(2, 3)) and torch.full((2, 3), 1.0)."""
     given = args if args else (kwargs.get("size", ()),)
     return given[0] if isinstance(given[0], (tuple, list)) else given
 

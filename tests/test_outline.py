@@ -50,8 +50,10 @@ def test_what_is_computed_is_the_same() -> None:
         lambda: torch.ones(1 << 13, 1) * torch.ones(1, 1 << 13),
         lambda: torch.stack(torch.meshgrid(torch.arange(1 << 13), torch.arange(1 << 13), indexing="ij"), dim=-1),
         lambda: torch.zeros(-3),
+        lambda: torch.full((HUGE,), 1.0),
+        lambda: sum((torch.zeros(HUGE >> 4) for _ in range(17)), torch.zeros(())),
     ],
-    ids=["zeros", "ones", "empty", "randn", "rand", "product", "grid", "negative"],
+    ids=["zeros", "ones", "empty", "randn", "rand", "product", "grid", "negative", "full", "many"],
 )
 def test_what_is_too_large_is_refused_before_it_is_made(make: Callable[[], torch.Tensor]) -> None:
     with pytest.raises(WeightsError, match="config of a file asks for tensors that are too large"):
