@@ -127,7 +127,7 @@ def test_the_wheel_says_and_holds_what_it_should(tmp_path: Path) -> None:
     assert metadata["Requires-Python"] == ">=3.10"
     assert set(metadata.get_all("License-File", [])) == {"LICENSE", "LICENSES.md"}
     extras = {"train", "metrics", "perception", "video", "align", "heic", "studio", "hub", "test", "dev"}
-    extras |= {"directions", "text", "flow", "onnx", "notebook"}
+    extras |= {"directions", "text", "flow", "onnx", "notebook", "docs"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     assert "torch>=2.6" in metadata.get_all("Requires-Dist", [])
     assert "semanticgan = semanticgan.commands:main" in entry_points
