@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 import semanticgan as sg
+from tests.programs import run_well
 
 ROOT = Path(__file__).parents[1]
 
@@ -94,8 +93,6 @@ def test_commands(tmp_path: Path) -> None:
         ["edit_region", "--seed", "3", "--region", "eyes", "--what", "texture", "--variations", "3", "--out", "v.png"],
     ]
     for verb, *words in lines:
-        command = [sys.executable, str(ROOT / f"tools/{verb}.py"), *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        done = run_well([ROOT / f"tools/{verb}.py", *words], folder=tmp_path)
         assert len(done.stdout.splitlines()) == 1 and json.loads(done.stdout)
     assert len(list((tmp_path / "samples").glob("*.png"))) == 4

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,8 @@ from semanticgan.metrics.metric import register as register_metric
 from semanticgan.training.config import load_config
 from semanticgan.training.loop import train
 from semanticgan.training.objectives.added import register as register_loss
+from tests import programs
+from tests.programs import Ended
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -34,10 +33,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, *shlex.split(command)[1:]]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+def run(command: str, folder: Path) -> Ended:
+    return programs.run(shlex.split(command)[1:], folder=folder)
 
 
 def test_the_page_has_a_file_and_a_command_for_each() -> None:
@@ -49,7 +46,7 @@ def test_the_page_has_a_file_and_a_command_for_each() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_run(folder: Path, command: str) -> None:
     done = run(command, folder)
-    assert done.returncode == 0, done.stderr
+    assert done.codes == (0,), done.stderr
     assert "no effect" not in done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     if "brightness" in command:
@@ -101,4 +98,4 @@ def test_names_that_are_taken_or_unknown_are_refused(folder: Path) -> None:
 def test_files_that_cannot_be_run_are_refused(folder: Path, words: list[str], said: str) -> None:
     (folder / "os.py").write_text("")
     done = run(f"python -m semanticgan {shlex.join(words)}", folder)
-    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+    assert done.codes == (2,) and said in done.stderr and "Traceback" not in done.stderr

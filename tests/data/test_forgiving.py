@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -19,10 +16,10 @@ from semanticgan.data.forgiving import ForgivingPairs
 from semanticgan.errors import InputError
 from semanticgan.runs.state import load_state, newest_state
 from tests.conftest import Run
+from tests.programs import run_well
 
 Make = Callable[..., Path]
 Command = Callable[..., Run]
-ROOT = Path(__file__).parents[2]
 SCHEME = "photographs-11"
 
 
@@ -98,14 +95,8 @@ def test_training_goes_on_from_a_cache(damaged: Path, command: Command, caplog: 
 def test_training_goes_on_with_processes_that_read_ahead(damaged: Path, tmp_path: Path) -> None:
     """On stderr, where a user sees it; two processes read the same files again in every epoch."""
     more = overrides(damaged, tmp_path / "run", "data.on_error=skip", "data.workers=2", "data.cache_gigabytes=0")
-    done = subprocess.run(
-        [sys.executable, "tools/train.py", "configs/tiny.yaml", *more],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0 and '"finished": true' in done.stdout, done.stderr[-2000:]
+    done = run_well(["tools/train.py", "configs/tiny.yaml", *more])
+    assert '"finished": true' in done.stdout, done.stderr[-2000:]
     assert named(done.stderr) == [1, 1, 1], done.stderr
 
 

@@ -11,7 +11,7 @@ import torch
 from semanticgan.distributed import Processes, share
 from semanticgan.model import load
 from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
-from tests.training.test_processes import launch
+from tests.programs import run_well, torchrun
 
 
 @pytest.mark.parametrize(("total", "count"), [(7, 2), (2, 3), (0, 2), (12, 4), (5, 1)])
@@ -27,7 +27,7 @@ def test_two_processes_measure_as_one(tiny_model_file: Path, tmp_path: Path) -> 
     for count in (1, 2):
         out = tmp_path / str(count) / "rank"
         out.parent.mkdir()
-        launch(["-m", "tests.metrics.shared_metrics", str(out), str(tiny_model_file)], count)
+        run_well(["-m", "tests.metrics.shared_metrics", str(out), str(tiny_model_file)], count)
         found[count] = [torch.load(f"{out}{rank}", weights_only=True) for rank in range(count)]
     (alone,) = found[1]
     assert len(alone["generated"]) == len(alone["real"][0]) == 7
@@ -53,7 +53,12 @@ def test_the_command_started_by_torchrun_finds_what_it_finds_alone(tiny_model_fi
         stand_ins = "--extractor random --distance random --device cpu"
         words = [*options.split(), *stand_ins.split(), "--model", str(tiny_model_file)]
         out = tmp_path / f"{count}.json"
-        launch(["tools/evaluate.py", *words, "--out", str(out)], count)
+        program = ["tools/evaluate.py", *words, "--out", str(out)]
+        if count == 1:
+            run_well(program)
+        else:
+            ended = torchrun(program, count)
+            assert ended.returncode == 0, ended.stderr[-3000:]
         found.append(json.loads(out.read_text()))
     alone, shared = found
     assert (alone["processes"], shared["processes"]) == (1, 2)

@@ -18,7 +18,7 @@ from semanticgan.distributed import Processes, joined
 from semanticgan.training.config import TrainingConfig, load_config
 from tests.training.trainers import trainer_of
 
-STEPS = 20
+STEPS = 9  # R1 in the first, the fifth and the ninth, path length in every second
 CPU = torch.device("cpu")
 
 

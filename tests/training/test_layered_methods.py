@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from semanticgan.training.config import load_config
 from semanticgan.training.layered import at_level
 from semanticgan.training.layered_config import GrowingTrainingConfig, LayeredTrainingConfig
 from semanticgan.training.loop import train
+from tests.programs import run_well
 from tests.training.exactness import assert_same, stop_after
 
 STEPS, BATCH = 40, 4
@@ -113,10 +113,7 @@ def test_two_processes_train_as_one(whole: tuple[str, Path], tmp_path: Path) -> 
     """Each takes four of eight pictures, as one process does in two parts; 12 steps move a weight by up to 0.0012."""
     method, _ = whole
     assert train(config_of(method, tmp_path / "one", 96, *IN_TWO, "accumulate=2")).finished
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    command = [*launcher, "-m", "tests.training.test_layered_methods", method, str(tmp_path / "two")]
-    subprocess.run(command, check=True, env=environment, capture_output=True)
+    run_well(["-m", "tests.training.test_layered_methods", method, str(tmp_path / "two")], 2)
     one, two = ended(tmp_path / "one"), ended(tmp_path / "two")
     assert one["steps_done"] == two["steps_done"]
     for name, network in one["networks"].items():

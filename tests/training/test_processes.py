@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,8 +13,8 @@ import torch
 
 from semanticgan.distributed import share_of
 from semanticgan.networks.discriminator import minibatch_deviation
+from tests.programs import run_well
 
-ROOT = Path(__file__).parents[2]
 ADAPTIVE = ("augmentation.adaptive=true", "augmentation.probability=0.5", "augmentation.images_to_one=200")
 GUIDED = (
     "features.extractor=random",
@@ -28,21 +26,11 @@ GUIDED = (
 )
 
 
-def launch(program: list[str], num_processes: int) -> None:
-    """Run a Python program, in several processes that torchrun connects."""
-    command = [sys.executable]
-    if num_processes > 1:
-        command += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={num_processes}"]  # a free port
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, *program], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 @functools.cache  # several tests compare with the same run
 def steps(num_processes: int, *overrides: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "steps.pt"
-        launch(["-m", "tests.training.shared_steps", str(out), "batch=8", *overrides], num_processes)
+        run_well(["-m", "tests.training.shared_steps", str(out), "batch=8", *overrides], num_processes)
         result: dict[str, Any] = torch.load(out, weights_only=True)
     return result
 
@@ -80,7 +68,7 @@ def assert_same_training(found: dict[str, Any], expected: dict[str, Any], tolera
 
 @pytest.mark.parametrize("overrides", [(), ADAPTIVE, GUIDED], ids=["plain", "adaptive", "guided"])
 def test_two_processes_train_as_one(overrides: tuple[str, ...]) -> None:
-    """20 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
+    """9 steps of losses, gradients and weights, R1 in every fourth and path length in every second, in float64."""
     one, two = steps(1, *overrides), steps(2, *overrides)
     assert "r1/segmentation" in one["logged"][4] and "path_length/penalty" in one["logged"][2]
     assert_same_training(two, one, 1e-9)
@@ -101,4 +89,4 @@ def test_recomputed_activations_change_nothing() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the names of threads")
 def test_an_error_leaves_no_thread_of_the_group() -> None:
     """Its traceback has the trainer, which holds the group; who drops it last must not be the trainer."""
-    launch(["-m", "tests.training.shared_error"], 2)
+    run_well(["-m", "tests.training.shared_error"], 2)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,8 @@ from semanticgan.commands import main
 from semanticgan.errors import InputError
 from semanticgan.training.config import load_config
 from semanticgan.training.ranks import _require_equal, of_config
+from tests.programs import run_well
 
-ROOT = Path(__file__).parents[2]
 SHORT = ["device=cpu", "schedule.total_images=4", "log_to=[]", "schedule.sheet_every=100"]
 
 
@@ -27,10 +24,7 @@ def together(tmp_path: Path, shared: list[str], **own: list[str]) -> list[dict[s
     """What two processes ended with; `own` has the overrides of rank_0 and rank_1."""
     program = ["-m", "tests.training.shared_ranks", json.dumps([*SHORT, *shared])]
     program += [json.dumps({name.removeprefix("rank_"): values for name, values in own.items()}), str(tmp_path)]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *program]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_well(program, 2)
     return [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 

@@ -20,6 +20,7 @@ from semanticgan.runs.state import newest_state, state_folders
 from semanticgan.training import loop, opening
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
+from tests.programs import run, run_well
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same, assert_same_run, litter, stop_after
 
@@ -135,13 +136,11 @@ sys.exit(main(["train", "tiny", *sys.argv[1:]]))
 
 def test_killed_in_the_middle_of_a_save(whole_run: Path, tiny_pictures: Path, tmp_path: Path) -> None:
     overrides = tiny_overrides(tiny_pictures, tmp_path / "run")
-    killed = subprocess.run([sys.executable, "-c", _KILLED_IN_SAVE, *overrides], cwd=ROOT, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    killed = run(["-c", _KILLED_IN_SAVE, *overrides])
+    assert killed.codes == (-signal.SIGKILL,), killed.stderr[-500:]
     assert litter(tmp_path / "run"), "the kill left no litter"
     assert [path.name for path in state_folders(tmp_path / "run")] == ["step-0000020"]
-    command = [sys.executable, "tools/train.py", "configs/tiny.yaml", *overrides]
-    resumed = subprocess.run(command, cwd=ROOT, capture_output=True)
-    assert resumed.returncode == 0, resumed.stderr.decode()[-500:]
+    run_well(["tools/train.py", "configs/tiny.yaml", *overrides])
     assert_same_run(tmp_path / "run", whole_run)
     assert not litter(tmp_path / "run")
 

@@ -20,9 +20,9 @@ from semanticgan.training.config import TrainingConfig
 from semanticgan.training.loop import train
 from semanticgan.training.scoring import Scoring
 from tests.conftest import Run
+from tests.programs import run_well
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same, stop_after
-from tests.training.test_processes import launch
 
 Make = Callable[..., TrainingConfig]
 SHORT = ("schedule.total_images=24", "schedule.log_every=2", "schedule.save_every=3")
@@ -67,7 +67,7 @@ def test_measuring_does_not_change_the_training(
 def test_two_processes_measure_together(tiny_pictures: Path, tmp_path: Path) -> None:
     for count in (1, 2):
         words = [*tiny_overrides(tiny_pictures, tmp_path / str(count)), *SHORT, *METRICS, *FEW, "precision=float32"]
-        launch(["tools/train.py", "tiny", *words], count)
+        run_well(["tools/train.py", "tiny", *words], count)
     alone, shared = (lines(tmp_path / str(count))[4] for count in (1, 2))
     assert shared == pytest.approx(alone, rel=1e-3) and len(alone) > 10
 

@@ -6,10 +6,7 @@ Three processes: the sum of two numbers rounds alike in either order, that of th
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,10 +17,10 @@ import torch
 from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training.config import load_config
 from semanticgan.training.loop import train
+from tests.programs import Ended, run_well
 from tests.training.conftest import tiny_overrides
 from tests.training.exactness import assert_same_run
 
-ROOT = Path(__file__).parents[2]
 PROCESSES, STEPS, BATCH, STOP = 3, 12, 12, 5
 # Two steps an epoch, R1 in steps 1, 5 and 9, path length in every second; p moves after every fourth.
 RECIPE = (
@@ -36,20 +33,9 @@ RECIPE = (
 )
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def launched(program: list[str], pictures: Path, run_dir: Path) -> subprocess.CompletedProcess[str]:
-    """``PROGRAM tiny ...`` in the processes of torchrun, which has to end with 0."""
-    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={PROCESSES}", f"--master_port={free_port()}"]
-    command = [sys.executable, *launcher, *program, "tiny", *tiny_overrides(pictures, run_dir), *RECIPE]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
+def launched(program: list[str], pictures: Path, run_dir: Path) -> Ended:
+    """``PROGRAM tiny ...`` in connected processes, which have to end with 0."""
+    return run_well([*program, "tiny", *tiny_overrides(pictures, run_dir), *RECIPE], PROCESSES)
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from semanticgan.runs.report import write_report
 from semanticgan.runs.state import load_state, newest_state
 from semanticgan.training.loop import train
 from semanticgan.training.sections import ScheduleSection
+from tests.programs import run_well
 from tests.training.exactness import assert_same, stop_after
 from tests.training.toy_method import STAGES, ToyConfig
 
@@ -53,10 +52,7 @@ def test_resumes_across_growth_and_another_batch(
 
 
 def train_in_two(run_dir: Path, images: int) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    command = [*launcher, "-m", "tests.training.test_toy_method", str(run_dir), str(images)]
-    subprocess.run(command, check=True, env=environment, capture_output=True)
+    run_well(["-m", "tests.training.test_toy_method", str(run_dir), str(images)], 2)
 
 
 def test_two_processes_train_as_one_and_resume_bit_for_bit(whole: Path, tmp_path: Path) -> None:
