@@ -15,7 +15,7 @@ There is no running mean of the gradient.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 from semanticgan.errors import InputError
 from semanticgan.networks.layers import coefficients
+from semanticgan.training.parameterwise import Parameterwise
 
 
-class LreqAdam(torch.optim.Optimizer):
+class LreqAdam(Parameterwise):
     """Adam without momentum, of parameters that are multiplied by a coefficient at run time.
 
     Args:
@@ -53,20 +54,7 @@ class LreqAdam(torch.optim.Optimizer):
             )
         super().__init__(parameters, {"lr": lr, "beta": beta, "eps": eps, "coefficient": 1.0})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step of every parameter that has a gradient; returns what ``closure`` returns."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
-        return loss
-
-    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state, beta = self.state[parameter], group["beta"]
         if not state:
             state["step"], state["exp_avg_sq"] = torch.tensor(0.0), torch.zeros_like(parameter)

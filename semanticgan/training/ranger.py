@@ -16,18 +16,19 @@ Three parts, for a parameter p with gradient g at step t:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from semanticgan.errors import InputError
+from semanticgan.training.parameterwise import Parameterwise
 
 _RECTIFIED_FROM = 5.0  # r, the length of the approximated moving average
 
 
-class Ranger(torch.optim.Optimizer):
+class Ranger(Parameterwise):
     """RAdam with centred gradients and lookahead.
 
     Args:
@@ -59,20 +60,7 @@ class Ranger(torch.optim.Optimizer):
         numbers = {"lookahead_every": lookahead_every, "lookahead": lookahead}
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, **numbers})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step of every parameter that has a gradient; returns what ``closure`` returns."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
-        return loss
-
-    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             state["step"] = torch.tensor(0.0)
