@@ -1,7 +1,7 @@
 """The rows of a latent code by name, and which of them a choice of regions or layers means.
 
-A code is a tensor [N, R, D] of R rows. A model of K regions has B base rows, shared by the regions (pose, coarse
-outline), and two rows per region (Section 3 of arXiv 2112.02236)::
+A code is a tensor [N, R, D] of R rows. A model of K regions has B base rows, shared by all regions but the background
+(pose, coarse outline), and two rows per region (Section 3 of arXiv 2112.02236)::
 
     base.i           row i
     NAME.structure   row B + 2k       of the k-th region
