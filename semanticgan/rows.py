@@ -219,6 +219,29 @@ class Rows:
         )
 
 
+def require_layers(layers: Any) -> str:
+    """A text that chooses layers of some model, such as "0-3" or "0,2,5-7"; "" for none.
+
+    Raises:
+        InputError: it is no such text.
+    """
+    require_type("layers", layers, str, "a text, such as '0-3' or '0,2,5-7'")
+    if layers:
+        Rows.of_layers(_MOST).indices(layers=layers)
+    return str(layers)
+
+
+def layers_text(numbers: Iterable[int]) -> str:
+    """Numbers of layers as :meth:`Rows.indices` reads them: [0, 1, 2, 5] is "0-2,5"."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
 def _layer_range(item: Any) -> range:
     """The layers that one entry means, such as 3, "3" or "0-3"; empty where it means none."""
     if isinstance(item, Integral) and not isinstance(item, bool):

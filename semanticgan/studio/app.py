@@ -145,8 +145,9 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
         asked = await read_json(request)
         asked = {"script": asked} if "format" in asked else asked
         name, edit, client = studio.models.name_of(asked.get("model")), studio.edit_of(asked), client_of(asked)
-        wanted = asked.get("composite_after")
-        return JSONResponse(await studio.turns.run(request, lambda: studio.edited(name, edit, client, wanted)))
+        if "composite_after" in asked:
+            edit = edit.composited(asked["composite_after"])
+        return JSONResponse(await studio.turns.run(request, lambda: studio.edited(name, edit, client)))
 
     @app.post("/api/directions")
     async def own_directions(request: Request) -> JSONResponse:
@@ -174,7 +175,7 @@ def _add_offers(app: FastAPI, studio: Studio) -> None:
         asked = await read_json(request)
         name, shuffle = studio.models.name_of(asked.get("model")), asked.get("shuffle", 0)
         then, locked = read_operations(asked.get("then", [])), read_locked(asked)
-        before = None if step == 1 else studio.edit_of(asked)
+        before = None if step == 1 else studio.edit_of(asked).composited(None)
 
         def edits() -> list[tuple[Edit, Any]]:
             model = studio.models.get(name)
@@ -190,7 +191,7 @@ def _add_offers(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/variations")
     async def offer_variations(request: Request) -> JSONResponse:
         asked = await read_json(request)
-        name, edit = studio.models.name_of(asked.get("model")), studio.edit_of(asked)
+        name, edit = studio.models.name_of(asked.get("model")), studio.edit_of(asked).composited(None)
         regions, what, shuffle = asked.get("regions"), asked.get("what", "both"), asked.get("shuffle", 0)
         locked = read_locked(asked)
         if not isinstance(regions, list) or not regions or not all(isinstance(one, str) for one in regions):
