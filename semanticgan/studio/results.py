@@ -92,7 +92,12 @@ def answer(store: Store[Result], result: Result) -> dict[str, Any]:
 
 
 def with_segmentation(model: Model, rendering: Rendering) -> dict[str, Any]:
-    """The segmentation as JSON: the label of every pixel, uint8 row by row as base64, and which regions are seen."""
+    """The segmentation as JSON: the label of every pixel, uint8 row by row as base64, and which regions are seen.
+
+    A layered model has none: no label.
+    """
+    if model.rows.regions is None:
+        return {"size": model.size, "labels": "", "seen": []}
     labels = rendering.labels()[0].cpu()
     seen = labels.unique().tolist()
     return {

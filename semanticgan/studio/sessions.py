@@ -73,9 +73,10 @@ class Sessions:
             client: of :func:`client_of`; "" renders without a session.
             name: of the model.
             model: of this name.
-            state: what is rendered. Regions that are moved through coordinates are rendered without a session.
+            state: what is rendered. Regions that are moved through coordinates are rendered without a session, and so
+                is a layered model.
         """
-        if not client or state.coordinates is not None:
+        if not client or state.coordinates is not None or model.rows.regions is None:
             return model.render(state.code, coordinates=state.coordinates)
         session = self._session(client, name, model)
         rendering = session.editing.render(state.code)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from semanticgan.directions import sefa
 from semanticgan.edits import Edit
 from semanticgan.edits.compositing import composited
 from semanticgan.errors import InputError
 from semanticgan.studio.decoding import Decoder
+from semanticgan.studio.described import directions_of_layers, directions_of_region
 from semanticgan.studio.long_jobs import LongJobs
 from semanticgan.studio.models import Models
 from semanticgan.studio.paintings import Paintings
@@ -20,10 +21,7 @@ from semanticgan.studio.sessions import Sessions
 from semanticgan.studio.store import Store
 from semanticgan.studio.turns import Turns
 
-NUM_OWN_DIRECTIONS = 4
-"""Of the shape of a region, and as many of its colour."""
-
-_DIGITS = 5  # of a normal's numbers: 1e-5 of its length
+_MOST_OWN_DIRECTIONS = 64  # regions, or choices of layers, whose directions are kept
 
 
 class Studio:
@@ -49,7 +47,7 @@ class Studio:
         self.photographs = Photographs(models, self.jobs)
         self.paintings = Paintings(models, self.jobs)
         self.decoder = Decoder()
-        self._own_directions: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._own_directions: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
 
     def close(self) -> None:
         """Drop what waits, cancel what runs."""
@@ -99,28 +97,18 @@ class Studio:
         told = {**answer(self.results, result), **with_segmentation(model, rendering)}
         return {**told, "composited": whole is not None}
 
-    def own_directions(self, name: str, region: str) -> list[dict[str, Any]]:
-        """The directions of a region's own rows, as "direction" of an edit script holds them, on the worker.
+    def own_directions(self, name: str, region: str = "", layers: str = "") -> list[dict[str, Any]]:
+        """The directions of the rows of a region or of layers, on the worker; found once.
 
         Raises:
-            InputError: an unknown region.
+            InputError: an unknown region or layer.
         """
         model = self.models.get(name)
-        (label,) = model.regions.indices([region])
-        region = model.regions.names[label]
-        if (name, region) not in self._own_directions:
-            found = sefa.of_model(model, [region], num_directions=NUM_OWN_DIRECTIONS)
-            self._own_directions[name, region] = [
-                {
-                    "name": f"{row} {index + 1}",
-                    "what": row.rpartition(".")[2],
-                    "direction": {
-                        "rows": [row],
-                        "scale": float(part.deviations[index]),
-                        "normal": [[round(number, _DIGITS) for number in part.directions[index].tolist()]],
-                    },
-                }
-                for row, part in found.items()
-                for index in range(len(part.directions))
-            ]
-        return self._own_directions[name, region]
+        key = (name, layers or region)
+        if key not in self._own_directions:
+            found = directions_of_layers(model, layers) if layers else directions_of_region(model, region)
+            self._own_directions[key] = found
+        self._own_directions.move_to_end(key)
+        while len(self._own_directions) > _MOST_OWN_DIRECTIONS:
+            self._own_directions.popitem(last=False)
+        return self._own_directions[key]

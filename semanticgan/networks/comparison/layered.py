@@ -141,7 +141,7 @@ class LayeredGenerator(StoredNoise, LatentGenerator):
 
     @property
     def row_sides(self) -> list[int]:
-        """The side of the maps that each row of a code styles, coarse to fine; rows that the level leaves out have none."""
+        """The side of the maps that each row styles, coarse to fine; rows that the level does not use are left out."""
         return [side for side in self.config.sides if side <= self.picture_size for _ in range(2)]
 
     @property
