@@ -32,6 +32,7 @@ Layers = str | int | Iterable[int]
 """Numbers from 0: ``"0-3"`` (both ends included), ``"0,2,5-7"``, 3 or ``[0, 1]``."""
 
 _MOST = 1000  # layers, or base rows
+_LONGEST_CHOICE = 5000  # characters that choose layers: "0,2,4,...,998" has 1,944
 _KEYS = ("regions", "num_base", "num_layers")
 _LAYERS = re.compile(r"(?:layer\.)?(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
 
@@ -226,6 +227,10 @@ def require_layers(layers: Any) -> str:
         InputError: it is no such text.
     """
     require_type("layers", layers, str, "a text, such as '0-3' or '0,2,5-7'")
+    if len(layers) > _LONGEST_CHOICE:
+        raise InputError(
+            f"layers are a text of at most {_LONGEST_CHOICE} characters, such as '0-3', got {len(layers)}."
+        )
     if layers:
         Rows.of_layers(_MOST).indices(layers=layers)
     return str(layers)

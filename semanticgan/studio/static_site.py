@@ -85,7 +85,7 @@ def write_site(
     folder = require_site(folder, overwrite)
     of_runtime = runtime_files.read_runtime(runtime)
     if model.rows.regions is None:
-        raise InputError(f"the model {name!r} has layers, and the four steps vary regions. Choose another.")
+        raise InputError(f"the model {name!r} has layers, and the page without a server takes regions. Choose another.")
     with folder_written_aside(folder, overwrite) as aside:
         for file, content in _page().items():
             (aside / file).write_bytes(content)
