@@ -102,7 +102,7 @@ def sides_of_layers(model: Model) -> list[int]:
 
 def _step_of_layers(title: str, about: str, sides: Sequence[int], layers: Sequence[int]) -> Step:
     if not layers:
-        return Step(title, "This model has no layers for it.")
+        return Step(title, "This model has no layers for this step.")
     first, last = sides[layers[0]], sides[layers[-1]]
     at = f"at {first} pixels" if first == last else f"at {first} to {last} pixels"
     text = layers_text(layers)
