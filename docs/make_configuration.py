@@ -37,8 +37,10 @@ def page() -> str:
     parts = list(_tables(TrainingConfig, "", "Top level"))
     for name, kind in METHOD_CONFIGS.items():
         if kind is not TrainingConfig and kind.__module__.startswith("semanticgan."):
-            parts.append(f"\n# `method: {name}`\n\nBeside what all methods have: the top level, data, ema and so on.\n")
-            parts += _tables(kind, "", f"Top level of `{name}`", _common())
+            parts.append(
+                f"\n## `method: {name}`\n\nBeside what all methods have: the top level, data, ema and so on.\n"
+            )
+            parts += _tables(kind, "", f"Top level of `{name}`", _common(), "###")
     return INTRODUCTION + "".join(parts)
 
 
@@ -47,9 +49,9 @@ def _common() -> set[str]:
     return {item.name for item in dataclasses.fields(CommonConfig)}
 
 
-def _tables(section: type, prefix: str, title: str, without: Collection[str] = ()) -> Iterator[str]:
+def _tables(section: type, prefix: str, title: str, without: Collection[str] = (), mark: str = "##") -> Iterator[str]:
     kinds, known, inner = types_of(section), meanings(section), []
-    yield f"\n## {title}\n\n{(inspect.getdoc(section) or '').partition(chr(10))[0]}\n\n"
+    yield f"\n{mark} {title}\n\n{(inspect.getdoc(section) or '').partition(chr(10))[0]}\n\n"
     yield "| key | default | meaning |\n|---|---|---|\n"
     for item in dataclasses.fields(section):
         if item.name in without:
@@ -59,7 +61,7 @@ def _tables(section: type, prefix: str, title: str, without: Collection[str] = (
             continue
         yield f"| `{prefix}{item.name}` | `{_default(item)}` | {known[item.name].replace('|', 'or')} |\n"
     for kind, name in inner:
-        yield from _tables(kind, f"{prefix}{name}.", f"`{name}`")
+        yield from _tables(kind, f"{prefix}{name}.", f"`{name}`", mark=mark)
 
 
 def _default(item: dataclasses.Field[object]) -> str:

@@ -100,7 +100,7 @@ class Judge:
 
     def outside(self, before: Seen, after: Seen, regions: tuple[str, ...]) -> float:
         """Mean change outside the regions in levels."""
-        chosen = [self.parser.regions.names.index(name) for name in regions]
+        chosen = tuple(self.parser.regions.names.index(name) for name in regions)
         mask = region_mask(before.labels, chosen) | region_mask(after.labels, chosen)
         return float(measure_change(before.pictures, after.pictures, feather(mask)).outside.mean())
 
@@ -232,8 +232,8 @@ def measured(judge: Judge, attribute: str, before: Seen, pictures: Tensor) -> di
 
 
 def at_success(points: list[dict[str, float]], key: str, success: float) -> float | None:
-    """A leakage where a curve first reaches a success, between two points; None where it does not."""
-    last = {"success": 0.0, "others": 0.0, "outside": 0.0}
+    """The value of ``key`` where a curve first reaches a success, between two points; None where it does not."""
+    last = dict.fromkeys(points[0], 0.0)
     for point in points:
         if point["success"] >= success:
             part = (success - last["success"]) / max(point["success"] - last["success"], 1e-9)

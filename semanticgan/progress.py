@@ -35,7 +35,8 @@ class Progress:
 
         Args:
             total: steps in all, None where unknown.
-            unit, first: name of one step, and steps done before.
+            unit: name of one step.
+            first: steps done before.
             look: of the bar, as ``tqdm`` takes it.
 
         Raises:

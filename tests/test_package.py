@@ -58,12 +58,17 @@ def test_no_help_imports_pytorch() -> None:
     assert len(lines) == len(VERBS) and all(line.endswith(" []") for line in lines), ended.stdout
 
 
-def test_an_edit_imports_no_compiler(tmp_path: Path) -> None:
-    """torch._dynamo and sympy, which arithmetic on the device "meta" brings in, take longer to import than PyTorch."""
+def test_an_edit_imports_what_it_uses(tmp_path: Path) -> None:
+    """torch._dynamo and sympy, which arithmetic on the device "meta" brings in, take longer to import than PyTorch.
+
+    Inversion and perception are for photographs, paintings and texts.
+    """
+    unused = ("torch._dynamo", "torch._inductor", "sympy", "scipy", "yaml", "semanticgan.perception")
+    unused += ("semanticgan.inversion.inversion", "semanticgan.directions.painting", "semanticgan.editing.sheets")
     editing = (
         "import sys; from semanticgan.commands import main\n"
         f"main(['edit-region', '--region', 'hair', '--from-seed', '8', '--out', {str(tmp_path / 'a.png')!r}])\n"
-        "print([name for name in ('torch._dynamo', 'torch._inductor', 'sympy', 'scipy') if name in sys.modules])"
+        f"print([name for name in {unused} if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", editing], capture_output=True, text=True, check=True, cwd=ROOT)
     assert ended.stdout.splitlines()[-1] == "[]" and (tmp_path / "a.png").is_file()
@@ -122,7 +127,7 @@ def test_the_wheel_says_and_holds_what_it_should(tmp_path: Path) -> None:
     assert metadata["Requires-Python"] == ">=3.10"
     assert set(metadata.get_all("License-File", [])) == {"LICENSE", "LICENSES.md"}
     extras = {"train", "metrics", "perception", "video", "align", "heic", "studio", "hub", "test", "dev"}
-    extras |= {"directions", "text", "flow", "onnx", "notebook"}
+    extras |= {"directions", "text", "flow", "onnx", "notebook", "docs"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     assert "torch>=2.6" in metadata.get_all("Requires-Dist", [])
     assert "semanticgan = semanticgan.commands:main" in entry_points

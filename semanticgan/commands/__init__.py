@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from semanticgan.commands.additions import run_file
-from semanticgan.commands.memory import keep_freed_memory, out_of_memory_as_a_line
+from semanticgan.commands.memory import import_torch, keep_freed_memory, out_of_memory_as_a_line
 from semanticgan.commands.stopping import signals_as_interrupts
 from semanticgan.commands.words import require_usable
 from semanticgan.errors import DataWarning, InputError, TrainingDiverged, unknown_name
@@ -156,6 +156,7 @@ def _run(words: list[str], program: str | None) -> int:
         require_usable(words[1:], parser)
         args = parser.parse_intermixed_args(words[1:])  # KEY=VALUE may stand before and after options
         keep_freed_memory()
+        import_torch()
         result = args.run(args)
     if result:
         say(json_line(result) + "\n")

@@ -81,7 +81,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.editing.outputs import label_picture, save_picture, to_image
-    from semanticgan.editing.sheets import draw_grid, edit_sheet
 
     _require_sensible(args)
     outputs = _outputs(args)
@@ -102,6 +101,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     title = f"{', '.join(edit.regions)}: {', '.join(codes + ['base'] * args.include_base)}"
     mark = arguments.mark_of(args, model)
     pictures = [to_image(picture) for picture in edit.pictures(composited)]
+    if args.variations or args.interpolate or args.sheet:
+        from semanticgan.editing.sheets import draw_grid, edit_sheet
     if args.variations:
         source = to_image(edit.source_pictures()[0])
         save_picture(draw_grid([source, *pictures], ["source", *names], title), args.out, args.overwrite, mark)
@@ -235,10 +236,14 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     """The files to write, all of them free, and the files to read, all of them there."""
     from semanticgan.editing.outputs import require_suffix
     from semanticgan.files import require_file, require_free
-    from semanticgan.inversion.photograph_writing import require_writable
     from semanticgan.latent_files import require_suffix as require_code_suffix
 
-    outputs = {"out": require_writable(args.out) if _is_scripted(args) else require_suffix(args.out)}
+    if _is_scripted(args):
+        from semanticgan.inversion.photograph_writing import require_writable
+
+        outputs = {"out": require_writable(args.out)}
+    else:
+        outputs = {"out": require_suffix(args.out)}
     if args.sheet:
         outputs["sheet"] = args.out.with_name(f"{args.out.stem}-sheet.png")
     if args.labels:

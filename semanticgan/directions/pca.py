@@ -6,9 +6,9 @@ variance sigma_k^2. An edit adds to some rows::
     w_r + t sigma_k v_k                                    t in deviations, -2 to 2 in the paper's figures
     w_r - ((w_r - m) . u_k) u_k + t sigma_k v_k            centred: what the code has of this component goes first
 
-with u_k = v_k / sqrt(|v_k|^2 + 1e-8). The components are exact, by scikit-learn's PCA in float64. The reference fits
-batch by batch, or all at once with rows of zeros left in its buffer, which moves mean and components; neither is done
-here.
+with ``u_k = v_k / sqrt(|v_k|^2 + 1e-8)``. The components are exact, by scikit-learn's PCA in float64. The reference
+fits batch by batch, or all at once with rows of zeros left in its buffer, which moves mean and components; neither is
+done here.
 
 Every row of a sampled code is the same w. :func:`of_model` therefore finds components [D] of w, which are the same
 whichever rows they are added to. :func:`of_codes` finds components [R', D] of the chosen rows together, of codes whose

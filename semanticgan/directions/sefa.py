@@ -11,12 +11,16 @@ that of the eigenvalues; here they are sorted.
 
 Which weights read which row of a code:
 
-| model | rows | weights |
-|---|---|---|
-| of regions | structure, texture, base rows | the styles of the local generators' layers that read this row |
-| StyleGAN, StyleALAE | layer.l | AdaIN's affine map of layer l, both halves |
-| StyleGAN2 | layer.l | the style of convolution l; of the last row, that of the last ToRGB; other ToRGBs are left out |
-| PGGAN | layer.0 | the first dense layer |
+===================  ===============================  ===================================================
+model                rows                             weights
+===================  ===============================  ===================================================
+of regions           structure, texture, base rows    styles of the local generators' layers that read it
+StyleGAN, StyleALAE  layer.l                          AdaIN's affine map of layer l, both halves
+StyleGAN2            layer.l                          the style of convolution l
+PGGAN                layer.0                          the first dense layer
+===================  ===============================  ===================================================
+
+The last row of a StyleGAN2 is read by the last ToRGB; other ToRGBs are left out.
 
 Shape legend: R rows of a code, D style width, n directions.
 """

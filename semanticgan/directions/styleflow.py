@@ -33,7 +33,7 @@ class Flowed:
 
     Attributes:
         codes: [N, R, D].
-        log_density: [N, R, 1]: what was given, minus log |dz/dw| (plus it in reverse).
+        log_density: [N, R, 1]: what was given, minus ``log |dz/dw|`` (plus it in reverse).
     """
 
     codes: Tensor

@@ -4,7 +4,7 @@ For a code w_0, its rendering G(w_0) and some rows of some regions, with E_I and
 
     L = (1 - E_I(G(w)) . E_T(text)) + a mean over outside pixels of (G(w) - G(w_0))^2 + b |v|^2 / D
 
-A pixel is outside where neither G(w_0) nor G(w) shows the regions, so that hair may grow. |v|^2 / D is the squared
+A pixel is outside where neither G(w_0) nor G(w) shows the regions, so that hair may grow. ``|v|^2 / D`` is the squared
 Mahalanobis distance of the optimised rows from where mapped codes lie (``inversion/distribution.py``). All other rows
 stay as they are. Steps, rates and ending are those of an inversion (``inversion/search.py``).
 

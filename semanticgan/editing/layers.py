@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from semanticgan.editing.outputs import to_image
-from semanticgan.editing.sheets import FULL_DIFFERENCE, difference_map, draw_sheet
 from semanticgan.latents import LatentCode, interpolate, swap
 from semanticgan.model import Model
 from semanticgan.rendering import Rendering
@@ -44,6 +43,8 @@ class LayerEdit:
 
     def sheet(self, row_names: Sequence[str] = (), title: str = "") -> Image.Image:
         """Source, reference (if there is one), result and difference map; one row an image."""
+        from semanticgan.editing.sheets import FULL_DIFFERENCE, difference_map, draw_sheet
+
         before, after = self.source.to_uint8().cpu().expand(len(self.result), -1, -1, -1), self.result.to_uint8().cpu()
         references = [] if self.reference is None else self.reference.to_pil()
         rows = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from typing_extensions import Self
@@ -27,8 +27,6 @@ from semanticgan.edits.steps import Steps
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats.provenance import Mark, merged, shareable
 from semanticgan.inversion.choices import METHODS, WAYS
-from semanticgan.inversion.inversion import Inversion
-from semanticgan.inversion.photograph import Photograph
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model
 from semanticgan.progress import Progress
@@ -37,6 +35,10 @@ from semanticgan.surgery.blending import require_related
 from semanticgan.wrong_arguments import whole_number
 
 _FIELDS = ("source", "operations", "paste", "model", "composite_after")
+
+if TYPE_CHECKING:
+    from semanticgan.inversion.inversion import Inversion
+    from semanticgan.inversion.photograph import Photograph
 
 
 @dataclass(frozen=True, eq=False, init=False)

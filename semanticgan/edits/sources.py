@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,15 +13,16 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.files import require_file, sha256_of
-from semanticgan.inversion.alignment import Alignment
-from semanticgan.inversion.inversion import Inversion, invert_all
-from semanticgan.inversion.photograph import read_photograph
-from semanticgan.inversion.target import Target, target_at, targets_of
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model
 from semanticgan.progress import Progress
 from semanticgan.seeds import require_seed
 from semanticgan.wrong_arguments import finite_number, shown
+
+if TYPE_CHECKING:
+    from semanticgan.inversion.alignment import Alignment
+    from semanticgan.inversion.inversion import Inversion
+    from semanticgan.inversion.target import Target
 
 _CODE_SUFFIXES = (".safetensors", ".npy")
 
@@ -151,6 +152,10 @@ def resolve(source: Source, model: Model, method: str, progress: Progress | bool
 def _of_photograph(
     source: Source, model: Model, method: str, progress: Progress | bool, options: dict[str, Any]
 ) -> Resolved:
+    from semanticgan.inversion.inversion import invert_all
+    from semanticgan.inversion.photograph import read_photograph
+    from semanticgan.inversion.target import targets_of
+
     path = require_file(Path(str(source.image)), "photograph")
     digest = sha256_of(path)
     if source.found and source.sha256 != digest:
@@ -175,6 +180,8 @@ def _of_photograph(
 
 
 def _again(model: Model, photograph: Any, found: Found) -> Target:
+    from semanticgan.inversion.target import target_at
+
     if found.alignment is None:
         raise InputError("the edit has a photograph and no place of the face in it. Edit the photograph anew.")
     return target_at(model, photograph, found.alignment)
@@ -197,6 +204,8 @@ def matrix_of(alignment: Alignment | None) -> list[list[float]] | None:
 
 def alignment_of(matrix: list[list[float]] | None) -> Alignment | None:
     """As :func:`matrix_of` wrote it."""
+    from semanticgan.inversion.alignment import Alignment
+
     return None if matrix is None else Alignment(np.asarray(matrix, np.float64))
 
 

@@ -1,4 +1,4 @@
-"""Where a face lies in a photograph, as a similarity between it and the pictures of a model.
+"""Where a face lies in a photograph, as a similarity between it and the pictures of a model::
 
     p = s R q + t,  minimising  sum_i |p_i - (s R q_i + t)|^2
 
@@ -122,7 +122,8 @@ class Alignment:
 
         Args:
             photograph: what the crop was cut from; it is not changed.
-            before, after: float32 [s, s, 3], the crop and the edited crop, of any side.
+            before: float32 [s, s, 3], the crop, of any side.
+            after: the edited crop, of the same shape.
 
         Raises:
             InputError: crops of other or different shapes.

@@ -1,11 +1,13 @@
 """A photograph's latent code, what it looks like, and the way back into the photograph.
 
-| method | the code |
-|---|---|
-| "encoder" | of the model's encoder, in five passes; of a StyleALAE, which holds its own, in one |
-| "optimise" | each row optimised, from the encoder's code where the model has one, else from the mean |
-| "tune" | the same, then the generator's weights are tuned to the picture |
-| "auto" | "encoder" where the model has one, else "optimise" |
+==========  =======================================================================================
+method      the code
+==========  =======================================================================================
+"encoder"   of the model's encoder, in five passes; of a StyleALAE, which holds its own, in one
+"optimise"  each row optimised, from the encoder's code where the model has one, else from the mean
+"tune"      the same, then the generator's weights are tuned to the picture
+"auto"      "encoder" where the model has one, else "optimise"
+==========  =======================================================================================
 """
 
 from __future__ import annotations

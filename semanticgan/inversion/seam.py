@@ -1,6 +1,6 @@
 """Whether the edge of an edit shows: the gradient across the feather, beside the photograph's own there.
 
-With opacity alpha, normal n = grad(alpha) / |grad(alpha)| and a picture I smoothed over ``scale`` pixels::
+With opacity alpha, normal ``n = grad(alpha) / |grad(alpha)|`` and a picture I smoothed over ``scale`` pixels::
 
     across(I) = mean over pixels with 0 < alpha < 1, weighted by |grad(alpha)|, of |n . grad(I)|
     seam = across(edited) / across(photograph)
@@ -32,7 +32,8 @@ def seam(
     """How much steeper an edited photograph is across the edge of its edit.
 
     Args:
-        photograph, edited: float32 [H, W, 3] in [0, 1].
+        photograph: float32 [H, W, 3] in [0, 1].
+        edited: of the same shape.
         opacity: float32 [H, W] in [0, 1], the feathered mask.
         scale: standard deviation in pixels of the Gaussian before gradients are taken; the grain is finer.
         own_edges: bool [H, W], pixels that do not count; None: all count.

@@ -2,13 +2,15 @@
 
 A half-open span [a, b) of changed cells along one axis changes, one layer further, this span:
 
-| layer | changed cells | source of the formula |
-|---|---|---|
-| mean over p cells | [floor(a / p), ceil(b / p)) | cell j reads p j .. p j + p - 1 |
-| 3x3 convolution | [a - 1, b + 1) | cell j reads j - 1 .. j + 1 |
-| upsampling convolution | [2a - 2, 2b + 2) | i reaches 2i .. 2i + 2, then FIR: j reads j - 1 .. j + 2 |
-| FIR upsampling | [2a - 1, 2b + 1) | i reaches 2i - 1 .. 2i + 2 |
-| bilinear upsampling | [2a - 1, 2b + 1) | j reads the two cells nearest to (j - 1/2) / 2 |
+======================  ===========================  ========================================================
+layer                   changed cells                source of the formula
+======================  ===========================  ========================================================
+mean over p cells       [floor(a / p), ceil(b / p))  cell j reads p j .. p j + p - 1
+3x3 convolution         [a - 1, b + 1)               cell j reads j - 1 .. j + 1
+upsampling convolution  [2a - 2, 2b + 2)             i reaches 2i .. 2i + 2, then FIR: j reads j - 1 .. j + 2
+FIR upsampling          [2a - 1, 2b + 1)             i reaches 2i - 1 .. 2i + 2
+bilinear upsampling     [2a - 1, 2b + 1)             j reads the two cells nearest to (j - 1/2) / 2
+======================  ===========================  ========================================================
 
 So a block, an upsampling and a 3x3 convolution, makes [2a - 3, 2b + 3) of [a, b), and L blocks 2^L a - 3 (2^L - 1) and
 2^L b + 3 (2^L - 1). The other way, what a span of the output reads is :meth:`Box.read_by_upsampling`. All is cut at the

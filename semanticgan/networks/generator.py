@@ -161,7 +161,8 @@ class Generator(LatentGenerator):
         """Fuse and render what the local generators put out.
 
         Args:
-            noise, visible: as of :meth:`forward`.
+            noise: as of :meth:`forward`.
+            visible: as of :meth:`forward`.
             partial: renders in place of the renderer what changed since its last call.
         """
         feature, mask = self.fusion(local, visible)

@@ -1,14 +1,16 @@
 """The layers that all networks here are made of.
 
-| layer | formula | source |
-|---|---|---|
-| equalised learning rate | w = g w0 / sqrt(fan_in), w0 stored as N(0, 1) | arXiv 1710.10196, Section 4.1 |
-| pixel norm | b_c = a_c / sqrt(mean_c a_c^2 + eps) | arXiv 1710.10196, Section 4.2 |
-| AdaIN | y = (1 + s) (x - mean(x)) / sqrt(var(x) + eps) + b | arXiv 1812.04948, Eq. 1 |
-| noise | y = x + u n | arXiv 1812.04948, Section 2 |
-| modulation | w'_ect = s_c w_ect | arXiv 1912.04958, Eq. 1 |
-| demodulation | w''_ect = w'_ect / sqrt(sum_ct w'_ect^2 + eps) | arXiv 1912.04958, Eq. 3 |
-| activation | y = sqrt(2) max(x, 0.2 x) | arXiv 1912.04958 |
+=======================  ==================================================  =============================
+layer                    formula                                             source
+=======================  ==================================================  =============================
+equalised learning rate  w = g w0 / sqrt(fan_in), w0 stored as N(0, 1)       arXiv 1710.10196, Section 4.1
+pixel norm               b_c = a_c / sqrt(mean_c a_c^2 + eps)                arXiv 1710.10196, Section 4.2
+AdaIN                    y = (1 + s) (x - mean(x)) / sqrt(var(x) + eps) + b  arXiv 1812.04948, Eq. 1
+noise                    y = x + u n                                         arXiv 1812.04948, Section 2
+modulation               w'_ect = s_c w_ect                                  arXiv 1912.04958, Eq. 1
+demodulation             w''_ect = w'_ect / sqrt(sum_ct w'_ect^2 + eps)      arXiv 1912.04958, Eq. 3
+activation               y = sqrt(2) max(x, 0.2 x)                           arXiv 1912.04958
+=======================  ==================================================  =============================
 
 Since max(x, 0.2 x) is homogeneous, sqrt(2) is folded into weight and bias before it.
 

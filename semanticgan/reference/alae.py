@@ -2,13 +2,15 @@
 
 A ``.pth`` file is a pickle of {"models": {name: state dict}, "auxiliary": state of the training}. Names of the models:
 
-| theirs | is | here |
-|---|---|---|
-| mapping_fl | F | ``mapping`` |
-| generator | G | ``constant``, ``blocks``, ``to_rgb`` |
-| discriminator | E | ``encoder`` |
-| mapping_tl | D | the discriminator |
-| dlatent_avg | mean of w, one per row | ``mean_latent`` |
+=============  ======================  ====================================
+theirs         is                      here
+=============  ======================  ====================================
+mapping_fl     F                       ``mapping``
+generator      G                       ``constant``, ``blocks``, ``to_rgb``
+discriminator  E                       ``encoder``
+mapping_tl     D                       the discriminator
+dlatent_avg    mean of w, one per row  ``mean_latent``
+=============  ======================  ====================================
 
 and, but for the last, each with ``_s`` appended for the running average. Their parts of E are numbered from the full
 size down, ours from 4x4 up. Sizes are read from the tensors.

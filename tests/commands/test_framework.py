@@ -132,6 +132,19 @@ def test_programs_keep_freed_memory(command: Callable[..., Any], monkeypatch: py
     assert kept == [True]
 
 
+def test_programs_import_torch_without_collections() -> None:
+    """At least the generations above the first, whose collections look at all that the import made."""
+    program = (
+        "import gc, sys; from semanticgan.commands.memory import import_torch\n"
+        "seen = []; gc.callbacks.append(lambda phase, about: seen.append(about['generation']))\n"
+        "import_torch(); frozen = gc.get_freeze_count(); import_torch()\n"
+        "print(seen, 'torch' in sys.modules, gc.isenabled(), frozen > 50_000, gc.get_freeze_count() == frozen)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout.split("]")[-1].split() == ["True"] * 4
+    assert not {"1", "2"} & set(ended.stdout.split("]")[0])
+
+
 def test_importing_the_library_leaves_the_allocator_alone() -> None:
     importing = "import torch, ctypes; ctypes.CDLL = None; import semanticgan.commands, semanticgan.model"
     subprocess.run([sys.executable, "-c", importing], check=True, cwd=ROOT)

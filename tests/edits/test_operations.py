@@ -105,7 +105,7 @@ def test_a_painting_is_followed_and_repeated_without_optimising(
     def no_more(*_: object, **__: object) -> None:
         raise AssertionError("optimised again")
 
-    monkeypatch.setattr("semanticgan.edits.operations.paint.paint", no_more)
+    monkeypatch.setattr("semanticgan.directions.painting.paint", no_more)
     assert torch.equal(from_json(script, "script").apply(model).rendering.image, edited.rendering.image)
 
 

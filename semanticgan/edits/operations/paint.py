@@ -16,8 +16,6 @@ from torch import Tensor
 from typing_extensions import Self
 
 from semanticgan.data.label_maps import read_labels
-from semanticgan.directions.dragging import drag
-from semanticgan.directions.painting import paint
 from semanticgan.edits.operations.optimised import Optimised, Searched
 from semanticgan.edits.reading import Reader
 from semanticgan.errors import InputError
@@ -93,6 +91,8 @@ class Drag(Optimised):
         return "structure"
 
     def search(self, model: Model, code: LatentCode, progress: Progress | bool) -> Searched:
+        from semanticgan.directions.dragging import drag
+
         labels = model.regions.indices(list(self.regions))
         if len(labels) != 1:
             raise InputError(f"a drag pulls the outline of one region, got {', '.join(self.regions)}. Give one.")
@@ -125,6 +125,8 @@ def _followed(
     free_base: bool,
     progress: Progress | bool,
 ) -> Searched:
+    from semanticgan.directions.painting import paint
+
     painted = paint(model, code, labels, list(regions) or None, free_base, progress=progress)
     figures = {
         "iou": painted.mean_iou,

@@ -11,7 +11,6 @@ from typing import Any
 
 from typing_extensions import Self
 
-from semanticgan.directions.words import edit_by_text
 from semanticgan.edits.operations.optimised import Optimised, Searched
 from semanticgan.edits.reading import Reader
 from semanticgan.errors import unknown_name
@@ -45,6 +44,8 @@ class Words(Optimised):
         return self.what
 
     def search(self, model: Model, code: LatentCode, progress: Progress | bool) -> Searched:
+        from semanticgan.directions.words import edit_by_text
+
         edited = edit_by_text(model, code, self.text, list(self.regions), self.what, progress=progress)
         figures = {
             "similarity_before": float(edited.before[0]),

@@ -1,11 +1,13 @@
 """StyleALAE (Pidhorskyi et al. 2020, arXiv 2004.04467): four maps, of which two are an autoencoder of codes.
 
-| map | here | what it is |
-|---|---|---|
-| F: z -> w | ``generator.map`` | fully connected layers |
-| G: w -> picture | ``generator(w)`` | StyleGAN's synthesis |
-| E: picture -> w | ``generator.encode(image)`` | its mirror image: statistics of each layer, mapped and summed |
-| D: w -> score | ``ALAEDiscriminator`` | linear layers; D(E(x)) is the score of a picture |
+===============  ===========================  =============================================================
+map              here                         what it is
+===============  ===========================  =============================================================
+F: z -> w        ``generator.map``            fully connected layers
+G: w -> picture  ``generator(w)``             StyleGAN's synthesis
+E: picture -> w  ``generator.encode(image)``  its mirror image: statistics of each layer, mapped and summed
+D: w -> score    ``ALAEDiscriminator``        linear layers; D(E(x)) is the score of a picture
+===============  ===========================  =============================================================
 
 A block of G and the block of E at the same side s (Figure 2; c are the two rows of the code, n noise)::
 

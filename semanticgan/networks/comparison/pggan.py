@@ -1,11 +1,13 @@
 """PGGAN (Karras et al. 2017, arXiv 1710.10196): a generator and a discriminator that grow from 4x4.
 
-| generator (Table 2) | discriminator |
-|---|---|
-| w = pixel_norm(z) | picture -> 1x1 convolution |
-| dense layer to [C, 4, 4], 3x3 convolution | per resolution a 3x3 convolution, a 3x3 convolution and the mean of 2x2 |
-| per resolution pixels repeated, two 3x3 convolutions | deviation of the batch, 3x3 convolution, two dense layers |
-| 1x1 convolution to RGB, linear | |
+=============================================  =================================================
+generator (Table 2)                            discriminator
+=============================================  =================================================
+w = pixel_norm(z)                              picture -> 1x1 convolution
+dense layer to [C, 4, 4], 3x3 convolution      per resolution two 3x3 convolutions, mean of 2x2
+per resolution repeated pixels, two 3x3 conv.  deviation of the batch, 3x3 conv., two dense layers
+1x1 convolution to RGB, linear
+=============================================  =================================================
 
 All rates are equalised with gain sqrt(2), the first dense layer with sqrt(2) / 4, RGB and score with 1. After each
 convolution of the generator stand bias, leaky ReLU and pixel norm, in this order; the discriminator has no norm.

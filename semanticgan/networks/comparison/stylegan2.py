@@ -3,11 +3,13 @@
 z -> w (mapping); a learnt constant [C, 4, 4], then per resolution two modulated 3x3 convolutions with noise, bias and
 leaky ReLU. How the picture is put together (Figure 7):
 
-| architecture | generator | discriminator |
-|---|---|---|
-| plain | the picture is read from the last map | one chain of convolutions |
-| skip | sum of each resolution's picture, upsampled | the picture, halved, is read at each resolution |
-| residual | blocks (up_conv(x) + up_skip(x)) / sqrt(2), as plain | blocks (down_conv(x) + down_skip(x)) / sqrt(2) |
+============  ====================================================  ===============================================
+architecture  generator                                             discriminator
+============  ====================================================  ===============================================
+plain         the picture is read from the last map                 one chain of convolutions
+skip          sum of each resolution's picture, upsampled           the picture, halved, is read at each resolution
+residual      blocks (up_conv(x) + up_skip(x)) / sqrt(2), as plain  blocks (down_conv(x) + down_skip(x)) / sqrt(2)
+============  ====================================================  ===============================================
 
 The paper's choice is skip for the generator and residual for the discriminator (configuration F).
 
@@ -134,7 +136,7 @@ class StyleGAN2Generator(LayeredGenerator):
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution: [up_]conv, conv; at 4x4, where ``channels_in`` is 0, the second alone."""
+    """One resolution: ``[up_]conv``, conv; at 4x4, where ``channels_in`` is 0, the second alone."""
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int, wiring: str) -> None:
         super().__init__()
