@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 import semanticgan as sg
+from semanticgan.edits import Edit
 from semanticgan.edits.operations import paint as paint_operation
 from semanticgan.inversion.inversion import invert_all
 from semanticgan.inversion.target import targets_of
@@ -239,7 +240,7 @@ def test_a_locked_region_stays(open_page: Callable[..., Any], studio: Client, tm
     waits_for_another(page, before)
 
 
-def test_a_composite_and_a_strength(open_page: Callable[..., Any]) -> None:
+def test_a_composite_and_a_strength(open_page: Callable[..., Any], tiny_model_file: Path, tmp_path: Path) -> None:
     page = open_page()
     in_editor(page)
     first = shown(page)
@@ -254,6 +255,10 @@ def test_a_composite_and_a_strength(open_page: Callable[..., Any]) -> None:
     waits_for_another(page, before)
     kept = np.abs(shown(page) - first).max(-1) > 0
     assert kept.sum() < changed.sum()
+    again = Edit.load(saved(page, "#download-script", tmp_path)).apply(sg.load(tiny_model_file, device="cpu"))
+    picture = np.asarray(Image.open(saved(page, "#download-picture", tmp_path)).convert("RGB")).astype(int)
+    assert again.composited and np.array_equal(picture, shown(page))
+    assert np.abs(np.asarray(again.rendering.to_pil()[0]) - picture).max() <= 1  # a session rounds otherwise
     before = page.get_attribute("#face", "src")
     page.get_by_label("Strength", exact=True).press("Home")
     waits_for_another(page, before)
