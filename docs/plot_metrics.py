@@ -53,7 +53,7 @@ def main() -> None:
 
         real = statistics(pictures)
         found[extractor.label] = {
-            kind: [(x, frechet_distance(real, statistics(worse(pictures, labels, x))).value) for x in amounts]
+            kind: [(x, frechet_distance(real, statistics(worse(pictures, labels, x))).values["fid"]) for x in amounts]
             for kind, (worse, amounts, _) in KINDS.items()
         }
     _plot(found, args.out, f"{args.num:,} pictures of {args.size} pixels against worse copies of themselves")
