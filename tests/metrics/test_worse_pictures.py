@@ -10,9 +10,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from docs.degradation import blurred, noisy, with_shuffled_regions
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.degradation import blurred, noisy, with_shuffled_regions
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.statistics import extract_features
 from semanticgan.perception.extractors import RandomExtractor
