@@ -71,16 +71,10 @@ def _judge(comparison: Comparison, key: Key) -> tuple[str, Any, str]:
         return "", None, ""
     networks = comparison.networks[kind]
     name = key[1] or next(iter(networks))
-    network = networks[name]
+    label = name
     if kind == "parser":
-        return (
-            kind,
-            network,
-            (f"parser {name}" if len(networks) == 1 else "a parser of the model's regions") + " (stand-in)",
-        )
-    if kind in ("extractor", "distance") and name == network.name:
-        return kind, network, network.label
-    return kind, network, name + " (stand-in)" * getattr(network, "stand_in", True)
+        label = f"parser {name}" if len(networks) == 1 else "a parser of the model's regions"
+    return kind, networks[name], label + " (stand-in)" * getattr(networks[name], "stand_in", True)
 
 
 def _value(key: Key, value: str) -> Callable[[Found], float | None]:

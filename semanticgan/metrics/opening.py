@@ -62,8 +62,11 @@ def open_networks(
         InputError: an unknown name, or weights that are missing or others.
     """
     files = weights or {}
+    several = len(names.get("extractor", ())) > 1  # of which Inception alone reads the file; a single one may refuse it
     openers: dict[str, Callable[[str], Any]] = {
-        "extractor": lambda name: open_extractor(name, files.get("extractor") if name == "inception" else None, device),
+        "extractor": lambda name: open_extractor(
+            name, None if several and name != "inception" else files.get("extractor"), device
+        ),
         "distance": lambda name: open_distance(name, files.get("distance"), device),
         "parser": lambda name: load_parser(name, device),
         "classifier": lambda name: load_classifier(name, device),
