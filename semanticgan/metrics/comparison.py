@@ -109,7 +109,6 @@ class Comparison:
     def evaluation(self, model: Model, judges: Mapping[str, str], **about: Any) -> Evaluation:
         """Of a model, by some networks."""
         networks = {kind: self.networks[kind][name] for kind, name in judges.items()}
-        about |= {"truncation": 1.0} if "distance" in judges else {}
         return replace(self.asked, model=model, **networks, **about)
 
 

@@ -51,7 +51,7 @@ def pictures_at_ends(comparison: Comparison, found: Found) -> tuple[Tensor, Tens
     """Pictures uint8 [n, 3, S, S] at which the n shortest and the n longest paths of a model are measured."""
     asked = comparison.asked
     order = np.argsort(found.measured[_PATHS].rows["path_lengths"], kind="stable").tolist()
-    traveller = ModelTraveller(found.contender.model)
+    traveller = ModelTraveller(found.contender.model, truncation=asked.truncation)
     space, _, sampling = asked.paths[0].partition("-")
     ends = ([asked.path_seeds[place] for place in places] for places in (order[:NUM_ENDS], order[-NUM_ENDS:]))
     shortest, longest = (pictures_of_paths(traveller, seeds, space, sampling) for seeds in ends)

@@ -50,7 +50,7 @@ def why_not_comparable(metric: Metric, measured: Measured, truncation: float) ->
         return "stand-in"
     if measured.by != metric.published_by:
         return f"published ones rest on {metric.published_by}"
-    if truncation != 1.0 and "distance" not in metric.needs:  # path lengths are always of psi 1
+    if truncation != 1.0:
         return f"truncation {truncation:g}"
     if measured.num_generated < metric.num_published:
         return f"fewer than {metric.num_published:,} pictures"
