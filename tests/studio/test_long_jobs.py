@@ -18,9 +18,9 @@ import pytest
 import torch
 
 import semanticgan as sg
+from semanticgan.directions import painting
 from semanticgan.directions.painting import Painted, PaintingSettings, paint
 from semanticgan.edits import Edit
-from semanticgan.edits.operations import paint as paint_operation
 from semanticgan.inversion.inversion import invert_all
 from semanticgan.inversion.target import targets_of
 from semanticgan.model import Model
@@ -69,7 +69,7 @@ def painted(model: Model, region: str) -> str:
 
 
 def test_a_painting_becomes_an_operation_that_replays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paint_operation, "paint", functools.partial(paint, settings=PaintingSettings(steps=10)))
+    monkeypatch.setattr(painting, "paint", functools.partial(paint, settings=PaintingSettings(steps=10)))
     model = sg.load("portraits-64", device="cpu")
     before = model.sample(seed=3)
     labels = model.render(before).labels()[0].numpy().astype(np.uint8)
@@ -94,7 +94,7 @@ def test_a_painting_becomes_an_operation_that_replays(tmp_path: Path, monkeypatc
 def test_a_painting_that_cannot_be_followed_is_a_sentence(
     studio: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paint_operation, "paint", functools.partial(paint, settings=PaintingSettings(steps=1)))
+    monkeypatch.setattr(painting, "paint", functools.partial(paint, settings=PaintingSettings(steps=1)))
     answer = studio.post("/api/paintings", {"script": script(3), "labels": painted(model, "hair")})
     assert "smaller change" in last_told(studio, f"/api/paintings/{answer.json['id']}")["error"]
 
@@ -102,7 +102,7 @@ def test_a_painting_that_cannot_be_followed_is_a_sentence(
 def test_a_drag_and_a_painting_leave_locked_regions(
     studio: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paint_operation, "paint", moves_a_row)
+    monkeypatch.setattr(painting, "paint", moves_a_row)
     before = model.render(model.sample(seed=3)).labels()[0].numpy()
     under = {model.regions.names[label] for label in before[4:12, 4:12].ravel()} - {"eye"}
     wish = {"script": script(3), "labels": painted(model, "eye"), "locked": sorted(under)}
