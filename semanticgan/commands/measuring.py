@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +21,33 @@ if TYPE_CHECKING:
 
 
 class _Metrics:
-    """The metrics as help has them: found when it is printed, since they import PyTorch."""
+    """The metrics as help has them, found when it is printed."""
 
     def __str__(self) -> str:
-        from semanticgan.metrics.metric import METRICS, known_names
+        return "; ".join(f"{name} ({summary})" for name, summary in sorted(_summaries().items()))
 
-        return "; ".join(f"{name} ({METRICS[name].summary})" for name in known_names())
+
+def _summaries() -> dict[str, str]:
+    """Name -> what it says, of every metric, those of ``--with`` included."""
+    if "semanticgan.metrics.metric" not in sys.modules:
+        return read_summaries()
+    from semanticgan.metrics.metric import METRICS
+
+    return {name: each.summary for name, each in METRICS.items()}
+
+
+def read_summaries() -> dict[str, str]:
+    """The same of the package, from the decorators in its files, ``@metric("fid", "Frechet ...")``.
+
+    Importing the files would import PyTorch.
+    """
+    found = {}
+    for file in resources.files("semanticgan").joinpath("metrics").iterdir():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if file.name.endswith(".py") else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "metric":
+                name, summary = (ast.literal_eval(argument) for argument in node.args)
+                found[name] = summary
+    return found
 
 
 def add_metrics_argument(parser: argparse.ArgumentParser, default: tuple[str, ...] | None, told: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from semanticgan import metrics
+from semanticgan.commands.measuring import read_summaries
 from semanticgan.errors import InputError
 from semanticgan.metrics import evaluate, metric
 from semanticgan.metrics.metric import METRICS, Measured, Metric, used_by
@@ -68,3 +69,9 @@ def measures(name: str) -> str:
     """The first words that a metric says of itself."""
     assert METRICS[name].measure.__doc__, name
     return METRICS[name].measure.__doc__.replace("``", "`").split("\n")[0].split(",")[0]
+
+
+def test_help_reads_what_the_files_register() -> None:
+    """It does not import them."""
+    of_package = {name for name, each in METRICS.items() if each.measure.__module__.startswith("semanticgan.metrics.")}
+    assert read_summaries() == {name: METRICS[name].summary for name in of_package}
