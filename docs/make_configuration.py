@@ -34,9 +34,9 @@ def meanings(section: type) -> dict[str, str]:
 
 def page() -> str:
     """The whole page."""
-    parts = list(_tables(TrainingConfig, "", "Top level"))
-    for name, kind in METHOD_CONFIGS.items():
-        if kind is not TrainingConfig and kind.__module__.startswith("semanticgan."):
+    parts = list(_tables(CommonConfig, "", "Top level of every method"))
+    for name, kind in sorted(METHOD_CONFIGS.items(), key=lambda item: (item[1] is not TrainingConfig, item[0])):
+        if kind.__module__.startswith("semanticgan."):
             parts.append(
                 f"\n## `method: {name}`\n\nBeside what all methods have: the top level, data, ema and so on.\n"
             )

@@ -1,4 +1,4 @@
-"""Measures droplets and details that stay in place (semanticgan/metrics/diagnostics.py): a table of docs/comparison.md.
+"""Measures droplets and details that stay in place (diagnostics.py): a table of docs/comparison.md.
 
 python docs/measure_diagnostics.py runs/stylegan runs/stylegan2 runs/pggan --out diagnostics.md
 """
@@ -9,10 +9,11 @@ import argparse
 import json
 from pathlib import Path
 
+from diagnostics import droplets, shift_along_yaw, shift_in_portraits
+
 import semanticgan as sg
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.files import written_aside
-from semanticgan.metrics.diagnostics import droplets, shift_along_yaw, shift_in_portraits
 from semanticgan.perception.classifier import load_classifier
 from semanticgan.perception.parser import load_parser
 

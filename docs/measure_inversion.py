@@ -27,7 +27,6 @@ from torch import Tensor
 
 import semanticgan as sg
 from semanticgan.data import PairDataset, open_dataset
-from semanticgan.editing.regions import swap_regions
 from semanticgan.errors import InputError
 from semanticgan.files import written_aside
 from semanticgan.inversion import tuning
@@ -35,6 +34,7 @@ from semanticgan.inversion.encode import encode
 from semanticgan.inversion.inversion import opened_encoder
 from semanticgan.inversion.optimise import optimise
 from semanticgan.latents import LatentCode
+from semanticgan.metrics.locality import swaps_of
 from semanticgan.metrics.reconstruction import measure_reconstruction
 from semanticgan.model import Model
 from semanticgan.perception.identity import Embedding, identity_distance
@@ -169,10 +169,11 @@ def measured(
 
 def locality(model: Model, code: LatentCode) -> dict[str, float]:
     """Mean absolute change in levels outside and inside a region that is swapped, before anything is pasted."""
-    other = model.sample(seeds=range(10_000, 10_000 + len(code)))
+    regions = ("hair", "eye", "mouth")
+    swaps = [((region,), "both") for region in regions]
     found = {}
-    for region in ("hair", "eye", "mouth"):
-        change = swap_regions(model, code, other, [region]).change()
+    for place, edited in swaps_of(model, [range(len(code))], swaps, source=code):
+        region, change = regions[place], edited.change()
         found[f"{region}_outside"] = float(change.outside.mean())
         found[f"{region}_inside"] = float(change.inside.nanmean())
     return found

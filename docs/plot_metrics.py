@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from degradation import blurred, noisy, with_shuffled_regions
 from torch import Tensor
 
 from semanticgan.data import open_dataset
 from semanticgan.files import written_aside
-from semanticgan.metrics.degradation import blurred, noisy, with_shuffled_regions
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.statistics import Statistics, extract_features
 from semanticgan.perception.extractors import open_extractor
@@ -53,7 +53,7 @@ def main() -> None:
 
         real = statistics(pictures)
         found[extractor.label] = {
-            kind: [(x, frechet_distance(real, statistics(worse(pictures, labels, x))).value) for x in amounts]
+            kind: [(x, frechet_distance(real, statistics(worse(pictures, labels, x))).values["fid"]) for x in amounts]
             for kind, (worse, amounts, _) in KINDS.items()
         }
     _plot(found, args.out, f"{args.num:,} pictures of {args.size} pixels against worse copies of themselves")

@@ -35,6 +35,9 @@ DIRECTION_METHODS = ("interfacegan", "means", "sefa", "pca")
 FITTED_METHODS = ("interfacegan", "means")
 """Those that need attributes."""
 
+SWAP_OFFSET = 10_000
+"""Where locality is measured, a region is taken from the picture of the seed this much further."""
+
 SAMPLINGS = ("independent", "plain")
 """How codes that directions are fitted on are drawn."""
 

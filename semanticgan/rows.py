@@ -1,7 +1,7 @@
 """The rows of a latent code by name, and which of them a choice of regions or layers means.
 
-A code is a tensor [N, R, D] of R rows. A model of K regions has B base rows, shared by the regions (pose, coarse
-outline), and two rows per region (Section 3 of arXiv 2112.02236)::
+A code is a tensor [N, R, D] of R rows. A model of K regions has B base rows, shared by all regions but the background
+(pose, coarse outline), and two rows per region (Section 3 of arXiv 2112.02236)::
 
     base.i           row i
     NAME.structure   row B + 2k       of the k-th region
@@ -32,6 +32,7 @@ Layers = str | int | Iterable[int]
 """Numbers from 0: ``"0-3"`` (both ends included), ``"0,2,5-7"``, 3 or ``[0, 1]``."""
 
 _MOST = 1000  # layers, or base rows
+_LONGEST_CHOICE = 5000  # characters that choose layers: "0,2,4,...,998" has 1,944
 _KEYS = ("regions", "num_base", "num_layers")
 _LAYERS = re.compile(r"(?:layer\.)?(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
 
@@ -217,6 +218,33 @@ class Rows:
         raise InputError(
             f"rows are {{'regions': {{...}}, 'num_base': 2}} or {{'num_layers': 18}}, got {shown(description)}."
         )
+
+
+def require_layers(layers: Any) -> str:
+    """A text that chooses layers of some model, such as "0-3" or "0,2,5-7"; "" for none.
+
+    Raises:
+        InputError: it is no such text.
+    """
+    require_type("layers", layers, str, "a text, such as '0-3' or '0,2,5-7'")
+    if len(layers) > _LONGEST_CHOICE:
+        raise InputError(
+            f"layers are a text of at most {_LONGEST_CHOICE} characters, such as '0-3', got {len(layers)}."
+        )
+    if layers:
+        Rows.of_layers(_MOST).indices(layers=layers)
+    return str(layers)
+
+
+def layers_text(numbers: Iterable[int]) -> str:
+    """Numbers of layers as :meth:`Rows.indices` reads them: [0, 1, 2, 5] is "0-2,5"."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _layer_range(item: Any) -> range:

@@ -40,7 +40,7 @@ def run(command: str, folder: Path) -> Ended:
 def test_the_page_has_a_file_and_a_command_for_each() -> None:
     assert set(FILES) == {"portraits-32.yaml", "total_variation.py", "brightness.py", "squares.py"}
     given = [command.partition("--with ")[2].partition(".py")[0] for command in COMMANDS]
-    assert given == ["", "total_variation", "brightness", "squares"]
+    assert given == ["", "total_variation", "brightness", "brightness", "brightness", "squares"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -49,13 +49,18 @@ def test_commands_run(folder: Path, command: str) -> None:
     assert done.codes == (0,), done.stderr
     assert "no effect" not in done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    if "brightness" in command:
+    if "evaluate" in command:
         written = json.loads((folder / "brightness.json").read_text())
         assert 0 < written["results"]["brightness"]["values"]["brightness"] < 255
+        return
+    if "compare" in command:
+        (written,) = json.loads((folder / "levels.json").read_text())["models"]
+        assert 0 < written["values"]["mean level"] < 255 and "core-hours" in written["values"]
         return
     assert told["images"] == 8
     logged = json.loads((folder / told["run_dir"] / "stats.jsonl").read_text().splitlines()[-1])
     assert ("loss/total_variation" in logged) == ("total_variation" in command)
+    assert ("metric/brightness" in logged) == ("--metrics brightness" in command)
 
 
 def test_an_added_loss_changes_the_generator_by_its_weight(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +89,12 @@ def test_names_that_are_taken_or_unknown_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"'unheard', which is not registered"):
         train(load_config(folder / "portraits-32.yaml", [f"run_dir={folder / 'run'}", "loss.added.unheard=1"]))
     assert not (folder / "run").exists()
+
+
+def test_help_lists_a_metric_from_elsewhere(folder: Path) -> None:
+    for verb in ("evaluate", "compare"):
+        told = " ".join(run(f"python -m semanticgan --with brightness.py {verb} --help", folder).stdout.split())
+        assert "brightness (mean level of the pictures, 0 to 255); diversity (" in told
 
 
 @pytest.mark.parametrize(

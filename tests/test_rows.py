@@ -20,7 +20,7 @@ import semanticgan as sg
 from semanticgan.checkpoint import LoadedModel
 from semanticgan.errors import InputError
 from semanticgan.regions import CELEBAMASK_13
-from semanticgan.rows import Rows
+from semanticgan.rows import Rows, layers_text, require_layers
 
 SCHEME = sg.RegionScheme(("background", "face", "hair"))
 REGIONS, LAYERS = Rows.of_regions(SCHEME, 2), Rows.of_layers(10)
@@ -73,6 +73,20 @@ def test_regions_choose_their_rows() -> None:
 )
 def test_layers_choose_their_rows(layers: Any, rows: list[int]) -> None:
     assert LAYERS.indices(layers=layers) == rows
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"), [([], ""), ([3], "3"), ([2, 0, 1], "0-2"), ([0, 2, 5, 6, 7, 7], "0,2,5-7")]
+)
+def test_layers_as_a_text(numbers: list[int], text: str) -> None:
+    assert layers_text(numbers) == text == require_layers(text)
+    assert not text or LAYERS.indices(layers=text) == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("given", [3, None, "first", "0-", ",", "0," * 5000, "3-2"])
+def test_texts_that_choose_no_layers(given: Any) -> None:
+    with pytest.raises(InputError, match="layers"):
+        require_layers(given)
 
 
 @pytest.mark.parametrize(

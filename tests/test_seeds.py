@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import semanticgan as sg
+from docs.degradation import noisy, with_shuffled_regions
 from semanticgan.commands import arguments
 from semanticgan.data import batch_flips, batch_indices, open_dataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.degradation import noisy, with_shuffled_regions
 from semanticgan.metrics.diversity import _variations
 from semanticgan.metrics.path_length import _draw
 from semanticgan.model import Model

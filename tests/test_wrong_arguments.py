@@ -167,6 +167,8 @@ MODEL = [
     *calls("edit-source", lambda m, x: sg.Edit(x), [None, 1.5, True, object(), -1, 2**63]),
     *calls("edit-regions", lambda m, x: sg.Edit(3).swap(x, 8), [None, 3, b"hair", [3]]),
     *calls("edit-weight", lambda m, x: sg.Edit(3).interpolate("hair", 8, x), [None, "1", float("nan")]),
+    *calls("edit-layers", lambda m, x: sg.Edit(3).swap(None, 8, layers=x), [None, 3, b"0-3", "hair", ["0-3"]]),
+    *calls("edit-composite", lambda m, x: sg.Edit(3).composited(x), [-1, 1, "0", 1.5, True]),
     *calls("invert", lambda m, x: m.invert(x), [None, 3, [1], object(), *tensors((3,))]),
     *calls("invert-method", lambda m, x: m.invert(torch.zeros(1, 3, m.size, m.size), x), [None, 3, "magic"]),
     *calls("session", lambda m, x: m.session(x), [None, 16, "float8"]),

@@ -7,8 +7,6 @@ model that learnt from such a network is not judged by it; a note says so and th
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,77 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the model's file",
     )
     arguments.add_device_argument(parser)
+    measuring.add_metrics_argument(parser, None, "those that the table has in docs/comparison.md")
     measuring.add_data_arguments(parser.add_argument_group("data"))
     measuring.add_sampling_arguments(parser)
-    _add_network_arguments(parser)
-    _add_count_arguments(parser)
-    measuring.add_batch_argument(parser)
-    parser.add_argument(
-        "--out",
-        type=arguments.path,
-        metavar="FILE",
-        help="file of the figures: .md for a table, or .json (default: the table goes to stderr)",
+    installed = "lite0 where it is installed"
+    measuring.add_network_arguments(
+        parser, f"{installed}, and attributes", f"{installed}, else attributes", several=True
     )
-    for option, text in (
-        ("--sheet", "also write a sheet: a row of real pictures, then a row of samples per model"),
-        ("--ppl-plot", "also write a chart of path lengths, with the pictures at both ends of each histogram"),
-        ("--projection-plot", "also write a chart of the distances of --projections"),
-    ):
-        parser.add_argument(option, type=arguments.path, metavar="FILE", help=text)
-    arguments.add_mark_argument(parser)
-    arguments.add_overwrite_argument(parser)
-
-
-def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--extractor",
-        action="append",
-        metavar="NAME",
-        help="feature extractor: inception, lite0, attributes, random or discriminator:RUN_OR_MODEL; may be repeated "
-        "(default: lite0 where it is installed, and attributes)",
-    )
-    parser.add_argument(
-        "--distance",
-        metavar="NAME",
-        help="perceptual distance of path lengths and projections: lpips-vgg, lpips-alex, lite0, attributes, random or "
-        "discriminator:RUN_OR_MODEL (default: lite0 where it is installed, else attributes)",
-    )
-    measuring.add_weights_arguments(parser)
-    parser.add_argument(
-        "--parser",
-        action="append",
-        metavar="NAME_OR_PATH",
-        help=f"{arguments.PARSER_HELP}; may be repeated (default: the bundled ones)",
-    )
-
-
-def _add_count_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--num-paths", type=arguments.at_least(4, arguments.MOST), default=500, metavar="N", help="paths of each model"
-    )
+    measuring.add_count_arguments(parser, paths=500, least_paths=4)
     parser.add_argument(
         "--path",
         choices=("z-full", "z-end", "w-full", "w-end"),
         default="w-end",
         help="space and sampling of the path lengths (default: %(default)s)",
     )
-    parser.add_argument(
-        "--num-edits",
-        type=arguments.at_least(1, arguments.MOST),
-        default=100,
-        metavar="N",
-        help="pictures in which each region is edited, for locality",
-    )
-    parser.add_argument(
-        "--projections",
-        type=arguments.at_least(0, 100_000),
-        default=0,
-        metavar="N",
-        help="project so many pictures of each model, and of the data, into w; a few dozen (default: none)",
-    )
-    parser.add_argument(
-        "--projection-steps", type=arguments.at_least(1, 100_000), default=200, metavar="N", help="of each projection"
-    )
+    measuring.add_batch_argument(parser)
+    pictures = {
+        "--sheet": "a sheet: a row of real pictures, then a row of samples per model",
+        "--ppl-plot": "a chart of path lengths, with the pictures at both ends of each histogram",
+        "--projection-plot": "a chart of the distances of --projections",
+    }
+    measuring.add_output_arguments(parser, pictures)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -123,21 +71,24 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.metrics import comparison_charts as charts
     from semanticgan.metrics.compare import compare
     from semanticgan.metrics.comparison_table import to_dict, to_markdown
+    from semanticgan.metrics.evaluate import extras_of, require_known
     from semanticgan.progress import Progress
 
-    extras.require("fidelity", *(["lmdb"] if args.data_kind == "lmdb" else []))
-    outputs = _outputs(args)
-    comparison = _prepare(args)
+    names = _metrics(args)
+    require_known(names)
+    extras.require(*extras_of(names), *(["lmdb"] if args.data_kind == "lmdb" else []))
+    for name, path, more in (
+        ("ppl", args.ppl_plot, "ppl to --metrics"),
+        ("projection", args.projection_plot, "--projections 40"),
+    ):
+        if path and name not in names:
+            raise InputError(f"--{name}-plot draws what is not measured. Add {more}.")
+    outputs = measuring.outputs(args, ("sheet", "ppl_plot", "projection_plot"), (args.data,))
+    comparison = _prepare(args, names)
     found = compare(comparison, Progress(bar=True))
     data = str(measuring.data_name(args))
-    table = to_markdown(comparison, found, data, torch.get_num_threads())
     result = {"data": data, **to_dict(comparison, found)}
-    if args.out is None:
-        sys.stderr.write(table)
-    else:
-        with written_aside(args.out, args.overwrite) as aside:
-            content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
-            aside.write_text(content, encoding="utf-8")
+    measuring.write_table(args, to_markdown(comparison, found, data, torch.get_num_threads()), result)
     drawn = {
         "sheet": lambda: charts.sample_sheet(comparison, Path(data).name),
         "ppl_plot": lambda: charts.path_chart(comparison, found),
@@ -153,41 +104,25 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {**result, "models": brief, **{name: str(path) for name, path in outputs.items()}}
 
 
-def _outputs(args: argparse.Namespace) -> dict[str, Path]:
-    """The files to write, all of them free.
+def _metrics(args: argparse.Namespace) -> list[str]:
+    """Those asked for; else those that are compared, those of regions last."""
+    from semanticgan.metrics.metric import METRICS, known_names
 
-    Raises:
-        InputError: one that may not be written, two of one name, or a chart of what is not measured.
-    """
-    from semanticgan.editing.outputs import require_suffix
-    from semanticgan.files import require_free
-    from semanticgan.places import require_outside
-
-    if args.projection_plot and not args.projections:
-        raise InputError("--projection-plot draws the distances of --projections. Add --projections 40.")
-    if args.out and args.out.suffix not in (".md", ".json"):
-        raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
-    names = ("out", "sheet", "ppl_plot", "projection_plot")
-    outputs = {name: getattr(args, name) for name in names if getattr(args, name)}
-    if len(set(outputs.values())) < len(outputs):
-        raise InputError("--out, --sheet, --ppl-plot and --projection-plot name one file twice. Give each its own.")
-    for name, path in outputs.items():
-        require_free(path if name == "out" else require_suffix(path, (".png", ".jpg")), args.overwrite)
-        if name != "out" and args.data:  # it would be a picture of the data next time
-            require_outside(path, args.data)
-    return outputs
+    names = list(args.metrics or ())
+    if args.metrics is None:
+        names = [name for name in known_names() if METRICS[name].compared]
+    if args.projections and "projection" not in names:
+        names.append("projection")
+    return sorted(names, key=lambda name: name in METRICS and METRICS[name].of_regions)
 
 
-def _prepare(args: argparse.Namespace) -> Comparison:
+def _prepare(args: argparse.Namespace, names: Sequence[str]) -> Comparison:
     """The models, the data and the networks, opened, and checked before anything is computed."""
     from semanticgan import extras
     from semanticgan.inversion.region_reading import PARSERS
     from semanticgan.metrics.comparison import Comparison, require_comparable, require_one_size
-    from semanticgan.metrics.statistics import FeatureCache
-    from semanticgan.perception.extractors import open_extractor
-    from semanticgan.perception.parser import load_parser
-    from semanticgan.perception.perceptual import open_distance
-    from semanticgan.registry import cache_folder
+    from semanticgan.metrics.evaluation import Evaluation
+    from semanticgan.metrics.opening import networks_of, open_networks
 
     if measuring.data_kind(args) is None:
         raise InputError("models are compared on data. Add --data PATH, or --data-kind portraits.")
@@ -196,25 +131,14 @@ def _prepare(args: argparse.Namespace) -> Comparison:
     model = contenders[0].model
     installed = ["lite0"] if extras.problem("lite0") is None else []
     extractors = list(dict.fromkeys(args.extractor or [*installed, "attributes"]))
-    distance = args.distance or [*installed, "attributes"][0]
-    weights = {"inception": args.extractor_weights}
     if args.extractor_weights and "inception" not in extractors:
         raise InputError("--extractor-weights gives a file that only --extractor inception reads. Leave it out.")
-    dataset = measuring.open_data(args, model)
-    assert dataset is not None
-    counts = ("num_generated", "num_real", "seeds_from", "truncation", "num_paths", "path", "num_edits", "workers")
-    comparison = Comparison(
-        contenders,
-        dataset,
-        {name: open_extractor(name, weights.get(name), model.device) for name in extractors},
-        (distance, open_distance(distance, args.distance_weights, model.device)),
-        {name: load_parser(name, model.device) for name in args.parser or PARSERS},
-        **{name: getattr(args, name) for name in counts},
-        num_projections=args.projections,
-        projection_steps=args.projection_steps,
-        cache=FeatureCache(args.cache or cache_folder() / "features", best_effort=args.cache is None),
-        batch_size=args.batch,
-    )
+    distance = args.distance or [*installed, "attributes"][0]
+    given = {"extractor": extractors, "distance": [distance], "parser": args.parser or PARSERS}
+    weights = {"extractor": args.extractor_weights, "distance": args.distance_weights}
+    networks = open_networks(networks_of(names, given), model.device, weights)
+    asked = Evaluation(model, paths=[args.path], **measuring.counts(args, model))
+    comparison = Comparison(contenders, names, asked, networks)
     require_comparable(comparison)
     return comparison
 

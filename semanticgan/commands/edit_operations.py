@@ -106,7 +106,6 @@ def require_alone(args: argparse.Namespace) -> None:
         "--variations": args.variations,
         "--interpolate": args.interpolate,
         "--include-base": args.include_base,
-        "--composite": args.composite,
         "--what": args.what != "both" and not args.text,
         "--layers": args.layers and not args.direction,
     }
@@ -116,8 +115,11 @@ def require_alone(args: argparse.Namespace) -> None:
                 f"a direction, a motion, a painting or a text does not go with {option}. Leave one of them out, or do "
                 "one edit after the other: --save-latent, then --latent."
             )
-    if args.strengths and (args.strength or args.sheet or args.labels or args.save_latent or args.save_script):
-        raise InputError("--strengths writes a strip alone. Leave out --strength, --sheet, --labels and --save-....")
+    others = (args.strength, args.sheet, args.labels, args.save_latent, args.save_script, args.composite)
+    if args.strengths and any(others):
+        raise InputError(
+            "--strengths writes a strip alone. Leave out --strength, --sheet, --labels, --composite and --save-...."
+        )
 
 
 def chosen_directions(args: argparse.Namespace, model: Model) -> list[Direction]:

@@ -87,17 +87,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.strengths:
         model = arguments.load_model(args)
         return edit_operations.run_strip(args, model, _source(args, model))
-    if args.layers and not args.direction:
-        return _run_layers(args, outputs)
     if _is_scripted(args):
         return photographs.run_edit(args, outputs)
+    if args.layers:
+        return _run_layers(args, outputs)
     model = arguments.load_model(args)
     edit, names = _edit(args, model)
+    composited = args.composite and not args.include_base
+    if args.composite and not composited:
+        sys.stderr.write(photographs.NOTHING_KEPT)
 
     codes = ["structure", "texture"] if args.what == "both" else [args.what]
     title = f"{', '.join(edit.regions)}: {', '.join(codes + ['base'] * args.include_base)}"
     mark = arguments.mark_of(args, model)
-    pictures = [to_image(picture) for picture in edit.pictures(args.composite)]
+    pictures = [to_image(picture) for picture in edit.pictures(composited)]
     if args.variations or args.interpolate or args.sheet:
         from semanticgan.editing.sheets import draw_grid, edit_sheet
     if args.variations:
@@ -106,10 +109,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     elif args.interpolate:
         save_picture(draw_grid(pictures, names, title), args.out, args.overwrite, mark)
     else:
-        script = "" if args.composite else photographs.edit_of(args, model).shareable
+        script = photographs.edit_of(args, model).shareable
         save_picture(pictures[0], args.out, args.overwrite, arguments.mark_of(args, model, script=script))
     if args.sheet:
-        sheet = edit_sheet(edit, model.regions, args.composite, names if len(edit) > 1 else (), title)
+        sheet = edit_sheet(edit, model.regions, composited, names if len(edit) > 1 else (), title)
         save_picture(sheet, outputs["sheet"], args.overwrite, mark)
     if args.labels:
         save_picture(label_picture(edit.result.labels()[0], model.regions), outputs["labels"], args.overwrite)
@@ -119,7 +122,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     absent = ~edit.mask.flatten(1).any(1)
     if bool(absent.all()):
         sys.stderr.write(f"note: no {' or '.join(edit.regions)} is seen before or after; try another --from-seed.\n")
-    change = edit.change(args.composite)
+    change = edit.change(composited)
     seen = change.inside[~absent]
     return {
         **{name: str(path) for name, path in outputs.items()},
@@ -127,29 +130,23 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "regions": list(edit.regions),
         "what": args.what,
         "images": names if len(edit) > 1 else names[0],
-        "composite": args.composite,
+        "composite": composited,
         "change_outside": float(change.outside.mean()),
         "change_inside": float(seen.mean()) if len(seen) else None,
     }
 
 
 def _is_scripted(args: argparse.Namespace) -> bool:
-    """Whether the edit is one of :mod:`semanticgan.edits`: one picture, pasted, rendered by another model, or kept."""
+    """Whether the edit is one of :mod:`semanticgan.edits`: of layers, pasted, rendered by another model, or kept."""
     if edit_operations.is_given(args):
         return True
-    if args.layers or args.variations or args.interpolate:
+    if args.variations or args.interpolate:
         return False
-    return bool(args.image or args.from_image or args.script or args.render_with or args.save_script)
-
-
-def _writes_photograph(args: argparse.Namespace) -> bool:
-    """Whether --out may have the format of a photograph."""
-    layers_of_photograph = args.layers and args.image and not args.variations and not args.interpolate
-    return bool(_is_scripted(args) or layers_of_photograph)
+    return bool(args.layers or args.image or args.from_image or args.script or args.render_with or args.save_script)
 
 
 def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str, Any]:
-    """The edit of a layered model."""
+    """Variations and interpolations of a layered model."""
     from semanticgan.editing.layers import interpolate_layers, swap_layers
     from semanticgan.editing.outputs import save_picture
     from semanticgan.editing.sheets import draw_grid
@@ -158,26 +155,19 @@ def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str,
     inversion = photographs.inversion_of_image(args, model, args.image, args.face) if args.image else None
     source = _source(args, model) if inversion is None else inversion.code
     renderer = model if inversion is None else inversion.model
-    seeds = _seeds_of_variations(args)
-    names = [f"seed {seed}" for seed in seeds]
     if args.interpolate:
         edit = interpolate_layers(renderer, source, _reference(args, model), args.interpolate, args.layers)
         names = _positions(args.interpolate)
-    elif seeds:
-        edit = swap_layers(renderer, source, model.sample(seeds=seeds, truncation=args.truncation), args.layers)
     else:
-        edit = swap_layers(renderer, source, _reference(args, model), args.layers)
+        seeds = _seeds_of_variations(args)
+        edit = swap_layers(renderer, source, model.sample(seeds=seeds, truncation=args.truncation), args.layers)
+        names = [f"seed {seed}" for seed in seeds]
     title = f"layers {args.layers}"
     mark = arguments.mark_of(args, model, "composite" if args.image or args.from_image else "generated")
-    picture, *others = edit.result.to_pil()
-    if seeds:
-        picture = draw_grid([edit.source.to_pil()[0], picture, *others], ["source", *names], title)
-    elif args.interpolate:
-        picture = draw_grid([picture, *others], names, title)
-    if inversion is not None and not names:
-        photographs.paste_layers(args, inversion, edit.result)
-    else:
-        save_picture(picture, args.out, args.overwrite, mark)
+    pictures, captions = edit.result.to_pil(), names
+    if args.variations:
+        pictures, captions = [edit.source.to_pil()[0], *pictures], ["source", *names]
+    save_picture(draw_grid(pictures, captions, title), args.out, args.overwrite, mark)
     if args.sheet:
         save_picture(edit.sheet(names, title), outputs["sheet"], args.overwrite, mark)
     if args.save_latent:
@@ -186,7 +176,7 @@ def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str,
         **{name: str(path) for name, path in outputs.items()},
         "source": str(args.image or args.latent or f"seed {args.seed}"),
         "layers": source.rows.indices(layers=args.layers),
-        "images": names or _name_of_reference(args),
+        "images": names,
         "change": float(edit.change().mean()),
     }
 
@@ -199,9 +189,6 @@ def _require_sensible_layers(args: argparse.Namespace) -> None:
         "--include-base": args.include_base,
         "--composite": args.composite,
         "--labels": args.labels,
-        "--script": args.script,
-        "--render-with": args.render_with,
-        "--save-script": args.save_script,
     }
     for option, given in other.items():
         if given:
@@ -211,14 +198,22 @@ def _require_sensible_layers(args: argparse.Namespace) -> None:
 def _require_sensible(args: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
     origin = args.from_seed is not None or args.from_latent or args.from_image
+    many = args.variations or args.interpolate
+    if args.composite and args.image and not many:
+        raise InputError(
+            "--composite is for generated pictures; a photograph keeps every pixel outside the regions. Leave it out."
+        )
     if edit_operations.is_given(args):
         edit_operations.require_alone(args)
         return
     if args.layers:
         _require_sensible_layers(args)
     if args.script:
-        if args.region or origin or args.variations or args.interpolate:
-            raise InputError("--script has its own regions and sources. Leave out --region, --from-... and the like.")
+        if args.region or args.layers or origin or args.variations or args.interpolate:
+            raise InputError(
+                "--script has its own regions, layers and sources. Leave out --region, --layers, --from-... and the "
+                "like."
+            )
         return
     if not args.region and not args.layers and not args.render_with:
         raise InputError(
@@ -229,16 +224,12 @@ def _require_sensible(args: argparse.Namespace) -> None:
         raise InputError("no source for the region. Add --from-seed SEED, --from-latent FILE or --variations N.")
     if args.variations and (args.from_latent or args.from_image):
         raise InputError("--variations takes its regions from seeds, not from --from-latent. Leave one of them out.")
-    if args.labels and (args.variations or args.interpolate):
-        raise InputError(
-            "--labels goes with one edited picture. Leave out --variations and --interpolate, or --labels."
-        )
-    if args.render_with and (args.variations or args.interpolate):
-        raise InputError("--render-with goes with one edited picture. Leave out --variations and --interpolate.")
-    if args.composite and _is_scripted(args):
-        raise InputError(
-            "--composite is for generated pictures; a photograph keeps every pixel outside the regions. Leave it out."
-        )
+    for option in ("labels", "render_with", "save_script"):
+        if many and getattr(args, option):
+            name = f"--{option.replace('_', '-')}"
+            raise InputError(
+                f"{name} goes with one edited picture. Leave out --variations and --interpolate, or {name}."
+            )
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path]:
@@ -247,7 +238,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     from semanticgan.files import require_file, require_free
     from semanticgan.latent_files import require_suffix as require_code_suffix
 
-    if _writes_photograph(args):
+    if _is_scripted(args):
         from semanticgan.inversion.photograph_writing import require_writable
 
         outputs = {"out": require_writable(args.out)}

@@ -7,11 +7,12 @@ each other, not with published scores. Several processes started by torchrun sha
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments, measuring
+from semanticgan.errors import DataWarning, InputError
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset
@@ -28,14 +29,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
-    parser.add_argument(
-        "--metrics",
-        type=measuring.names,
-        default=("fid", "kid", "pr"),
-        metavar="LIST",
-        help="fid, kid, is, pr, ppl, ppl-regions, miou, attributes, locality, ownership, diversity, reconstruction, "
-        "identity, comma-separated (default: fid,kid,pr)",
-    )
+    measuring.add_metrics_argument(parser, ("fid", "kid", "pr"), "fid,kid,pr")
     data = parser.add_argument_group("data")
     measuring.add_data_arguments(data)
     data.add_argument(
@@ -44,39 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="reconstructions, matched to --data by file name",
     )
-    _add_picture_arguments(parser)
-    _add_detail_arguments(parser)
-    parser.add_argument(
-        "--out",
-        type=arguments.path,
-        metavar="FILE",
-        help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
-    )
-    parser.add_argument(
-        "--sheet", type=arguments.path, metavar="FILE", help="also write a sheet of the scored pictures"
-    )
-    parser.add_argument(
-        "--plot", type=arguments.path, metavar="FILE", help="also write a chart of what edits change, by region"
-    )
-    arguments.add_mark_argument(parser)
-    arguments.add_overwrite_argument(parser)
-
-
-def _add_picture_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which pictures are measured, and what compares them."""
     measuring.add_sampling_arguments(parser)
-    parser.add_argument(
-        "--extractor",
-        default="inception",
-        help="feature extractor: inception, lite0, attributes, random or discriminator:RUN_OR_MODEL "
-        "(default: %(default)s)",
+    measuring.add_network_arguments(
+        parser, "inception", "lpips-vgg for path lengths, none for other metrics", several=False
     )
-    parser.add_argument(
-        "--distance",
-        help="lpips-vgg, lpips-alex, lite0, attributes, random or discriminator:RUN_OR_MODEL; perceptual "
-        "distance (default: lpips-vgg for path lengths, none for other metrics)",
-    )
-    measuring.add_weights_arguments(parser)
+    _add_detail_arguments(parser)
+    pictures = {"--sheet": "a sheet of the scored pictures", "--plot": "a chart of what edits change, by region"}
+    measuring.add_output_arguments(parser, pictures)
 
 
 def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,16 +56,10 @@ def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="z-full, z-end, w-full, w-end (default: w-end)",
     )
-    parser.add_argument(
-        "--num-paths",
-        type=arguments.at_least(1, arguments.MOST),
-        metavar="N",
-        help="number of paths of a path length (default: --num-generated)",
-    )
+    measuring.add_count_arguments(parser, paths=None, least_paths=1)
     parser.add_argument(
         "--region", action="append", metavar="NAMES", help="regions to measure, comma-separated (default: all)"
     )
-    parser.add_argument("--parser", metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
     parser.add_argument(
         "--classifier",
         metavar="NAME_OR_PATH",
@@ -107,12 +69,6 @@ def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
         "--identity",
         metavar="NAME",
         help="what tells people apart: face-api, facenet, or NAME:FILE with its weights (default: face-api)",
-    )
-    parser.add_argument(
-        "--num-edits",
-        type=arguments.at_least(1, arguments.MOST),
-        default=100,
-        help="number of pictures whose regions are edited, for locality and diversity (default: %(default)s)",
     )
     parser.add_argument(
         "--num-variations",
@@ -126,41 +82,25 @@ def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan import extras
     from semanticgan.distributed import device_of_process, joined
-    from semanticgan.editing.outputs import require_suffix
-    from semanticgan.errors import InputError
-    from semanticgan.files import require_free
     from semanticgan.metrics.evaluate import extras_of, require_known
     from semanticgan.model import choose_device, load
-    from semanticgan.places import require_outside
 
     require_known(args.metrics)
     extras.require(*extras_of(args.metrics), *(["lmdb"] if args.data_kind == "lmdb" else []))
-    if args.out and args.out.suffix not in (".md", ".json"):
-        raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
     if args.plot and "locality" not in args.metrics:
         raise InputError("--plot draws the metric locality, which --metrics leaves out. Add it.")
-    for path in filter(None, (args.sheet, args.plot)):
-        require_suffix(path, (".png", ".jpg"))
-    paths = [path for path in (args.out, args.sheet, args.plot) if path]
-    if len(set(paths)) < len(paths):
-        raise InputError("--out, --sheet and --plot name one file twice. Give each its own.")
-    for path in paths:
-        require_free(path, args.overwrite)
-    for path in filter(None, (args.sheet, args.plot)):  # they would be pictures of the data next time
-        for source in filter(None, (args.data, args.reconstructions)):
-            require_outside(path, source)
+    outputs = measuring.outputs(args, ("sheet", "plot"), (args.data, args.reconstructions))
     device = device_of_process(choose_device(args.device))
     with joined(device) as processes:
-        return _run(args, load(args.model, device=device), processes)
+        return _run(args, load(args.model, device=device), processes, outputs)
 
 
-_NETWORKS = ("extractor", "extractor_weights", "distance", "distance_weights", "parser", "classifier", "identity")
-_NUMBERS = ("num_generated", "seeds_from", "truncation", "num_real", "num_edits", "num_variations", "num_paths")
-_OTHERS = ("paths", "reconstructions", "cache", "extractor", "distance", "parser", "classifier", "identity")
+_SAME = ["num_generated", "seeds_from", "truncation", "num_real", "num_edits", "num_variations", "num_paths", "paths"]
+_SAME += ["projection_steps", "reconstructions", "cache", "extractor", "distance", "parser", "classifier", "identity"]
 _ATTRIBUTES = {
     **dict.fromkeys(("data", "data_kind", "scheme", "split", "data_seed"), "dataset"),
-    "region": "regions",
-    **{name: name for name in (*_NUMBERS, *_OTHERS)},
+    **{"region": "regions", "projections": "num_projections"},
+    **{name: name for name in _SAME},
 }
 """Options, and the attributes of an evaluation that they give; others are about speed, files and the sheet."""
 
@@ -169,7 +109,6 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
     """Name each option that was given and has no effect on any of the metrics."""
     import warnings
 
-    from semanticgan.errors import DataWarning
     from semanticgan.metrics.metric import used_by
 
     parser = argparse.ArgumentParser()
@@ -190,7 +129,7 @@ def _warn_of_unused(args: argparse.Namespace) -> None:
         warnings.warn(f"{option} has no effect: {reason}.", DataWarning, stacklevel=2)
 
 
-def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[str, Any]:
+def _run(args: argparse.Namespace, model: Model, processes: Processes, outputs: Mapping[str, Path]) -> dict[str, Any]:
     from semanticgan.files import written_aside
     from semanticgan.formats.provenance import save_marked
     from semanticgan.metrics.evaluate import evaluate, to_dict
@@ -207,52 +146,36 @@ def _run(args: argparse.Namespace, model: Model, processes: Processes) -> dict[s
     name, data = args.model or DEFAULT, measuring.data_name(args)
     result = {"model": name, "data": data, **to_dict(evaluation, found)}
     table = to_markdown(evaluation, found, name, data)
-    if args.out is None:
-        sys.stderr.write(table)
-    else:
-        with written_aside(args.out, args.overwrite) as aside:
-            content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
-            aside.write_text(content, encoding="utf-8")
-        result["out"] = str(args.out)
+    measuring.write_table(args, table, result)
     if args.sheet:
         mark = arguments.mark_of(args, model, "generated" if evaluation.dataset is None else "composite")
         with written_aside(args.sheet, args.overwrite) as aside:
             save_marked(draw_pictures(evaluation, name, data), aside, mark)
-        result["sheet"] = str(args.sheet)
     if args.plot:
         with written_aside(args.plot, args.overwrite) as aside:
             draw_localities(locality_of(evaluation)).savefig(aside)
-        result["plot"] = str(args.plot)
-    return result
+    return {**result, **{option: str(path) for option, path in outputs.items()}}
 
 
 def _prepare(args: argparse.Namespace, model: Model, processes: Processes) -> Evaluation:
     """What the metrics asked for need, opened; nothing else is."""
-    from semanticgan.metrics.evaluate import require_measurable
-    from semanticgan.metrics.evaluation import Evaluation
-    from semanticgan.metrics.opening import open_networks
-    from semanticgan.metrics.statistics import FeatureCache
-    from semanticgan.registry import cache_folder
+    from semanticgan.metrics.opening import NETWORKS, open_evaluation
 
-    dataset, reconstructions = measuring.open_data(args, model), _open_reconstructions(args, model)
     _require_weights_used(args)
-    numbers = {name: getattr(args, name) for name in _NUMBERS}
-    networks = {name: getattr(args, name) for name in _NETWORKS}
-    evaluation = Evaluation(
+    evaluation = open_evaluation(
         model,
-        **numbers,
+        args.metrics,
+        networks={kind: getattr(args, kind) for kind in NETWORKS},
+        weights={"extractor": args.extractor_weights, "distance": args.distance_weights},
+        learnt_from=model.metadata.perception,
+        **measuring.counts(args, model),
+        num_variations=args.num_variations,
         paths=args.paths,
-        dataset=dataset,
-        reconstructions=reconstructions,
+        reconstructions=_open_reconstructions(args, model),
         regions=arguments.region_names(model, args.region) if args.region else (),
-        cache=FeatureCache(args.cache or cache_folder() / "features", best_effort=args.cache is None),
-        batch_size=args.batch,
-        workers=args.workers,
         processes=processes,
         progress=True,
-        **open_networks(args.metrics, model.device, learnt_from=model.metadata.perception, **networks),
     )
-    require_measurable(evaluation, args.metrics)
     if processes.is_first:
         _warn_of_unused(args)
     return evaluation
@@ -269,10 +192,9 @@ def _open_reconstructions(args: argparse.Namespace, model: Model) -> PairDataset
 
 def _require_weights_used(args: argparse.Namespace) -> None:
     """Raises: InputError: a file of weights is given that no metric reads."""
-    from semanticgan.errors import InputError
-    from semanticgan.metrics.metric import METRICS
+    from semanticgan.metrics.metric import needs_of
 
-    needs = {need for name in args.metrics for need in METRICS[name].needs}
+    needs = needs_of(args.metrics)
     for option, given, used in (
         ("--extractor-weights", args.extractor_weights, "extractor" in needs),
         ("--distance-weights", args.distance_weights, args.distance or "distance" in needs),

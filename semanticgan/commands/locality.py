@@ -14,8 +14,8 @@ import argparse
 import json
 from typing import Any
 
+from semanticgan.choices import SWAP_OFFSET
 from semanticgan.commands import arguments, photographs
-from semanticgan.seeds import following
 
 EXAMPLES = (
     "--region hair --what texture --seeds 0-99",
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offset",
         type=arguments.at_least(1, arguments.MOST),
-        default=10_000,
+        default=SWAP_OFFSET,
         help="the region is taken from seed + OFFSET (default: %(default)s)",
     )
     photographs.add_image_argument(parser, "photograph of any size, in place of the seeds' own pictures")
@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.editing.change import Change
-    from semanticgan.editing.regions import swap_regions
     from semanticgan.files import require_file, require_free, written_aside
+    from semanticgan.metrics.locality import swaps_of
     from semanticgan.metrics.samples import in_batches
 
     seeds: tuple[int, ...] = args.seeds or (args.seed,)
@@ -63,14 +63,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     model = arguments.load_model(args)
     regions = arguments.region_names(model, args.region)
     own = photographs.code_of_image(args, model, args.image, args.face) if args.image else None
-    parts = []
-    for batch in in_batches(seeds, _BATCH, "locality"):
-        source = model.sample(seeds=batch, truncation=args.truncation) if own is None else own
-        other = model.sample(seeds=[following(seed, args.offset) for seed in batch], truncation=args.truncation)
-        edit = swap_regions(model, source, other, regions, args.what, args.include_base)
-        parts.append(edit.change(args.composite))
-    change = Change.cat(parts)
-    seen = ~change.inside.isnan()
+    edits = swaps_of(
+        model,
+        in_batches(seeds, _BATCH, progress=True, what="locality"),
+        [(regions, args.what)],
+        source=own,
+        offset=args.offset,
+        truncation=args.truncation,
+        include_base=args.include_base,
+    )
+    change = Change.cat([edit.change(args.composite) for _, edit in edits])
+    seen = change.seen
     if args.out:
         numbers = [
             {"seed": seed, "outside": outside, "inside": inside if there else None}

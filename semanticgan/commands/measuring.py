@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments
+from semanticgan.errors import InputError
 
 if TYPE_CHECKING:
     from semanticgan.data.pairs import PairDataset
     from semanticgan.model import Model
     from semanticgan.regions import RegionScheme
+
+
+class _Metrics:
+    """The metrics as help has them: found when it is printed, since they import PyTorch."""
+
+    def __str__(self) -> str:
+        from semanticgan.metrics.metric import METRICS, known_names
+
+        return "; ".join(f"{name} ({METRICS[name].summary})" for name in known_names())
+
+
+def add_metrics_argument(parser: argparse.ArgumentParser, default: tuple[str, ...] | None, told: str) -> None:
+    """``--metrics``; ``told`` is what help says of the default."""
+    action = parser.add_argument(
+        "--metrics", type=names, default=default, metavar="LIST", help=f"comma-separated: %(known)s (default: {told})"
+    )
+    action.known = _Metrics()  # type: ignore[attr-defined]
 
 
 def add_data_arguments(data: argparse._ArgumentGroup) -> None:
@@ -56,20 +78,119 @@ def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_truncation_argument(parser)
 
 
-def add_weights_arguments(parser: argparse.ArgumentParser) -> None:
-    """Files of the networks that the literature's figures rest on."""
+def add_network_arguments(parser: argparse.ArgumentParser, extractor: str, distance: str, several: bool) -> None:
+    """What compares pictures; the texts say what is taken by default.
+
+    Args:
+        several: ``--extractor`` and ``--parser`` may be repeated.
+    """
+    action, again = ("append", "; may be repeated") if several else ("store", "")
     parser.add_argument(
-        "--extractor-weights",
-        type=arguments.path,
-        metavar="FILE",
-        help="weights of Inception, if they are not in PyTorch's cache",
+        "--extractor",
+        metavar="NAME",
+        help="feature extractor: inception, lite0, attributes, random or discriminator:RUN_OR_MODEL"
+        f"{again} (default: {extractor})",
+        action=action,
     )
     parser.add_argument(
-        "--distance-weights",
+        "--distance",
+        metavar="NAME",
+        help="perceptual distance: lpips-vgg, lpips-alex, lite0, attributes, random or discriminator:RUN_OR_MODEL "
+        f"(default: {distance})",
+    )
+    for option, whose in (("--extractor-weights", "Inception"), ("--distance-weights", "the LPIPS trunk")):
+        text = f"weights of {whose}, if they are not in PyTorch's cache"
+        parser.add_argument(option, type=arguments.path, metavar="FILE", help=text)
+    default = " (default: the bundled ones)" if several else ""
+    text = f"{arguments.PARSER_HELP}{again}{default}"
+    parser.add_argument("--parser", metavar="NAME_OR_PATH", help=text, action=action)
+
+
+def add_count_arguments(parser: argparse.ArgumentParser, paths: int | None, least_paths: int) -> None:
+    """How much some of the metrics do.
+
+    Args:
+        paths: default of ``--num-paths``; None for as many as pictures.
+        least_paths: fewest that are allowed.
+    """
+    parser.add_argument(
+        "--num-paths",
+        type=arguments.at_least(least_paths, arguments.MOST),
+        default=paths,
+        metavar="N",
+        help="number of paths of a path length" + (" (default: --num-generated)" if paths is None else ""),
+    )
+    parser.add_argument(
+        "--num-edits",
+        type=arguments.at_least(1, arguments.MOST),
+        default=100,
+        metavar="N",
+        help="number of pictures whose regions are edited, for locality, ownership and diversity",
+    )
+    parser.add_argument(
+        "--projections",
+        type=arguments.at_least(0, 100_000),
+        default=None,
+        metavar="N",
+        help="number of pictures of each model, and of the data, that are projected into w (default: 40 for "
+        "the metric projection, else none)",
+    )
+    parser.add_argument(
+        "--projection-steps", type=arguments.at_least(1, 100_000), default=200, metavar="N", help="of each projection"
+    )
+
+
+def add_output_arguments(parser: argparse.ArgumentParser, pictures: Mapping[str, str]) -> None:
+    """``--out`` and, by option and what it writes, the pictures beside it."""
+    parser.add_argument(
+        "--out",
         type=arguments.path,
         metavar="FILE",
-        help="weights of the LPIPS trunk, if they are not in PyTorch's cache",
+        help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
     )
+    for option, text in pictures.items():
+        parser.add_argument(option, type=arguments.path, metavar="FILE", help=f"also write {text}")
+    arguments.add_mark_argument(parser)
+    arguments.add_overwrite_argument(parser)
+
+
+def outputs(args: argparse.Namespace, pictures: Sequence[str], sources: Sequence[Path | None]) -> dict[str, Path]:
+    """The files to write by their options, all of them free.
+
+    Args:
+        pictures: options beside ``--out``.
+        sources: folders of data, in which a picture would be one of the data next time.
+
+    Raises:
+        InputError: one that may not be written, or two of one name.
+    """
+    from semanticgan.editing.outputs import require_suffix
+    from semanticgan.files import require_free
+    from semanticgan.places import require_outside
+
+    if args.out and args.out.suffix not in (".md", ".json"):
+        raise InputError(f"--out {str(args.out)!r} ends in {args.out.suffix!r}. Use .md for a table or .json.")
+    found = {name: getattr(args, name) for name in ("out", *pictures) if getattr(args, name)}
+    if len(set(found.values())) < len(found):
+        options = [f"--{name.replace('_', '-')}" for name in ("out", *pictures)]
+        raise InputError(f"{', '.join(options[:-1])} and {options[-1]} name one file twice. Give each its own.")
+    for name, path in found.items():
+        require_free(path if name == "out" else require_suffix(path, (".png", ".jpg")), args.overwrite)
+        for source in filter(None, sources if name != "out" else ()):
+            require_outside(path, source)
+    return found
+
+
+def write_table(args: argparse.Namespace, table: str, result: dict[str, Any]) -> None:
+    """The table or the numbers to ``--out``; without it the table goes to stderr."""
+    from semanticgan.files import written_aside
+
+    if args.out is None:
+        sys.stderr.write(table)
+        return
+    with written_aside(args.out, args.overwrite) as aside:
+        content = table if args.out.suffix == ".md" else json.dumps(result, indent=1) + "\n"
+        aside.write_text(content, encoding="utf-8")
 
 
 def add_batch_argument(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +209,21 @@ def data_name(args: argparse.Namespace) -> str | None:
     """What the data are called, None where none are given."""
     kind: str | None = args.data_kind
     return str(args.data) if args.data else kind
+
+
+def counts(args: argparse.Namespace, model: Model) -> dict[str, Any]:
+    """Attributes of an evaluation that are no networks: the data, opened, and how much is measured."""
+    from semanticgan.metrics.statistics import FeatureCache
+    from semanticgan.registry import cache_folder
+
+    same = ("num_generated", "num_real", "seeds_from", "truncation", "num_paths", "num_edits", "projection_steps")
+    return {
+        **{name: getattr(args, name) for name in (*same, "workers")},
+        **({} if args.projections is None else {"num_projections": args.projections}),
+        "dataset": open_data(args, model),
+        "batch_size": args.batch,
+        "cache": FeatureCache(args.cache or cache_folder() / "features", best_effort=args.cache is None),
+    }
 
 
 def open_data(args: argparse.Namespace, model: Model) -> PairDataset | None:

@@ -14,11 +14,10 @@ from semanticgan.inversion.choices import METHODS, WAYS
 from semanticgan.progress import Progress
 
 if TYPE_CHECKING:
-    from semanticgan.edits import Edit
+    from semanticgan.edits import Edit, Edited, Operation
     from semanticgan.inversion.inversion import Inversion
     from semanticgan.latents import LatentCode
     from semanticgan.model import Model
-    from semanticgan.rendering import Rendering
 
 
 def add_image_argument(
@@ -150,16 +149,15 @@ def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+NOTHING_KEPT = "note: --composite keeps nothing here: an operation may change the whole picture.\n"
+
+
 def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str, Any]:
     """Make one edit of ``edit-region`` by :mod:`semanticgan.edits` and write its files."""
     from semanticgan.editing.outputs import label_picture, save_picture
-    from semanticgan.editing.sheets import edit_sheet
-    from semanticgan.edits import Edit
     from semanticgan.model import load
 
-    edit = Edit.load(args.script) if args.script else None
-    if edit is not None and args.model is None:
-        args.model = model_of_script(edit.model, args.script)
+    edit = _edit_of_script(args) if args.script else None
     model = arguments.load_model(args)
     edit = edit_of(args, model) if edit is None else edit
     other = None if args.render_with is None else load(args.render_with, device=args.device)
@@ -171,6 +169,8 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         edited.code.save(args.save_latent, args.overwrite)
     if args.labels:
         save_picture(label_picture(edited.rendering.labels()[0], model.regions), outputs["labels"], args.overwrite)
+    if edited.edit.composite_after is not None and not edited.composited:
+        sys.stderr.write(NOTHING_KEPT)
     found: dict[str, Any] = {
         **{name: str(path) for name, path in outputs.items()},
         "source": str(edited.edit.source),
@@ -179,36 +179,82 @@ def run_edit(args: argparse.Namespace, outputs: Mapping[str, Path]) -> dict[str,
         "method": edited.inversions[0].method if edited.inversions else None,
         "psnr": [inversion.figures["psnr"] for inversion in edited.inversions],
     }
-    for step in edited.edit.operations:
-        found.update(step.figures)
-    if model.rows.regions is None:
-        return found
+    of_model = _of_layers if model.rows.regions is None else _of_regions
+    return found | of_model(args, outputs, model, edited)
+
+
+def _of_regions(args: argparse.Namespace, outputs: Mapping[str, Path], model: Model, edited: Edited) -> dict[str, Any]:
+    """The sheet of an edit of regions, and what is said of it."""
+    from semanticgan.editing.outputs import save_picture
+    from semanticgan.editing.sheets import edit_sheet
+
     result = edited.result(model)
     if args.sheet:
-        save_picture(
-            edit_sheet(result, model.regions), outputs["sheet"], args.overwrite, arguments.mark_of(args, model)
-        )
+        mark = arguments.mark_of(args, model)
+        save_picture(edit_sheet(result, model.regions), outputs["sheet"], args.overwrite, mark)
     change = result.change()
     inside = change.inside[~change.inside.isnan()]
+    figures: dict[str, float] = {}
+    for step in edited.edit.operations:
+        figures |= step.figures  # of an optimisation, among them its own change outside
+    outside = float(change.outside.mean())
     return {
-        **found,
+        **figures,
         "regions": list(result.regions),
-        "change_outside": found.get("change_outside", float(change.outside.mean())),
+        "composite": edited.composited,
+        "change_outside": outside if edited.composited else figures.get("change_outside", outside),
         "change_inside": float(inside.mean()) if len(inside) else None,
     }
 
 
-def paste_layers(args: argparse.Namespace, inversion: Inversion, rendering: Rendering) -> None:
-    """Write a photograph whose face is rendered with other layers: the crop changes as one region."""
-    from semanticgan.edits.edit import save_edited
+def _of_layers(args: argparse.Namespace, outputs: Mapping[str, Path], model: Model, edited: Edited) -> dict[str, Any]:
+    """The sheet of an edit of layers, and what is said of it."""
+    from semanticgan.editing.outputs import save_picture
+    from semanticgan.edits.sources import resolve
 
-    alone = args.paste == "aligned"
-    mark = arguments.mark_of(args, inversion.model, "generated" if alone else "composite")
-    save_edited(inversion.paste(rendering, args.paste), args.out, mark, args.overwrite, args.keep_metadata)
+    steps = edited.edit.operations
+    sources = [source for step in steps for source in step.sources]
+    code = resolve(sources[0], model, args.inversion).codes[0] if args.sheet and sources else None
+    result = edited.layers_result(None if code is None else model.render(code))
+    if args.sheet:
+        kind = "composite" if args.image or args.from_image else "generated"
+        title = f"layers {args.layers}" if args.layers else ""
+        save_picture(result.sheet((), title), outputs["sheet"], args.overwrite, arguments.mark_of(args, model, kind))
+    return {
+        "layers": sorted({layer for step in steps for layer in _layers(model, step)}),
+        "images": ", ".join(map(str, steps)),
+        "change": float(result.change().mean()),
+    }
+
+
+def _layers(model: Model, step: Operation) -> list[int]:
+    """Numbers of the layers that an operation changes."""
+    from semanticgan.edits.operations import Move
+
+    layers = str(getattr(step, "layers", ""))
+    if layers:
+        return model.rows.indices(layers=layers)
+    rows = step.direction.rows if isinstance(step, Move) and step.direction else ()
+    return [model.rows.names.index(row) for row in rows]
+
+
+def _edit_of_script(args: argparse.Namespace) -> Edit:
+    """The edit of --script, whose model is that of --model where none was named; with --composite, as a composite."""
+    from semanticgan.edits import Edit
+
+    edit = Edit.load(args.script)
+    if args.model is None:
+        args.model = model_of_script(edit.model, args.script)
+    return edit.composited() if args.composite and edit.composite_after is None else edit
 
 
 def edit_of(args: argparse.Namespace, model: Model) -> Edit:
     """The edit that the arguments describe."""
+    edit = _plain_edit_of(args, model)
+    return edit.composited() if args.composite else edit
+
+
+def _plain_edit_of(args: argparse.Namespace, model: Model) -> Edit:
     from semanticgan.edits import Edit
 
     if args.image:
@@ -219,16 +265,17 @@ def edit_of(args: argparse.Namespace, model: Model) -> Edit:
         edit = Edit(args.seed, truncation=args.truncation)
     if edit_operations.is_given(args):
         return edit_operations.with_operations(edit, args, model)
-    if not args.region:
+    if not args.region and not args.layers:
         return edit
-    regions = arguments.region_names(model, args.region)
+    regions = arguments.region_names(model, args.region) if args.region else None
+    if args.layers:
+        model.rows.indices(layers=args.layers)  # says which layers there are
+    taken = (args.what, args.include_base, args.layers or "")
     if args.from_image:
-        return edit.swap(
-            regions, args.from_image, args.what, args.include_base, face=args.from_face, aligned=args.aligned
-        )
+        return edit.swap(regions, args.from_image, *taken, face=args.from_face, aligned=args.aligned)
     if args.from_latent:
-        return edit.swap(regions, args.from_latent, args.what, args.include_base)
-    return edit.swap(regions, args.from_seed, args.what, args.include_base, truncation=args.truncation)
+        return edit.swap(regions, args.from_latent, *taken)
+    return edit.swap(regions, args.from_seed, *taken, truncation=args.truncation)
 
 
 def model_of_script(digest: str, script: Path) -> str | None:

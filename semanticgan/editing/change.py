@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +23,13 @@ class Change:
     outside: Tensor
     inside: Tensor
 
+    @property
+    def seen(self) -> Tensor:
+        """Bool [N], whether the region is there before or after."""
+        return ~self.inside.isnan()
+
     @classmethod
-    def cat(cls, parts: list[Change]) -> Change:
+    def cat(cls, parts: Sequence[Change]) -> Change:
         return cls(torch.cat([part.outside for part in parts]), torch.cat([part.inside for part in parts]))
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from semanticgan.editing.outputs import to_image
-from semanticgan.editing.sheets import FULL_DIFFERENCE, difference_map, draw_sheet
 from semanticgan.latents import LatentCode, interpolate, swap
 from semanticgan.model import Model
 from semanticgan.rendering import Rendering
@@ -26,15 +25,15 @@ class LayerEdit:
     """An edit of N images of a layered model.
 
     Attributes:
-        source: the picture before, one for all N.
+        source: the pictures before, one for all N, or N.
         result: the pictures after.
-        reference: the pictures that the layers came from, one or N.
+        reference: the pictures that the layers came from, one or N; None where they came from none.
         code: the edited code.
     """
 
     source: Rendering
     result: Rendering
-    reference: Rendering
+    reference: Rendering | None
     code: LatentCode
 
     def change(self) -> Tensor:
@@ -43,18 +42,26 @@ class LayerEdit:
         return (after - before).abs().mean((1, 2, 3))
 
     def sheet(self, row_names: Sequence[str] = (), title: str = "") -> Image.Image:
-        """Source, reference, result and difference map; one row an image."""
-        before, after = self.source.to_uint8().cpu()[0], self.result.to_uint8().cpu()
-        references = self.reference.to_pil()
+        """Source, reference (if there is one), result and difference map; one row an image."""
+        from semanticgan.editing.sheets import FULL_DIFFERENCE, difference_map, draw_sheet
+
+        before, after = self.source.to_uint8().cpu().expand(len(self.result), -1, -1, -1), self.result.to_uint8().cpu()
+        references = [] if self.reference is None else self.reference.to_pil()
         rows = [
-            [to_image(before), references[index % len(references)], to_image(one), difference_map(before, one)]
+            [
+                to_image(before[index]),
+                *([references[index % len(references)]] if references else []),
+                to_image(one),
+                difference_map(before[index], one),
+            ]
             for index, one in enumerate(after)
         ]
         caption = (
             f"mean absolute change: {float(self.change().mean()):.2f} of 255   ·   "
             f"difference: brightest at {FULL_DIFFERENCE} levels"
         )
-        return draw_sheet(rows, ["source", "reference", "result", "difference"], row_names, title, caption)
+        columns = ["source", *(["reference"] if references else []), "result", "difference"]
+        return draw_sheet(rows, columns, row_names, title, caption)
 
 
 def swap_layers(model: Model, source: LatentCode, reference: LatentCode, layers: Layers) -> LayerEdit:

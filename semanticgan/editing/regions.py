@@ -74,6 +74,7 @@ def edit(
     regions: str | Iterable[str],
     reference: LatentCode | None = None,
     noise: Noise = "fixed",
+    before: Rendering | None = None,
 ) -> EditResult:
     """Render a code before and after an edit of some regions.
 
@@ -85,6 +86,7 @@ def edit(
         noise: as of :meth:`semanticgan.model.Model.render`, for each rendering. "random" and a torch.Generator draw
             other maps for each, so that before and after differ by the noise, too; "fixed" or a list of maps [1, 1, h,
             w] does not.
+        before: the source, where it is rendered already.
 
     Raises:
         InputError: an unknown region, a model without regions, or numbers of images or noise that do not fit.
@@ -94,7 +96,8 @@ def edit(
     if len(source) not in (1, len(edited)):
         raise InputError(f"{len(source)} source images for {len(edited)} edited ones. Give the same number, or one.")
     labels = model.regions.indices(require_names(regions))
-    before, after = model.render(source, noise=noise), model.render(edited, noise=noise)
+    before = model.render(source, noise=noise) if before is None else before
+    after = model.render(edited, noise=noise)
     mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
     return EditResult(
         source=before,

@@ -17,8 +17,10 @@ import torch
 from typing_extensions import Self
 
 from semanticgan.editing.compositing import feather, region_mask
+from semanticgan.editing.layers import LayerEdit
 from semanticgan.editing.outputs import mark_of
 from semanticgan.editing.regions import EditResult
+from semanticgan.edits.compositing import composited
 from semanticgan.edits.operation import Operation, State
 from semanticgan.edits.sources import Resolved, Source, resolve
 from semanticgan.edits.steps import Steps
@@ -30,6 +32,9 @@ from semanticgan.model import Model
 from semanticgan.progress import Progress
 from semanticgan.rendering import Rendering
 from semanticgan.surgery.blending import require_related
+from semanticgan.wrong_arguments import whole_number
+
+_FIELDS = ("source", "operations", "paste", "model", "composite_after")
 
 if TYPE_CHECKING:
     from semanticgan.inversion.inversion import Inversion
@@ -45,12 +50,15 @@ class Edit(Steps):
         operations: in their order.
         paste: how a photograph is pasted: "auto", "transfer", "replace" or "aligned".
         model: digest of the model that the codes found belong to; "" before it was applied.
+        composite_after: a number n of operations: pixels outside the feathered regions of the later ones are those of
+            the picture after the first n; None for the picture as it is rendered.
     """
 
     source: Source
     operations: tuple[Operation, ...] = ()
     paste: str = "auto"
     model: str = ""
+    composite_after: int | None = None
 
     def __init__(
         self,
@@ -58,6 +66,7 @@ class Edit(Steps):
         operations: Sequence[Operation] = (),
         paste: str = "auto",
         model: str = "",
+        composite_after: int | None = None,
         **more: Any,
     ) -> None:
         """An edit of a source.
@@ -67,15 +76,24 @@ class Edit(Steps):
             operations: usually added by :meth:`swap` and :meth:`interpolate`.
             paste: how a photograph is pasted.
             model: digest of the model.
+            composite_after: as of :meth:`composited`.
             **more: of the source: ``face`` (a number from 1 on by size, or "all"), ``landmarks`` (five
                 points), ``aligned``, ``truncation``.
 
         Raises:
-            InputError: a source or paste that is none.
+            InputError: a source or paste that is none, or a composite of a photograph.
         """
         if paste not in WAYS:
             raise unknown_name("way to paste", str(paste), WAYS)
         object.__setattr__(self, "source", Source.of(source, **more))
+        if composite_after is not None:
+            if self.source.image is not None:
+                raise InputError(
+                    "a composite is for generated pictures; a photograph keeps every pixel outside the regions. Leave "
+                    "it out."
+                )
+            composite_after = whole_number("composite_after", composite_after, 0, len(operations))
+        object.__setattr__(self, "composite_after", composite_after)
         object.__setattr__(self, "operations", tuple(operations))
         object.__setattr__(self, "paste", paste)
         object.__setattr__(self, "model", model)
@@ -97,8 +115,22 @@ class Edit(Steps):
         """
         return self._with(paste=how)
 
+    def composited(self, after: int | None = 0) -> Self:
+        """With pixels outside the regions of the operations kept, to the byte.
+
+        The regions, seen before or after, have a soft edge of 1/32 of the side. An operation that may change the whole
+        picture, as base rows do, leaves the picture as it is rendered; :attr:`Edited.composited` says which it is.
+
+        Args:
+            after: pixels are those after this number of operations, 0 for those of the source; None for no composite.
+
+        Raises:
+            InputError: no such number, or an edit of a photograph.
+        """
+        return self._with(composite_after=after)
+
     def _with(self, **changes: Any) -> Self:
-        values = {name: getattr(self, name) for name in ("source", "operations", "paste", "model")}
+        values = {name: getattr(self, name) for name in _FIELDS}
         return type(self)(**{**values, **changes})
 
     def apply(
@@ -120,10 +152,10 @@ class Edit(Steps):
 
         Raises:
             InputError: a source that cannot be read or has no face, an unknown region, codes found with another model,
-                or a model to render with that is not related.
+                a model to render with that is not related, or a composite by a layered model.
             Cancelled: by ``progress``.
         """
-        self._require_model(model)
+        self.require_model(model)
         if method not in METHODS:
             raise unknown_name("method of inversion", str(method), METHODS)
         if render_with is not None:
@@ -132,15 +164,25 @@ class Edit(Steps):
         others = [
             [resolve(source, model, method, progress, **options) for source in step.sources] for step in self.operations
         ]
-        states, operations = self._edited(model, resolved, others, progress)
+        states, operations, kept = self._edited(model, resolved, others, progress)
         done = self._with(source=resolved.source, operations=operations, model=model.metadata.digest)
         if resolved.inversions:
             return _of_photograph(done, resolved.inversions, states, render_with)
         (before,), (after,) = resolved.codes, states
         renderer = render_with or model
-        return Edited(done, (after.code,), (model.render(before),), (_rendered(renderer, after),), renderer)
+        first, last, whole = model.render(before), _rendered(renderer, after), None
+        if kept is not None:
+            whole = composited(renderer, _rendered(renderer, kept), last, operations[self.composite_after :])
+        return Edited(done, (after.code,), (first,), (whole or last,), renderer, composited=whole is not None)
 
-    def _require_model(self, model: Model) -> None:
+    def require_model(self, model: Model) -> None:
+        """Check that the edit belongs to a model.
+
+        Raises:
+            InputError: it was made with another one, or is a composite and the model has no regions.
+        """
+        if self.composite_after is not None and model.rows.regions is None:
+            raise InputError("a composite keeps pixels outside regions, and this model has layers. Leave it out.")
         if self.model and model.metadata.digest and self.model != model.metadata.digest:
             raise InputError(
                 f"the edit was made with the model of digest {self.model}; this model has {model.metadata.digest}. "
@@ -149,10 +191,11 @@ class Edit(Steps):
 
     def _edited(
         self, model: Model, resolved: Resolved, others: Sequence[Sequence[Resolved]], progress: Progress | bool
-    ) -> tuple[list[State], list[Operation]]:
-        """A state per face after all operations, and the operations with what they found."""
+    ) -> tuple[list[State], list[Operation], State | None]:
+        """A state per face after all operations, the operations with what they found, and the state that is kept."""
         states = [State(code) for code in resolved.codes]
-        operations = []
+        operations: list[Operation] = []
+        kept = states[0] if self.composite_after == 0 else None
         for operation, sources in zip(self.operations, others, strict=True):
             step = operation.with_sources([other.source for other in sources])
             if step.of_one_face and len(states) > 1:
@@ -160,7 +203,9 @@ class Edit(Steps):
             for face, state in enumerate(states):
                 states[face], step = step.apply(model, state, [other.codes[0] for other in sources], progress)
             operations.append(step)
-        return states, operations
+            if len(operations) == self.composite_after:
+                kept = states[0]
+        return states, operations, kept
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the edit as JSON, with the codes found where it was applied.
@@ -204,6 +249,7 @@ class Edited:
         photograph: the photograph with the edit; None where the source is no photograph.
         inversions: of the photograph's faces.
         alone: whether the photograph is the rendering alone, with nothing of the photograph.
+        composited: whether ``after`` keeps the pixels that :meth:`Edit.composited` says.
     """
 
     edit: Edit
@@ -214,6 +260,7 @@ class Edited:
     photograph: Photograph | None = None
     inversions: tuple[Inversion, ...] = ()
     alone: bool = False
+    composited: bool = False
 
     @property
     def code(self) -> LatentCode:
@@ -222,7 +269,7 @@ class Edited:
 
     @property
     def rendering(self) -> Rendering:
-        """The edited code of the first face, as the model renders it."""
+        """The edited code of the first face, as the model renders it; of a composite, with the pixels that are kept."""
         return self.after[0]
 
     def result(self, model: Model) -> EditResult:
@@ -237,6 +284,14 @@ class Edited:
         mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
         names = tuple(model.regions.names[label] for label in labels)
         return EditResult(before, after, None, LatentCode.cat(self.codes), names, mask, feather(mask))
+
+    def layers_result(self, reference: Rendering | None = None) -> LayerEdit:
+        """The renderings of a layered model, for measures and sheets; one image per face.
+
+        Args:
+            reference: of the code that layers came from, shown on sheets.
+        """
+        return LayerEdit(_joined(self.before), _joined(self.after), reference, LatentCode.cat(self.codes))
 
     def save(self, path: str | Path, overwrite: bool = False, keep_metadata: bool = False, marked: bool = True) -> None:
         """Write the edited photograph, or the rendering.

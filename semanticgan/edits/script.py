@@ -5,6 +5,7 @@
                 "found": [{"code": [R][D], "alignment": [2][3], "method": "encoder"}]},
      "operations": [{"regions": ["hair"], "what": "both", "include_base": false, "weight": 1.0, "source": {"seed": 8}}]}
 
+A composite has the key "composite_after", a number of operations, as :class:`semanticgan.edits.edit.Edit` says.
 Each kind of operation has a key of its own ("source" above, of a swap); :mod:`semanticgan.edits.operations` lists them.
 Unknown and missing keys, and values of other types, are refused by name.
 """
@@ -46,7 +47,7 @@ def load_edit(path: str | Path) -> Edit:
 
 def to_json(edit: Edit) -> str:
     """The text of an edit."""
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "format_version": VERSION,
         "model": edit.model,
@@ -54,6 +55,8 @@ def to_json(edit: Edit) -> str:
         "source": source_to(edit.source),
         "operations": [step.to_dict() for step in edit.operations],
     }
+    if edit.composite_after is not None:
+        content["composite_after"] = edit.composite_after
     return json.dumps(content, ensure_ascii=False)
 
 
@@ -73,13 +76,14 @@ def from_json(content: str | bytes, name: str) -> Edit:
         read.refuse('"format"', f'"{FORMAT}"', top.get("format"))
     if top.get("format_version") != VERSION:
         read.refuse('"format_version"', str(VERSION), top.get("format_version"))
-    read.keys(top, ("format", "format_version", "model", "paste", "source", "operations"), "the script")
+    keys = ("format", "format_version", "model", "paste", "source", "operations")
+    read.keys(top, keys, "the script", ("composite_after",))
     operations = [
         _operation(read, item, f"operation {index}")
         for index, item in enumerate(read.items(top, "operations", _MOST_OPERATIONS))
     ]
     source = source_from(read, top["source"], "the source")
-    return Edit(source, operations, read.text(top, "paste"), read.text(top, "model"))
+    return Edit(source, operations, read.text(top, "paste"), read.text(top, "model"), top.get("composite_after"))
 
 
 def _operation(read: Reader, item: Any, where: str) -> Operation:

@@ -28,31 +28,44 @@ class Steps(ABC):
 
     def swap(
         self,
-        regions: str | Iterable[str],
-        source: Any,
+        regions: str | Iterable[str] | None = None,
+        source: Any = None,
         what: str = "both",
         include_base: bool = False,
+        layers: str = "",
         **more: Any,
     ) -> Self:
-        """With regions taken from another seed, code or photograph; ``**more`` as of the edit's own source.
+        """With regions or layers taken from another seed, code or photograph.
+
+        Args:
+            regions: names; None with ``layers``.
+            source: where they come from.
+            what: "structure", "texture" or "both" of the regions.
+            include_base: the base rows, too.
+            layers: of a layered model, such as "0-3": ``Edit(3).swap(source=8, layers="0-3")``.
+            **more: as of the edit's own source.
 
         Raises:
-            InputError: no names, a ``what`` that is none, or a source that is none.
+            InputError: neither regions nor layers, or both; a ``what`` that is none, or a source that is none.
         """
-        return self.interpolate(regions, source, 1.0, what, include_base, **more)
+        return self.interpolate(regions, source, 1.0, what, include_base, layers, **more)
 
     def interpolate(
         self,
-        regions: str | Iterable[str],
-        source: Any,
-        weight: float,
+        regions: str | Iterable[str] | None = None,
+        source: Any = None,
+        weight: float = 0.5,
         what: str = "both",
         include_base: bool = False,
+        layers: str = "",
         **more: Any,
     ) -> Self:
-        """With regions moved towards those of another seed, code or photograph: weight 1 is :meth:`swap`."""
-        names = _names(regions)
-        return self.then(Mix(names, Source.of(source, **more), what, include_base, finite_number("weight", weight)))
+        """With regions or layers moved towards those of another seed, code or photograph: weight 1 is :meth:`swap`."""
+        if regions is None and not layers:
+            raise InputError("nothing is chosen. Give regions, such as 'hair', or of a layered model layers='0-3'.")
+        names = () if regions is None else _names(regions)
+        of, weight = Source.of(source, **more), finite_number("weight", weight)
+        return self.then(Mix(names, of, what, include_base, weight, layers))
 
     def move(
         self,

@@ -9,13 +9,9 @@ Pictures (``samples``) become features (``statistics``), features become numbers
 import importlib
 import pkgutil
 
-# In this order in help; others come after them.
-_FIRST = ["fid", "kid", "inception_score", "precision_recall", "path_length", "miou", "attributes"]
-_FIRST += ["locality", "ownership", "diversity", "reconstruction", "identity"]
-
 
 def _import_files() -> None:
-    for name in dict.fromkeys((*_FIRST, *sorted(module.name for module in pkgutil.iter_modules(__path__)))):
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         importlib.import_module(f"{__name__}.{name}")
 
 

@@ -14,13 +14,10 @@ from typing import Any
 
 from torch import Tensor
 
-from semanticgan.data.pairs import PairDataset
-from semanticgan.distributed import ALONE, Processes, all_of, share
-from semanticgan.errors import InputError
+from semanticgan.distributed import all_of, share
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import SAMPLED, Measured, Table, metric
-from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures, generated_pictures
-from semanticgan.model import Model
+from semanticgan.metrics.samples import dataset_pictures
 from semanticgan.perception.classifier import AttributeClassifier
 
 
@@ -148,73 +145,45 @@ def summed(parts: Sequence[AttributeCounts]) -> AttributeCounts:
     )
 
 
-def measure_attributes(
-    model: Model,
-    classifier: AttributeClassifier,
-    seeds: Sequence[int],
-    dataset: PairDataset | None = None,
-    *,
-    indices: Sequence[int] | None = None,
-    truncation: float = 1.0,
-    batch_size: int = DEFAULT_BATCH_SIZE,
-    workers: int = 0,
-    processes: Processes = ALONE,
-    progress: bool = False,
-) -> AttributeRates:
-    """Read how often each attribute occurs in sampled pictures, as 8-bit files, and in those of a dataset.
-
-    Args:
-        classifier: reads pictures of any side at its own.
-        seeds: one a picture.
-        dataset: what to compare with; None for no comparison.
-        indices: which of its pictures; None for all.
-        batch_size: pictures at a time; bounds the memory, not the result.
-        workers: processes that read the dataset.
-        processes: who takes part; each gets the whole result.
+def measure_attributes(evaluation: Evaluation) -> AttributeRates:
+    """Read how often each attribute occurs in sampled pictures, as 8-bit files, and in those of the data, if any.
 
     Raises:
-        InputError: no seed, no picture to compare with, or a picture that cannot be used.
+        InputError: a picture that cannot be used.
     """
-    if not seeds:
-        raise InputError("attributes cannot be measured without pictures. Give at least one seed.")
-    chosen: Sequence[int] = ()
-    if dataset is not None:
-        chosen = range(len(dataset)) if indices is None else indices
-        if not chosen:
-            raise InputError("attributes cannot be compared with no pictures of the data. Give at least one index.")
+    classifier, processes = evaluation.classifier, evaluation.processes
+    assert classifier is not None
 
     def counted(pictures: Iterable[Tensor]) -> AttributeCounts:
         return summed(all_of([count_attributes(pictures, classifier)], processes))
 
-    bars = [f"attributes of {whose}" if progress else None for whose in ("the model", "the data")]
-    own = generated_pictures(
-        model, share(seeds, processes), truncation=truncation, batch_size=batch_size, progress=bars[0]
-    )
+    own = evaluation.pictures(share(evaluation.seeds, processes), "attributes of the model")
     generated, real = counted(own), None
-    if dataset is not None:
+    if evaluation.dataset is not None:
         shown = dataset_pictures(
-            dataset, share(chosen, processes), batch_size=batch_size, workers=workers, progress=bars[1]
+            evaluation.dataset,
+            share(evaluation.indices, processes),
+            batch_size=evaluation.batch_size,
+            workers=evaluation.workers,
+            progress=evaluation.told,
+            what="attributes of the data",
         )
         real = counted(shown)
-    return compared(generated, real, truncation=truncation, classifier=classifier)
+    return compared(generated, real, truncation=evaluation.truncation, classifier=classifier)
 
 
 def compared(
     generated: AttributeCounts, real: AttributeCounts | None, *, truncation: float, classifier: AttributeClassifier
 ) -> AttributeRates:
     """The rates of two counts by the same classifier."""
-    binary = {
-        name: Occurrence(count / generated.num_pictures, real.binary[name] / real.num_pictures if real else None)
-        for name, count in generated.binary.items()
-    }
+
+    def rates(counts: Mapping[str, int], others: Mapping[str, int] | None) -> dict[str, Occurrence]:
+        shares = {name: others[name] / real.num_pictures for name in counts} if real and others else {}
+        return {name: Occurrence(num / generated.num_pictures, shares.get(name)) for name, num in counts.items()}
+
+    binary = rates(generated.binary, real.binary if real else None)
     categories = {
-        name: {
-            value: Occurrence(
-                count / generated.num_pictures, real.categories[name][value] / real.num_pictures if real else None
-            )
-            for value, count in values.items()
-        }
-        for name, values in generated.categories.items()
+        name: rates(counts, real.categories[name] if real else None) for name, counts in generated.categories.items()
     }
     return AttributeRates(
         binary,
@@ -233,19 +202,8 @@ def compared(
     uses=(*SAMPLED, "dataset", "num_real"),
 )
 def _attributes(evaluation: Evaluation) -> Measured:
-    assert evaluation.classifier is not None
-    rates = measure_attributes(
-        evaluation.model,
-        evaluation.classifier,
-        evaluation.seeds,
-        evaluation.dataset,
-        indices=evaluation.indices if evaluation.dataset else None,
-        truncation=evaluation.truncation,
-        batch_size=evaluation.batch_size,
-        workers=evaluation.workers,
-        processes=evaluation.processes,
-        progress=evaluation.shows_bars,
-    )
+    """How often the model draws glasses, hats, beards, ... beside how often the data show them; of drawn portraits."""
+    rates = measure_attributes(evaluation)
     known = rates.known()
     factors = [each.factor for name, each in known.items() if name in rates.binary and each.factor is not None]
     rows = tuple((name, each.generated, each.real, each.factor) for name, each in known.items())

@@ -7,32 +7,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from semanticgan.data.pairs import PairDataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.path_length import without_extremes
-from semanticgan.metrics.precision_recall import NUM_NEIGHBOURS
-from semanticgan.metrics.projection import STEPS, Projections
-from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices
-from semanticgan.metrics.statistics import FeatureCache
+from semanticgan.metrics.evaluate import require_known, require_measurable
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.metric import METRICS, Measured
+from semanticgan.metrics.opening import NETWORKS
 from semanticgan.metrics.training_facts import TrainingFacts
 from semanticgan.model import Model
-from semanticgan.perception.extractors import Extractor
 from semanticgan.perception.judges import require_strangers
-from semanticgan.perception.parser import FaceParser
-from semanticgan.perception.perceptual import Distance
-from semanticgan.perception.pictures import as_float
-from semanticgan.seeds import MAX_SEED, require_seed
 
 SPEED_BATCH = 8
 """Pictures at a time where the speed of sampling is measured."""
-NUM_ENDS = 3
-"""Pictures shown of the shortest and of the longest paths."""
+OPTIONS: Mapping[str, str] = MappingProxyType(
+    {"dataset": "--data", "reconstructions": "reconstructions, which a comparison lacks"}
+)
+"""How the verb ``compare`` gives what a metric needs."""
+
+Key = tuple[str, str]
+"""A metric, and the name of the extractor that it rests on; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +48,18 @@ class Contender:
     model: Model
     training: TrainingFacts = field(default_factory=TrainingFacts)
 
-    def objection(self, kind: str, judge: str) -> str:
-        """Why a network must not judge this model; "" where it may.
+    def objection(self, judges: Mapping[str, str]) -> tuple[str, str] | None:
+        """The first of some networks that must not judge this model, and why; None where all may.
 
         Args:
-            kind: "extractor", "distance" or "parser".
-            judge: its name or file.
+            judges: kind, such as "extractor" -> name or file.
         """
-        try:
-            require_strangers(self.model.metadata.perception, **{kind: judge})
-        except InputError:
-            return f"learnt from {judge}, which does not judge it"
-        return ""
+        for kind, judge in judges.items():
+            try:
+                require_strangers(self.model.metadata.perception, **{kind: judge})
+            except InputError:
+                return judge, f"learnt from {judge}, which does not judge it"
+        return None
 
 
 @dataclass(frozen=True)
@@ -69,95 +68,52 @@ class Comparison:
 
     Attributes:
         contenders: the models, of pictures of one size.
-        dataset: what their pictures are compared with.
-        extractors: name as it was given -> what computes features.
-        distance: name as it was given and the perceptual distance of path lengths and projections; None: neither.
-        parsers: name -> parsers, of which a model of regions gets the first that tells its regions.
-        num_generated: pictures of each model.
-        num_real: of the data's; ``num_generated``, or all where there are fewer, if None.
-        seeds_from: seed of the first picture.
-        truncation: psi of the pictures; path lengths are of psi 1.
-        num_paths: paths of each model.
-        path: space and sampling of path lengths, such as "w-end".
-        num_edits: pictures in which each region is edited, of models of regions.
-        num_projections: pictures of each kind that are projected; 0 for none.
-        projection_steps: of each projection.
-        cache: of the data's features, or None.
-        batch_size: pictures at a time; changes nothing but the memory.
-        workers: processes that read the data.
+        names: metrics; those of regions are measured of models of regions.
+        asked: the evaluation of the first model, without networks: counts, seeds and data, which serve all.
+        networks: kind, an attribute of an evaluation -> name as it was given -> network. Every extractor is used; of
+            the others the first that fits a model.
     """
 
     contenders: Sequence[Contender]
-    dataset: PairDataset
-    extractors: Mapping[str, Extractor]
-    distance: tuple[str, Distance] | None
-    parsers: Mapping[str, FaceParser]
-    num_generated: int
-    num_real: int | None = None
-    seeds_from: int = 0
-    truncation: float = 1.0
-    num_paths: int = 500
-    path: str = "w-end"
-    num_edits: int = 100
-    num_projections: int = 0
-    projection_steps: int = STEPS
-    cache: FeatureCache | None = None
-    batch_size: int = DEFAULT_BATCH_SIZE
-    workers: int = 0
+    names: Sequence[str]
+    asked: Evaluation
+    networks: Mapping[str, Mapping[str, Any]]
 
     @property
     def size(self) -> int:
         """S."""
         return self.contenders[0].model.size
 
-    @property
-    def seeds(self) -> range:
-        return range(self.seeds_from, self.seeds_from + self.num_generated)
-
-    @property
-    def indices(self) -> range:
-        """Of the data's pictures that are compared."""
-        num = min(self.num_generated, len(self.dataset)) if self.num_real is None else self.num_real
-        return first_indices(self.dataset, num)
-
     def real_pictures(self, num: int) -> Tensor:
         """The data's first pictures, uint8 [N, 3, S, S]."""
-        return torch.stack([self.dataset[index].image for index in self.indices[:num]])
+        assert self.asked.dataset is not None
+        return torch.stack([self.asked.dataset[index].image for index in self.asked.indices[:num]])
 
-    def parser_of(self, model: Model) -> tuple[str, FaceParser] | None:
-        """The name and the first parser that tells a model's regions, None for a layered model or without one."""
-        regions = model.rows.regions
-        fitting = (item for item in self.parsers.items() if regions and item[1].regions.names == regions.names)
-        return next(fitting, None)
+    def judges(self, model: Model) -> dict[Key, dict[str, str]]:
+        """What is measured of a model, by kind and name of the networks; what none of them fits is left out."""
+        regions, found = model.rows.regions, {}
+        fitting = {
+            kind: [name for name, each in networks.items() if kind != "parser" or _reads(each, model)]
+            for kind, networks in self.networks.items()
+        }
+        for metric in self.names:
+            kinds = [kind for kind in METRICS[metric].needs if kind in NETWORKS]
+            if (regions is None and METRICS[metric].of_regions) or not all(fitting.get(kind) for kind in kinds):
+                continue
+            for extractor in fitting["extractor"] if "extractor" in kinds else ("",):
+                found[metric, extractor] = {
+                    kind: extractor if kind == "extractor" else fitting[kind][0] for kind in kinds
+                }
+        return found
+
+    def evaluation(self, model: Model, judges: Mapping[str, str], **about: Any) -> Evaluation:
+        """Of a model, by some networks."""
+        networks = {kind: self.networks[kind][name] for kind, name in judges.items()}
+        return replace(self.asked, model=model, **networks, **about)
 
 
-@dataclass(frozen=True)
-class SetScores:
-    """How near a model's pictures are to the data, by one extractor."""
-
-    frechet: float
-    kernel: float
-    precision: float
-    recall: float
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Path lengths of a model.
-
-    Attributes:
-        lengths: of each path, float64 [num_paths].
-        shortest, longest: pictures uint8 [n, 3, S, S] at which the n shortest and the n longest are measured.
-    """
-
-    lengths: np.ndarray
-    shortest: Tensor
-    longest: Tensor
-
-    @property
-    def mean(self) -> float:
-        """Without the extreme hundredths, as the literature takes it."""
-        return float(without_extremes(self.lengths).mean())
+def _reads(parser: Any, model: Model) -> bool:
+    return model.rows.regions is not None and parser.regions.names == model.rows.regions.names
 
 
 @dataclass
@@ -168,24 +124,15 @@ class Found:
         contender: it.
         num_generator: numbers that its generator learns.
         images_per_second: of sampling, :data:`SPEED_BATCH` at a time.
-        scores: by the names of the extractors that may judge it.
-        paths, projections: None where they were not measured.
-        miou: None without regions or a parser of them.
-        parser: name of the parser.
-        locality: mean score of structure and texture; empty without regions.
-        why_not: name of a network, or "miou" -> why it does not judge this model.
+        measured: what the networks found that may judge it.
+        why_not: what was not measured -> the network that must not judge this model, and why.
     """
 
     contender: Contender
     num_generator: int
     images_per_second: float = math.nan
-    scores: dict[str, SetScores] = field(default_factory=dict)
-    paths: Paths | None = None
-    projections: Projections | None = None
-    miou: float | None = None
-    parser: str = ""
-    locality: dict[str, float | None] = field(default_factory=dict)
-    why_not: dict[str, str] = field(default_factory=dict)
+    measured: dict[Key, Measured] = field(default_factory=dict)
+    why_not: dict[Key, tuple[str, str]] = field(default_factory=dict)
 
 
 def require_one_size(contenders: Sequence[Contender]) -> None:
@@ -200,21 +147,11 @@ def require_comparable(comparison: Comparison) -> None:
     """Check what can be checked before anything is computed.
 
     Raises:
-        InputError: no model, models or data of different sizes, too few pictures, or an extractor or distance that
-            takes no pictures of this side.
+        InputError: no model, models of different sizes, or what a metric refuses.
     """
     require_one_size(comparison.contenders)
-    if comparison.dataset.size != comparison.size:
-        raise InputError(f"the data have {comparison.dataset.size} pixels, the models {comparison.size}.")
-    last = require_seed(comparison.seeds_from) + max(comparison.num_generated, comparison.num_paths)
-    if last > MAX_SEED:
-        raise InputError(f"the seeds from {comparison.seeds_from} on go beyond 2^63-1. Begin with a smaller seed.")
-    for num, whose in ((comparison.num_generated, "each model"), (len(comparison.indices), "the data")):
-        least = max(NUM_NEIGHBOURS + 1, comparison.num_projections)
-        if num < least:
-            raise InputError(f"{num} pictures of {whose} are too few for this comparison. Take {least} or more.")
-    blank = torch.zeros(1, 3, comparison.size, comparison.size, dtype=torch.uint8)
-    for extractor in comparison.extractors.values():
-        extractor(blank)
-    if comparison.distance is not None:
-        comparison.distance[1](as_float(blank), as_float(blank))
+    require_known(comparison.names)
+    for contender in comparison.contenders:
+        for (metric, _), judges in comparison.judges(contender.model).items():
+            if contender.objection(judges) is None:
+                require_measurable(comparison.evaluation(contender.model, judges), [metric], OPTIONS)

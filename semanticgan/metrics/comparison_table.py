@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from semanticgan.metrics.comparison import SPEED_BATCH, Comparison, Found
+import numpy as np
 
-_SCORES = {"frechet": ("fid", "Frechet distance"), "kernel": ("kid", "kernel distance")}
-_NAMES = {"fid": "FID", "kid": "KID"}
+from semanticgan.metrics.comparison import SPEED_BATCH, Comparison, Found, Key
+from semanticgan.metrics.metric import METRICS
+from semanticgan.metrics.opening import NETWORKS
+from semanticgan.metrics.table import markdown_table
+
 _NONE = "-"
 
 
@@ -20,15 +23,15 @@ class Column:
     Attributes:
         head: what stands above it; "(stand-in)" where it cannot be compared with the literature.
         value: of a model, None where there is none.
-        judge: the network it rests on, as ``Found.why_not`` names it; "" for none.
+        key: what it was measured by; None for what needs no metric.
     """
 
     head: str
     value: Callable[[Found], float | int | None]
-    judge: str = ""
+    key: Key | None = None
 
 
-def columns(comparison: Comparison) -> list[Column]:
+def columns(comparison: Comparison, found: Sequence[Found]) -> list[Column]:
     """The columns in their order; those that only some models have are there, too."""
     of_training = [
         Column("images trained", lambda found: found.contender.training.images),
@@ -39,37 +42,67 @@ def columns(comparison: Comparison) -> list[Column]:
         Column("generator parameters", lambda found: found.num_generator),
         Column("discriminator parameters", lambda found: found.contender.training.num_discriminator),
     ]
-    scores = [column for name in comparison.extractors for column in _of_extractor(comparison, name)]
-    return [*of_training, *scores, *_of_distance(comparison), *_of_regions(comparison)]
+    keys = {key for each in comparison.contenders for key in comparison.judges(each.model)}
+    extractors = [*comparison.networks.get("extractor", {}), ""]
+    ordered = [(name, extractor) for extractor in extractors for name in comparison.names if (name, extractor) in keys]
+    return [*of_training, *(column for key in ordered for column in _of_metric(comparison, found, key))]
+
+
+def _of_metric(comparison: Comparison, found: Sequence[Found], key: Key) -> list[Column]:
+    """Those that the metric declares, or one for each of its values. Only Inception's are called FID and KID."""
+    name, metric = key[0], METRICS[key[0]]
+    heads = dict(metric.columns(comparison.asked) if callable(metric.columns) else metric.columns)
+    values = [value for each in found if key in each.measured for value in each.measured[key].values]
+    if not heads:
+        heads = {value: value if value == name else f"{name}: {value}" for value in values or [name]}
+    judge, network, label = _judge(comparison, key)
+    if judge == "extractor" and network.name != metric.published_by:
+        heads |= metric.stand_in_columns
+    if judge == "extractor" and name in network.scores:  # it names the network
+        heads, label = {network.scores[name]: network.scores[name] + " (stand-in)" * network.stand_in}, ""
+    by = f" by {label}" if label else ""
+    return [Column(head + by, _value(key, value), key) for value, head in heads.items()]
+
+
+def _judge(comparison: Comparison, key: Key) -> tuple[str, Any, str]:
+    """Kind of network that a metric rests on, it, and what it is called; the first, where several serve the models."""
+    kind = next((kind for kind in METRICS[key[0]].needs if kind in NETWORKS), "")
+    if not kind:
+        return "", None, ""
+    networks = comparison.networks[kind]
+    name = key[1] or next(iter(networks))
+    label = name
+    if kind == "parser":
+        label = f"parser {name}" if len(networks) == 1 else "a parser of the model's regions"
+    return kind, networks[name], label + " (stand-in)" * getattr(networks[name], "stand_in", True)
+
+
+def _value(key: Key, value: str) -> Callable[[Found], float | None]:
+    return lambda found: found.measured[key].values.get(value) if key in found.measured else None
 
 
 def to_dict(comparison: Comparison, found: Sequence[Found]) -> dict[str, Any]:
     """Everything as JSON-able values: the table, row by row, and why a figure is missing."""
-    table = columns(comparison)
-    rows = []
+    table, asked = columns(comparison, found), comparison.asked
+    models = []
     for each in found:
-        projections, paths = each.projections, each.paths
-        more: dict[str, Any] = {"left_out": dict(each.why_not)} if each.why_not else {}
-        if paths is not None:
-            more["path_lengths"] = paths.lengths.tolist()
-        if projections is not None:
-            more["projection_distances"] = {
-                "generated": projections.generated.tolist(),
-                "real": projections.real.tolist(),
-            }
-        values = {column.head: column.value(each) for column in table}
-        rows.append({"model": each.contender.name, "values": values, **more})
+        row = {"model": each.contender.name, "values": {column.head: column.value(each) for column in table}}
+        if each.why_not:
+            row["left_out"] = dict(each.why_not.values())
+        for measured in each.measured.values():
+            row |= {name: _plain(numbers) for name, numbers in measured.rows.items()}
+        models.append(row)
     return {
         "size": comparison.size,
-        "num_generated": comparison.num_generated,
-        "num_real": len(comparison.indices),
-        "num_paths": comparison.num_paths,
-        "num_projections": comparison.num_projections,
-        "seeds_from": comparison.seeds_from,
-        "truncation": comparison.truncation,
+        "num_generated": asked.num_generated,
+        "num_real": len(asked.indices),
+        "num_paths": len(asked.path_seeds),
+        "num_projections": asked.num_projections if "projection" in comparison.names else 0,
+        "seeds_from": asked.seeds_from,
+        "truncation": asked.truncation,
         "speed_batch": SPEED_BATCH,
-        "device": str(comparison.contenders[0].model.device),
-        "models": rows,
+        "device": str(asked.model.device),
+        "models": models,
     }
 
 
@@ -82,21 +115,19 @@ def to_markdown(comparison: Comparison, found: Sequence[Found], data: str, threa
         data: name of the data.
         threads: of the CPU that sampling used.
     """
-    table = [column for column in columns(comparison) if _is_shown(column, found)]
+    asked, device = comparison.asked, comparison.asked.model.device
+    table = [column for column in columns(comparison, found) if _is_shown(column, found)]
     notes: dict[str, int] = {}  # reason -> its number
     rows = [[each.contender.name, *(_cell(column, each, notes) for column in table)] for each in found]
-    device = comparison.contenders[0].model.device
     where = f"on {threads} thread{'s' * (threads > 1)} of the CPU" if device.type == "cpu" else f"on {device.type}"
     lines = [
         f"# {len(found)} model{'s' * (len(found) > 1)} on {data}",
         "",
-        f"{comparison.num_generated:,} pictures of each model and {len(comparison.indices):,} of the data, "
-        f"{comparison.size} pixels, seeds from {comparison.seeds_from}, truncation {comparison.truncation:g}; "
-        f"{comparison.num_paths:,} paths. Sampling was measured here, {SPEED_BATCH} pictures at a time {where}.",
+        f"{asked.num_generated:,} pictures of each model and {len(asked.indices):,} of the data, "
+        f"{comparison.size} pixels, seeds from {asked.seeds_from}, truncation {asked.truncation:g}; "
+        f"{len(asked.path_seeds):,} paths. Sampling was measured here, {SPEED_BATCH} pictures at a time {where}.",
         "",
-        _line(["model", *(column.head for column in table)]),
-        _line(["---"] * (1 + len(table))),
-        *map(_line, rows),
+        *markdown_table(["model", *(column.head for column in table)], rows),
     ]
     if notes:
         lines += ["", *(f"({number}) {reason}" for reason, number in notes.items())]
@@ -105,52 +136,15 @@ def to_markdown(comparison: Comparison, found: Sequence[Found], data: str, threa
     return "\n".join(lines) + "\n"
 
 
-def _of_extractor(comparison: Comparison, name: str) -> list[Column]:
-    """The four scores by one extractor. Only those of Inception's features are called FID and KID."""
-    extractor = comparison.extractors[name]
-    label = extractor.label if name == extractor.name else f"{name}{' (stand-in)' * extractor.stand_in}"
-    found = []
-    for attribute, (metric, plain) in _SCORES.items():
-        head = f"{_NAMES[metric] if extractor.name == 'inception' else plain} by {label}"
-        if metric in extractor.scores:  # it names the network
-            head = extractor.scores[metric] + " (stand-in)" * extractor.stand_in
-        found.append(Column(head, _score(name, attribute), name))
-    return [*found, *(Column(f"{what} by {label}", _score(name, what), name) for what in ("precision", "recall"))]
-
-
-def _score(extractor: str, attribute: str) -> Callable[[Found], float | None]:
-    return lambda found: getattr(found.scores[extractor], attribute) if extractor in found.scores else None
-
-
-def _of_distance(comparison: Comparison) -> list[Column]:
-    if comparison.distance is None:
-        return []
-    name, distance = comparison.distance
-    label = distance.label if name == distance.name else f"{name}{' (stand-in)' * distance.stand_in}"
-    lengths = Column(f"PPL {comparison.path} by {label}", _mean_length, name)
-    return [lengths, Column(f"projection AUC by {label}", _auc, name)][: 2 if comparison.num_projections else 1]
-
-
-def _mean_length(found: Found) -> float | None:
-    return None if found.paths is None else found.paths.mean
-
-
-def _auc(found: Found) -> float | None:
-    return None if found.projections is None else found.projections.auc
-
-
-def _of_regions(comparison: Comparison) -> list[Column]:
-    parsers = list(dict.fromkeys(comparison.parsers))
-    label = f"parser {parsers[0]}" if len(parsers) == 1 else "a parser of the model's regions"
-    return [
-        Column(f"mIoU by {label} (stand-in)", lambda found: found.miou, "miou"),
-        Column("locality of structure", lambda found: found.locality.get("structure")),
-        Column("locality of texture", lambda found: found.locality.get("texture")),
-    ]
+def _plain(numbers: Any) -> Any:
+    """Arrays, also of a mapping, as lists."""
+    if isinstance(numbers, np.ndarray):
+        return numbers.tolist()
+    return {name: _plain(each) for name, each in numbers.items()}
 
 
 def _is_shown(column: Column, found: Sequence[Found]) -> bool:
-    return any(column.value(each) is not None or column.judge in each.why_not for each in found)
+    return any(column.value(each) is not None or column.key in each.why_not for each in found)
 
 
 def _cell(column: Column, found: Found, notes: dict[str, int]) -> str:
@@ -158,12 +152,7 @@ def _cell(column: Column, found: Found, notes: dict[str, int]) -> str:
     value = column.value(found)
     if value is not None:
         return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-    reason = found.why_not.get(column.judge)
-    if reason is None:
+    if column.key is None or column.key not in found.why_not:
         return _NONE
-    whose = f"{found.contender.name} {reason}."
+    whose = f"{found.contender.name} {found.why_not[column.key][1]}."
     return f"{_NONE} ({notes.setdefault(whose, len(notes) + 1)})"
-
-
-def _line(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"

@@ -9,7 +9,6 @@ Shape legend: M variations, S side of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -22,7 +21,6 @@ from semanticgan.editing.regions import vary_regions
 from semanticgan.errors import InputError
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import SAMPLED, Measured, metric
-from semanticgan.model import Model
 from semanticgan.perception.masked import PictureDistance, apart, laid_over, mean_absolute_difference
 from semanticgan.seeds import derived
 
@@ -95,40 +93,23 @@ def distance_among(
     return float(distances.mean()) if len(distances) else None
 
 
-def measure_diversity(
-    model: Model,
-    region: str,
-    seeds: Sequence[int],
-    *,
-    what: str = "both",
-    num_variations: int = 8,
-    distance: PictureDistance = mean_absolute_difference,
-    truncation: float = 1.0,
-    progress: bool = False,
-) -> Diversity:
+def measure_diversity(evaluation: Evaluation, region: str, what: str = "both") -> Diversity:
     """Vary a region of sampled pictures. Variation j of seed s has the region of seed 20,000 + 1,000 s + j,
-    from s = 2^32 on that of a hashed seed.
+    from s = 2^32 on that of a hashed seed. Without a perceptual distance it is in levels of 0..255.
 
     Args:
-        seeds: one a picture.
         what: "structure", "texture" or "both".
-        num_variations: of each picture, 2 to 1,000.
-        distance: perceptual, or the mean absolute difference in levels of 0..255.
-        truncation: psi of pictures and variations.
 
     Raises:
-        InputError: no seed, an unknown region or ``what``, or a number of variations out of range.
+        InputError: an unknown region or ``what``, or variations that are not 2 to 1,000.
     """
-    from tqdm import tqdm
-
-    if not 2 <= num_variations <= _SPACING or not seeds:
-        raise InputError(
-            f"{num_variations} variations of {len(seeds)} pictures were asked for. Give 2 to {_SPACING} variations of "
-            "one or more pictures."
-        )
+    model, truncation, num_variations = evaluation.model, evaluation.truncation, evaluation.num_variations
+    if not 2 <= num_variations <= _SPACING:
+        raise InputError(f"{num_variations} variations were asked for. Give 2 to {_SPACING} variations.")
+    distance = evaluation.distance or mean_absolute_difference
     (label,) = model.regions.indices([region])
     found = []
-    for seed in tqdm(seeds, unit="picture", desc="diversity", disable=None if progress else True):
+    for (seed,) in evaluation.batches(evaluation.edited_seeds, "diversity", batch_size=1):
         source = model.sample(seed=seed, truncation=truncation)
         edit = vary_regions(model, source, [region], _variations(seed, num_variations), what, truncation)
         found.append(distance_among(edit.source_pictures()[:1], edit.pictures(), edit.mask, distance))
@@ -157,18 +138,8 @@ def _variations(seed: int, num: int) -> list[int]:
     uses=(*SAMPLED, "distance", "regions", "num_edits", "num_variations"),
 )
 def _diversity(evaluation: Evaluation) -> Measured:
-    """In levels of 0..255 where there is no perceptual distance."""
-    found = evaluation.by_region(
-        lambda region: measure_diversity(
-            evaluation.model,
-            region,
-            evaluation.edited_seeds,
-            num_variations=evaluation.num_variations,
-            distance=evaluation.distance or mean_absolute_difference,
-            truncation=evaluation.truncation,
-            progress=evaluation.shows_bars,
-        )
-    )
+    """How different the variations of one region are, inside its mask, in pixels or by a perceptual distance."""
+    found = evaluation.by_region(lambda region: measure_diversity(evaluation, region))
     return Measured(
         {one.region: one.mean for one in found},
         evaluation.distance.label if evaluation.distance else "levels of 0..255",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.metrics.evaluation import Evaluation
-from semanticgan.metrics.metric import METRICS, Measured, Metric, register
+from semanticgan.metrics.metric import METRICS, Measured, Metric, known_names, needs_of, register
 from semanticgan.seeds import MAX_SEED, require_seed
 
 __all__ = ["METRICS", "Measured", "Metric", "evaluate", "extras_of", "register", "require_known", "require_measurable"]
@@ -23,31 +23,33 @@ def evaluate(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Measured
         InputError: an unknown metric, or one that needs what was not given; before anything is computed.
     """
     require_measurable(evaluation, names)
-    found = {}
-    for name in names:
-        metric = METRICS[name]
-        if "extractor" in metric.needs:  # before the clock runs
-            _ = evaluation.generated, evaluation.real if "dataset" in metric.needs else None
-        start = time.perf_counter()
-        measured = metric.measure(evaluation)
-        if "extractor" in metric.needs and evaluation.extractor and name in evaluation.extractor.scores:
-            measured = measured.called(name, evaluation.extractor.scores[name])
-        found[name] = replace(measured, seconds=time.perf_counter() - start)
-    return found
+    return {name: measure(evaluation, name) for name in names}
+
+
+def measure(evaluation: Evaluation, name: str) -> Measured:
+    """One metric, of what :func:`require_measurable` has checked."""
+    metric = METRICS[name]
+    if "extractor" in metric.needs:  # before the clock runs
+        _ = evaluation.generated, evaluation.real if "dataset" in metric.needs else None
+    start = time.perf_counter()
+    measured = metric.measure(evaluation)
+    if "extractor" in metric.needs and evaluation.extractor and name in evaluation.extractor.scores:
+        measured = measured.called(name, evaluation.extractor.scores[name])
+    return replace(measured, seconds=time.perf_counter() - start)
 
 
 def require_known(names: Sequence[str]) -> None:
     """Raises: InputError: an unknown metric, or none."""
     for name in names:
         if name not in METRICS:
-            raise unknown_name("metric", name, METRICS)
+            raise unknown_name("metric", name, known_names())
     if not names:
-        raise InputError(f"no metric given. Known: {', '.join(METRICS)}.")
+        raise InputError(f"no metric given. Known: {', '.join(known_names())}.")
 
 
 def extras_of(names: Sequence[str]) -> tuple[str, ...]:
     """What metrics need of :mod:`semanticgan.extras`: torch-fidelity computes all that are about features."""
-    return ("fidelity",) if any("extractor" in METRICS[name].needs for name in names if name in METRICS) else ()
+    return ("fidelity",) if "extractor" in needs_of(name for name in names if name in METRICS) else ()
 
 
 OPTIONS: Mapping[str, str] = MappingProxyType({"dataset": "--data", "reconstructions": "--reconstructions"})
@@ -70,21 +72,37 @@ def require_measurable(evaluation: Evaluation, names: Sequence[str], options: Ma
     if last > MAX_SEED:
         raise InputError(f"the seeds {evaluation.seeds_from} to {last} go beyond 2^63-1. Begin with a smaller seed.")
     _require_regions(evaluation, names)
+    require_given(names, lambda need: getattr(evaluation, need, None), options)
     for name in names:
-        for need in METRICS[name].needs:
-            if need == "classes" and evaluation.extractor is not None and evaluation.extractor.stand_in:
-                raise InputError(
-                    f"the metric {name!r} needs the classes of Inception, which the extractor "
-                    f"{evaluation.extractor.label} does not know. Leave it out, or use the extractor inception."
-                )
-            if need != "classes" and getattr(evaluation, need) is None:
-                option = options.get(need, f"--{need}")
-                raise InputError(f"the metric {name!r} needs {option}. Give it, or leave the metric out.")
+        if "classes" in METRICS[name].needs and evaluation.extractor is not None and evaluation.extractor.stand_in:
+            raise InputError(
+                f"the metric {name!r} needs the classes of Inception, which the extractor "
+                f"{evaluation.extractor.label} does not know. Leave it out, or use the extractor inception."
+            )
     _require_enough_pictures(evaluation, names)
     for name in names:
         if (require := METRICS[name].require) is not None:
             require(evaluation)
     evaluation.require_fitting()
+
+
+def require_given(
+    names: Sequence[str], given: Callable[[str], object | None], options: Mapping[str, str] = OPTIONS
+) -> None:
+    """Check that metrics have what they need, but classes.
+
+    Args:
+        given: what was given for a need, None for nothing.
+        options: as of :func:`require_measurable`.
+
+    Raises:
+        InputError: a metric needs what was not given.
+    """
+    for name in names:
+        for need in METRICS[name].needs:
+            if need != "classes" and given(need) is None:
+                option = options.get(need, f"--{need}")
+                raise InputError(f"the metric {name!r} needs {option}. Give it, or leave the metric out.")
 
 
 def _require_regions(evaluation: Evaluation, names: Sequence[str]) -> None:
@@ -116,7 +134,7 @@ def to_dict(evaluation: Evaluation, found: Mapping[str, Measured]) -> dict[str, 
     """Everything as JSON-able values, seconds to a tenth."""
     results = {}
     for name, measured in found.items():
-        known = {key: value for key, value in vars(measured).items() if key not in ("table", "details", "name")}
+        known = {key: value for key, value in vars(measured).items() if key not in ("table", "details", "rows", "name")}
         details = {"details": dict(measured.details)} if measured.details else {}
         known |= {"values": dict(measured.values), "seconds": round(measured.seconds, 1)}
         results[measured.name or name] = {**known, **details}

@@ -15,8 +15,8 @@ from torch import Tensor
 from semanticgan.data.pairs import PairDataset
 from semanticgan.distributed import ALONE, Processes, all_of, share
 from semanticgan.errors import InputError
-from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures
-from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_features
+from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, first_indices, generated_pictures, in_batches
+from semanticgan.metrics.statistics import FeatureCache, FeatureSet, dataset_features, extract_all
 from semanticgan.model import Model
 from semanticgan.perception.classifier import AttributeClassifier
 from semanticgan.perception.extractors import Extractor
@@ -24,8 +24,10 @@ from semanticgan.perception.identity import IdentityJudge
 from semanticgan.perception.parser import FaceParser, require_regions
 from semanticgan.perception.perceptual import Distance
 from semanticgan.perception.pictures import as_float
+from semanticgan.progress import Progress
 
 Found = TypeVar("Found")
+Item = TypeVar("Item")
 
 
 def require_same_regions(model: Model, parser: FaceParser) -> None:
@@ -61,11 +63,16 @@ class Evaluation:
         regions: names or aliases of the regions that are measured one by one; all if empty.
         num_paths: paths of a path length; ``num_generated`` if None.
         paths: spaces and samplings of path lengths, such as "w-end".
+        num_projections: pictures of each kind that are projected.
+        projection_steps: of each projection.
         cache: of the data's features, or None.
         batch_size: pictures at a time; changes nothing but the memory.
         workers: processes that read the data.
         processes: who takes part; each finds the whole result.
-        progress: show bars on stderr.
+        progress: told of every batch by the first process.
+
+    Raises:
+        InputError: no picture to measure.
     """
 
     model: Model
@@ -85,14 +92,20 @@ class Evaluation:
     regions: Sequence[str] = ()
     num_paths: int | None = None
     paths: Sequence[str] = ("w-end",)
+    num_projections: int = 40
+    projection_steps: int = 200
     cache: FeatureCache | None = None
     batch_size: int = DEFAULT_BATCH_SIZE
     workers: int = 0
     processes: Processes = ALONE
-    progress: bool = False
-    seconds: dict[str, float] = field(default_factory=dict)
+    progress: Progress | bool = False
+    seconds: dict[str, float] = field(default_factory=dict, init=False)
     """What the metrics share -> how long it took."""
     _found: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.num_generated < 1:
+            raise InputError("nothing can be measured without pictures. Give at least one seed (num_generated=1).")
 
     @property
     def seeds(self) -> range:
@@ -102,6 +115,11 @@ class Evaluation:
     def edited_seeds(self) -> range:
         """Of the pictures that are edited."""
         return self.seeds[: self.num_edits]
+
+    @property
+    def path_seeds(self) -> range:
+        num = self.num_generated if self.num_paths is None else self.num_paths
+        return range(self.seeds_from, self.seeds_from + num)
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -151,7 +169,7 @@ class Evaluation:
                 batch_size=self.batch_size,
                 workers=self.workers,
                 processes=self.processes,
-                progress=self.bar("features of the data"),
+                progress=self.told,
             )
 
     @cached_property
@@ -159,9 +177,12 @@ class Evaluation:
         """Features of the model's pictures."""
         assert self.extractor is not None
         with self._timed("features of the model"):
-            own = share(self.seeds, self.processes)
-            shown = self.pictures(own, "features of the model")
-            return extract_features(shown, self.extractor, self.num_generated, self.processes)
+            return self.extracted([self.extractor])[0]
+
+    def extracted(self, extractors: Sequence[Extractor]) -> list[FeatureSet]:
+        """Features of the model's pictures by each extractor; the pictures are rendered once."""
+        shown = self.pictures(share(self.seeds, self.processes), "features of the model")
+        return extract_all(shown, extractors, self.num_generated, self.processes)
 
     def once(self, name: str, find: Callable[[Evaluation], Found]) -> Found:
         """What ``find`` finds, found once for all who ask for that name."""
@@ -174,12 +195,9 @@ class Evaluation:
         """Check that what was given fits together.
 
         Raises:
-            InputError: an unknown region or path, a parser of other regions, data of another resolution,
+            InputError: an unknown region, a parser of other regions, data of another resolution,
                 reconstructions of other pictures, or an extractor or distance that takes no pictures of this side.
         """
-        from semanticgan.metrics.path_length import require_paths
-
-        require_paths(self.paths)
         layered = self.model.rows.regions is None
         if self.regions or not layered:
             _ = self.region_names
@@ -199,23 +217,32 @@ class Evaluation:
         if self.distance is not None:
             self.distance(as_float(blank), as_float(blank))
 
-    def pictures(self, seeds: Sequence[int], bar: str) -> Iterator[Tensor]:
-        """The model's pictures of these seeds, uint8, in batches, under the name of a bar."""
+    def pictures(self, seeds: Sequence[int], what: str) -> Iterator[Tensor]:
+        """The model's pictures of these seeds, uint8, in batches; ``what`` is what progress is told."""
         return generated_pictures(
             self.model,
             seeds,
             truncation=self.truncation,
             batch_size=self.batch_size,
-            progress=self.bar(bar),
+            progress=self.told,
+            what=what,
         )
 
-    def bar(self, name: str) -> str | None:
-        """The name of a bar, if this process shows any."""
-        return name if self.shows_bars else None
+    def batches(self, items: Sequence[Item], what: str, batch_size: int | None = None) -> Iterator[list[Item]]:
+        """The items, such as seeds, in batches; ``what`` is what progress is told."""
+        return in_batches(items, batch_size or self.batch_size, self.told, what)
+
+    def pairs(self, what: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of the pictures of the data and of their reconstructions, uint8, in batches."""
+        assert self.dataset is not None and self.reconstructions is not None
+        for batch in self.batches(share(self.matches, self.processes), what):
+            pictures = torch.stack([self.dataset[index].image for _, index in batch])
+            yield pictures, torch.stack([self.reconstructions[index].image for index, _ in batch])
 
     @property
-    def shows_bars(self) -> bool:
-        return self.progress and self.processes.is_first
+    def told(self) -> Progress | bool:
+        """Progress of this process."""
+        return self.processes.is_first and self.progress
 
     def by_region(self, measure: Callable[[str], Found]) -> list[Found]:
         """What is measured of each region; processes share the regions."""

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
-from semanticgan.metrics.scores import OF_BOTH, Score, alike
+from semanticgan.metrics.scores import OF_BOTH, require_alike, score
 from semanticgan.metrics.statistics import Statistics
 from semanticgan.perception.fidelity import import_fidelity
 
 
-@dataclass(frozen=True, kw_only=True)
-class FrechetDistance(Score):
-    """Attributes: value: 0 for equal distributions; it falls with the number of pictures (literature: 50,000)."""
-
-    value: float
-
-
-def frechet_distance(real: Statistics, generated: Statistics) -> FrechetDistance:
+def frechet_distance(real: Statistics, generated: Statistics) -> Measured:
     """FID between two sets of pictures, by torch-fidelity in float64.
+
+    Returns:
+        "fid", 0 for equal distributions; it falls with the number of pictures (literature: 50,000).
 
     Raises:
         InputError: features of different extractors, or torch-fidelity is not installed.
     """
-    about = alike(real, generated)
-    metric = import_fidelity("metric_fid")
+    require_alike(real, generated)
+    fidelity = import_fidelity("metric_fid")
     first, second = ({"mu": each.mean, "sigma": each.covariance} for each in (generated, real))
-    found = metric.fid_statistics_to_metric(first, second, False)
-    return FrechetDistance(
-        value=found[metric.KEY_METRIC_FID],
-        **about,
-    )
+    found = fidelity.fid_statistics_to_metric(first, second, False)
+    return score(real, generated, {"fid": found[fidelity.KEY_METRIC_FID]})
 
 
-@metric("fid", "Frechet inception distance", **OF_BOTH, published_by="inception", least_pictures=2)
+@metric(
+    "fid",
+    "Frechet inception distance",
+    **OF_BOTH,
+    published_by="inception",
+    least_pictures=2,
+    columns={"fid": "FID"},
+    stand_in_columns={"fid": "Frechet distance"},
+)
 def _fid(evaluation: Evaluation) -> Measured:
-    score = frechet_distance(evaluation.real.statistics(), evaluation.generated.statistics())
-    return score.measured(fid=score.value)
+    """Distance of two Gaussians fitted to the features of both sets, by torch-fidelity (Heusel et al. 2017)."""
+    return frechet_distance(evaluation.real.statistics(), evaluation.generated.statistics())

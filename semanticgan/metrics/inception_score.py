@@ -5,12 +5,10 @@ Its classes are ImageNet's: of portraits it says little, and is here because tab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from semanticgan.errors import InputError
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
-from semanticgan.metrics.scores import Score
+from semanticgan.metrics.scores import score
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.seeds import random_state
@@ -18,22 +16,16 @@ from semanticgan.seeds import random_state
 NUM_SPLITS = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class InceptionScore(Score):
-    """Attributes: value: mean over the splits, at least 1; deviation: theirs; num_splits: how many."""
-
-    value: float
-    deviation: float
-    num_splits: int
-
-
-def inception_score(generated: FeatureSet, *, num_splits: int = NUM_SPLITS, seed: int = 2020) -> InceptionScore:
+def inception_score(generated: FeatureSet, *, num_splits: int = NUM_SPLITS, seed: int = 2020) -> Measured:
     """The score of a model's pictures, by torch-fidelity.
 
     Args:
         generated: with the logits of classes.
         num_splits: parts, each scored alone.
         seed: of the shuffle before the pictures are divided; by default that of torch-fidelity's own command.
+
+    Returns:
+        "inception_score", the mean over the parts, at least 1; "inception_score_deviation" over them.
 
     Raises:
         InputError: an extractor without classes, too few pictures, or torch-fidelity is not installed.
@@ -45,20 +37,13 @@ def inception_score(generated: FeatureSet, *, num_splits: int = NUM_SPLITS, seed
         )
     if not 1 <= num_splits <= len(generated):
         raise InputError(f"{len(generated)} pictures cannot be divided into {num_splits} parts. Give more pictures.")
-    metric = import_fidelity("metric_isc")
-    found = metric.isc_features_to_metric(generated.logits, num_splits, True, random_state(seed))
-    return InceptionScore(
-        value=found[metric.KEY_METRIC_ISC_MEAN],
-        deviation=found[metric.KEY_METRIC_ISC_STD],
-        num_splits=num_splits,
-        num_real=0,
-        num_generated=len(generated),
-        extractor=generated.extractor,
-        stand_in=generated.stand_in,
-    )
+    fidelity = import_fidelity("metric_isc")
+    found = fidelity.isc_features_to_metric(generated.logits, num_splits, True, random_state(seed))
+    mean, deviation = found[fidelity.KEY_METRIC_ISC_MEAN], found[fidelity.KEY_METRIC_ISC_STD]
+    return score(None, generated, {"inception_score": mean, "inception_score_deviation": deviation})
 
 
 @metric("is", "Inception score", needs=("extractor", "classes"), published_by="inception", least_pictures=NUM_SPLITS)
 def _inception_score(evaluation: Evaluation) -> Measured:
-    score = inception_score(evaluation.generated)
-    return score.measured(inception_score=score.value, inception_score_deviation=score.deviation)
+    """How sure and how varied Inception's classes are (Salimans et al. 2016); says little of faces."""
+    return inception_score(evaluation.generated)

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from semanticgan.errors import InputError
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
-from semanticgan.metrics.scores import OF_BOTH, Score, alike
+from semanticgan.metrics.scores import OF_BOTH, require_alike, score
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 from semanticgan.seeds import random_state
 
 NUM_SUBSETS = 100
 SUBSET_SIZE = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class KernelDistance(Score):
-    """Squared maximum mean discrepancy under the kernel (x . y / F + 1)^3.
-
-    Attributes:
-        value: mean over the subsets; about 0, also slightly below, for equal distributions.
-        deviation: standard deviation over the subsets.
-        num_subsets: pairs of subsets drawn.
-        subset_size: pictures in each.
-    """
-
-    value: float
-    deviation: float
-    num_subsets: int
-    subset_size: int
 
 
 def kernel_distance(
@@ -40,8 +21,8 @@ def kernel_distance(
     num_subsets: int = NUM_SUBSETS,
     subset_size: int | None = None,
     seed: int = 2020,
-) -> KernelDistance:
-    """KID between two sets of pictures, by torch-fidelity.
+) -> Measured:
+    """KID between two sets of pictures, by torch-fidelity: the kernel is (x . y / F + 1)^3.
 
     Args:
         real: of the data.
@@ -50,10 +31,14 @@ def kernel_distance(
         subset_size: pictures in each; 1000, or all where there are fewer, if not given.
         seed: of the draws; by default that of torch-fidelity's own command.
 
+    Returns:
+        "kid", the mean squared discrepancy over the subsets, about 0, also slightly below, for equal distributions;
+        "kid_deviation" over the subsets; "subset_size", pictures in each.
+
     Raises:
         InputError: features of different extractors, too few pictures, or torch-fidelity is not installed.
     """
-    about = alike(real, generated)
+    require_alike(real, generated)
     there = min(len(real), len(generated))
     size = min(SUBSET_SIZE, there) if subset_size is None else subset_size
     if not 2 <= size <= there or num_subsets < 1:
@@ -61,8 +46,8 @@ def kernel_distance(
             f"KID draws subsets of 2 to {there} pictures here ({len(real)} real, {len(generated)} generated), at least "
             f"1 of them; asked for are {num_subsets} subsets of {size}. Give other numbers, or more pictures."
         )
-    metric = import_fidelity("metric_kid")
-    found = metric.kid_features_to_metric(
+    fidelity = import_fidelity("metric_kid")
+    found = fidelity.kid_features_to_metric(
         generated.values,
         real.values,
         kid_subsets=num_subsets,
@@ -70,16 +55,19 @@ def kernel_distance(
         rng_seed=random_state(seed),
         verbose=False,
     )
-    return KernelDistance(
-        value=found[metric.KEY_METRIC_KID_MEAN],
-        deviation=found[metric.KEY_METRIC_KID_STD],
-        num_subsets=num_subsets,
-        subset_size=size,
-        **about,
-    )
+    mean, deviation = found[fidelity.KEY_METRIC_KID_MEAN], found[fidelity.KEY_METRIC_KID_STD]
+    return score(real, generated, {"kid": mean, "kid_deviation": deviation, "subset_size": size})
 
 
-@metric("kid", "kernel inception distance", **OF_BOTH, published_by="inception", least_pictures=2)
+@metric(
+    "kid",
+    "kernel inception distance",
+    **OF_BOTH,
+    published_by="inception",
+    least_pictures=2,
+    columns={"kid": "KID"},
+    stand_in_columns={"kid": "kernel distance"},
+)
 def _kid(evaluation: Evaluation) -> Measured:
-    score = kernel_distance(evaluation.real, evaluation.generated)
-    return score.measured(kid=score.value, kid_deviation=score.deviation, subset_size=score.subset_size)
+    """The same as ``fid`` by a polynomial kernel, unbiased for few pictures (Binkowski et al. 2018)."""
+    return kernel_distance(evaluation.real, evaluation.generated)

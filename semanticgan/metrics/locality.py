@@ -12,7 +12,7 @@ Shape legend: N pictures, K regions, S side of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semanticgan.choices import SWAP_OFFSET
 from semanticgan.distributed import all_of, share
-from semanticgan.editing.change import Change, measure_change
-from semanticgan.editing.compositing import feather, region_mask
-from semanticgan.errors import InputError, unknown_name
-from semanticgan.latents import swap
+from semanticgan.editing.change import Change
+from semanticgan.editing.regions import EditResult, edit
+from semanticgan.latents import LatentCode, swap
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, Table, metric
 from semanticgan.model import Model
@@ -35,8 +35,38 @@ from semanticgan.seeds import following
 CHANGED = 4.0
 """A pixel counts as changed if the mean over its channels changes by more than so many levels."""
 
-OFFSET = 10_000
-"""The other picture is that of the seed this much further, as the verb ``locality`` has it."""
+Swap = tuple[Sequence[str], str]
+"""Regions that are swapped together, and "structure", "texture" or "both"."""
+
+
+def swaps_of(
+    model: Model,
+    batches: Iterable[Sequence[int]],
+    swaps: Sequence[Swap],
+    *,
+    source: LatentCode | None = None,
+    offset: int = SWAP_OFFSET,
+    truncation: float = 1.0,
+    include_base: bool = False,
+) -> Iterator[tuple[int, EditResult]]:
+    """Swap regions of sampled pictures with those of other seeds: the place of each swap, and its edits of a batch.
+
+    Args:
+        batches: seeds of the pictures.
+        source: edited in place of the seeds' own pictures; of one image, or as many as the only batch has seeds.
+        offset: the other code is that of seed + offset.
+        include_base: swap the base rows, too.
+
+    Raises:
+        InputError: an unknown region or part of its code.
+    """
+    for seeds in batches:
+        code = model.sample(seeds=seeds, truncation=truncation) if source is None else source
+        other = model.sample(seeds=[following(seed, offset) for seed in seeds], truncation=truncation)
+        before = model.render(code)
+        for place, (regions, what) in enumerate(swaps):
+            edited = swap(code, other, regions, what, include_base)
+            yield place, edit(model, code, edited, regions, before=before)
 
 
 @dataclass(frozen=True)
@@ -58,49 +88,30 @@ class EditChange:
     by_region: Tensor
     masks: Overlap
 
-    @property
-    def seen(self) -> Tensor:
-        """Bool [N], whether the region is there before or after."""
-        return ~self.change.inside.isnan()
-
 
 def measure_edit(
-    before: Tensor,
-    after: Tensor,
-    labels_before: Tensor,
-    labels_after: Tensor,
-    region: int,
-    num_regions: int,
-    distance: PictureDistance | None = None,
+    edited: EditResult, region: int, num_regions: int, distance: PictureDistance | None = None
 ) -> EditChange:
-    """Compare pictures before and after an edit of one region.
+    """What an edit of one region changed.
 
     Args:
-        before: uint8 [N, 3, S, S].
-        after: uint8 [N, 3, S, S].
-        labels_before: uint8 [N, S, S].
-        labels_after: uint8 [N, S, S].
+        edited: as many images before as after.
         region: label of the edited region.
-
-    Raises:
-        InputError: shapes or types that do not fit.
     """
-    before, after, labels_before = before.cpu(), after.cpu(), labels_before.cpu()
-    masks = overlap(labels_before, labels_after.cpu(), num_regions)
-    place = feather(region_mask(labels_before, (region,)) | region_mask(labels_after.cpu(), (region,)))
-    change = measure_change(before, after, place)
-    outside = place == 0
+    before, after = edited.source_pictures(), edited.pictures()
+    labels_before = edited.source.labels().cpu()
+    outside = edited.opacity == 0
     levels = (after.double() - before.double()).abs().mean(1)  # [N, S, S]
     num_outside = outside.sum((1, 2)).clamp(min=1)
     perceptual = None
     if distance is not None:
         perceptual = apart(distance, before, laid_over(after, before, outside))
     return EditChange(
-        change=change,
+        change=edited.change(),
         share_outside=((levels > CHANGED) & outside).sum((1, 2)).double() / num_outside,
         perceptual_outside=perceptual,
         by_region=_by_region(levels, torch.where(outside, labels_before.long(), region), num_regions),
-        masks=masks,
+        masks=overlap(labels_before, edited.result.labels().cpu(), num_regions),
     )
 
 
@@ -161,20 +172,20 @@ class Locality:
 
     def of(self, what: str) -> tuple[RegionLocality, ...]:
         """The edits of the regions' "structure" or "texture"."""
-        return tuple(edit for edit in self.edits if edit.what == what)
+        return tuple(each for each in self.edits if each.what == what)
 
     def matrix(self, what: str) -> np.ndarray:
         """Edited region x changed region: mean absolute change, float64, NaN where there is none."""
-        return np.array([edit.by_region for edit in self.of(what)], dtype=np.float64)
+        return np.array([each.by_region for each in self.of(what)], dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         regions: dict[str, dict[str, Any]] = {}
-        for edit in self.edits:
-            figures = {name: value for name, value in vars(edit).items() if name not in ("region", "what", "by_region")}
-            figures["by_region"] = dict(zip(self.names, edit.by_region, strict=True))
-            regions.setdefault(edit.what, {})[edit.region] = figures
-        scores = {what: [edit.score for edit in self.of(what) if edit.score is not None] for what in regions}
+        for each in self.edits:
+            figures = {name: value for name, value in vars(each).items() if name not in ("region", "what", "by_region")}
+            figures["by_region"] = dict(zip(self.names, each.by_region, strict=True))
+            regions.setdefault(each.what, {})[each.region] = figures
+        scores = {what: [each.score for each in self.of(what) if each.score is not None] for what in regions}
         return {
             "num_seeds": self.num_seeds,
             "changed_means_more_than_levels": CHANGED,
@@ -183,61 +194,32 @@ class Locality:
         }
 
 
-def measure_locality(
-    model: Model,
-    seeds: Sequence[int],
-    *,
-    regions: str | Iterable[str] | None = None,
-    whats: Sequence[str] = EDITED,
-    distance: PictureDistance | None = None,
-    offset: int = OFFSET,
-    truncation: float = 1.0,
-    batch_size: int = 8,
-    progress: bool = False,
-) -> Locality:
+def measure_locality(evaluation: Evaluation, regions: Sequence[str] | None = None) -> Locality:
     """Swap each region's structure and texture in sampled pictures, and measure what else changes.
 
     Args:
-        seeds: one a picture.
-        regions: those to edit; None for all.
-        whats: "structure", "texture" or both.
-        offset: the other code is that of seed + offset.
-        batch_size: pictures at a time; bounds the memory, not the result.
+        regions: those to edit; None for those of the evaluation.
 
     Raises:
-        InputError: no seed, an unknown region, or something else than structure and texture.
+        InputError: an unknown region.
     """
-    from tqdm import tqdm
-
-    labels = model.regions.indices(model.regions.names if regions is None else regions)
-    for what in whats:
-        if what not in EDITED:
-            raise unknown_name("part of a region's code", what, EDITED)
-    if not seeds:
-        raise InputError("locality cannot be measured without pictures. Give at least one seed.")
+    model, seeds = evaluation.model, evaluation.edited_seeds
     names = model.regions.names
-    parts: dict[tuple[int, str], list[EditChange]] = {(label, what): [] for what in whats for label in labels}
-    total = len(seeds) * len(parts)
-    with tqdm(total=total, unit="edit", desc="locality", disable=None if progress else True) as bar:
-        for start in range(0, len(seeds), batch_size):
-            batch = list(seeds[start : start + batch_size])
-            source = model.sample(seeds=batch, truncation=truncation)
-            other = model.sample(seeds=[following(seed, offset) for seed in batch], truncation=truncation)
-            rendering = model.render(source)
-            before, labels_before = rendering.to_uint8(), rendering.labels()
-            for (label, what), measured in parts.items():
-                edited = model.render(swap(source, other, [names[label]], what))
-                after, labels_after = edited.to_uint8(), edited.labels()
-                measured.append(measure_edit(before, after, labels_before, labels_after, label, len(names), distance))
-                bar.update(len(batch))
-    edits = tuple(_summed_up(names, label, what, measured) for (label, what), measured in parts.items())
+    swaps = [((name,), what) for what in EDITED for name in (evaluation.region_names if regions is None else regions)]
+    parts: list[list[EditChange]] = [[] for _ in swaps]
+    batches = evaluation.batches(seeds, "locality")
+    for place, edited in swaps_of(model, batches, swaps, truncation=evaluation.truncation):
+        label = names.index(edited.regions[0])
+        parts[place].append(measure_edit(edited, label, len(names), evaluation.distance))
+    found = zip(swaps, parts, strict=True)
+    edits = tuple(_summed_up(names, names.index(name), what, changes) for ((name,), what), changes in found)
     return Locality(edits, names, len(seeds))
 
 
 def _summed_up(names: Sequence[str], label: int, what: str, parts: Sequence[EditChange]) -> RegionLocality:
     """The figures of all pictures together."""
     change = Change.cat([part.change for part in parts])
-    seen = torch.cat([part.seen for part in parts])
+    seen = change.seen
     inside, outside = _mean(change.inside[seen]), _mean(change.outside[seen])
     perceptual = [part.perceptual_outside for part in parts if part.perceptual_outside is not None]
     by_region = torch.cat([part.by_region for part in parts])[seen]
@@ -282,17 +264,7 @@ def locality_of(evaluation: Evaluation) -> Locality:
 def _shared(evaluation: Evaluation) -> Locality:
     """By all processes, each some regions."""
     regions = share(evaluation.region_names, evaluation.processes)
-    part: tuple[RegionLocality, ...] = ()
-    if regions:
-        part = measure_locality(
-            evaluation.model,
-            evaluation.edited_seeds,
-            regions=regions,
-            distance=evaluation.distance,
-            truncation=evaluation.truncation,
-            batch_size=evaluation.batch_size,
-            progress=evaluation.shows_bars,
-        ).edits
+    part = measure_locality(evaluation, regions).edits if regions else ()
     edits = all_of(part, evaluation.processes)
     edits.sort(key=lambda edit: (EDITED.index(edit.what), evaluation.region_names.index(edit.region)))
     return Locality(tuple(edits), evaluation.model.regions.names, len(evaluation.edited_seeds))
@@ -303,20 +275,15 @@ def _shared(evaluation: Evaluation) -> Locality:
     "what else changes when a region is swapped",
     of_regions=True,
     uses=(*SAMPLED, "distance", "regions", "num_edits"),
+    compared=True,
+    columns={what: f"locality of {what}" for what in EDITED},
 )
 def _locality(evaluation: Evaluation) -> Measured:
+    """What changes outside of a region that was swapped, over what changes inside, in pixels; 0 is perfectly local."""
     locality = locality_of(evaluation)
     found = locality.to_dict()
-    figures = (
-        "region",
-        "what",
-        "score",
-        "change_inside",
-        "change_outside",
-        "share_outside",
-        "iou_others",
-        "num_images",
-    )
+    figures = ["region", "what", "score", "change_inside", "change_outside"]
+    figures += ["share_outside", "iou_others", "num_images"]
     rows = tuple(tuple(getattr(edit, figure) for figure in figures) for edit in locality.edits)
     headings = ("region", "code", "score", "inside", "outside", "share of pixels outside", "IoU of others", "pictures")
     return Measured(

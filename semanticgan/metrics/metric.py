@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ class Measured:
         seconds: how long it took, without what it shares with other metrics.
         table: what is behind the numbers, region by region; None where nothing is.
         details: all that was found, JSON-able.
+        rows: numbers one by one, such as the lengths of all paths, for charts and for a comparison's .json.
         name: what the score is called where it must not bear the metric's own name; else empty.
     """
 
@@ -50,6 +51,7 @@ class Measured:
     seconds: float = 0.0
     table: Table | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    rows: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
 
     def called(self, metric: str, name: str) -> Measured:
@@ -65,10 +67,14 @@ class Metric:
     """A metric.
 
     Attributes:
-        measure: finds it; called by all processes.
+        measure: finds it; called by all processes. Its docstring is what docs/metrics.md says of the metric.
         summary: what it says, for help.
         needs: attributes of :class:`Evaluation` that may not be None, and "classes", which only Inception knows.
         uses: attributes that have an effect on it beside those.
+        compared: whether a comparison measures it that does not say what it measures.
+        columns: name of a value -> head of its column in a comparison, or what finds that for an evaluation; without
+            any there is a column for each value.
+        stand_in_columns: the same where another network than ``published_by`` computes it, if that differs.
         published_by: label of what the literature's figures rest on, None where no figures compare.
         num_published: pictures of the model that they take.
         else_because: why no figures compare.
@@ -81,6 +87,9 @@ class Metric:
     summary: str
     needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = SAMPLED
+    compared: bool = False
+    columns: Mapping[str, str] | Callable[[Evaluation], Mapping[str, str]] = field(default_factory=dict)
+    stand_in_columns: Mapping[str, str] = field(default_factory=dict)
     published_by: str | None = None
     num_published: int = 50_000
     else_because: str = "no published figures"
@@ -125,6 +134,16 @@ def metric(
         return measure
 
     return registered
+
+
+def known_names() -> list[str]:
+    """Of all metrics, as help and messages have them."""
+    return sorted(METRICS)
+
+
+def needs_of(metrics: Iterable[str]) -> set[str]:
+    """All that some metrics need."""
+    return {need for name in metrics for need in METRICS[name].needs}
 
 
 def used_by(attribute: str) -> list[str]:

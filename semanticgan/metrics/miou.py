@@ -5,18 +5,13 @@ The parser's own scores stand beside: the agreement cannot be understood without
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from semanticgan.distributed import ALONE, Processes, all_of, share
-from semanticgan.errors import InputError
+from semanticgan.distributed import all_of, share
 from semanticgan.metrics.evaluation import Evaluation, require_same_regions
 from semanticgan.metrics.metric import Measured, Table, metric
-from semanticgan.metrics.samples import in_batches
-from semanticgan.model import Model
 from semanticgan.perception.overlap import Overlap, overlap
-from semanticgan.perception.parser import FaceParser
 
 
 @dataclass(frozen=True)
@@ -43,33 +38,18 @@ class SegmentationScore:
         }
 
 
-def measure_segmentation(
-    model: Model,
-    parser: FaceParser,
-    seeds: Sequence[int],
-    *,
-    truncation: float = 1.0,
-    batch_size: int = 8,
-    processes: Processes = ALONE,
-    progress: bool = False,
-) -> SegmentationScore:
+def measure_segmentation(evaluation: Evaluation) -> SegmentationScore:
     """Compare the label maps of sampled pictures with a parser's reading of these pictures as 8-bit files.
 
-    Args:
-        parser: of the same regions.
-        seeds: one a picture.
-        batch_size: pictures at a time; bounds the memory, not the result.
-        processes: who takes part; each gets the whole result.
-
     Raises:
-        InputError: no seed, or a parser of other regions.
+        InputError: a parser of other regions.
     """
+    model, parser, processes = evaluation.model, evaluation.parser, evaluation.processes
+    assert parser is not None
     require_same_regions(model, parser)
-    if not seeds:
-        raise InputError("a segmentation cannot be measured without pictures. Give at least one seed.")
     parts = []
-    for batch in in_batches(share(seeds, processes), batch_size, "segmentation" if progress else None):
-        rendering = model.render(model.sample(seeds=batch, truncation=truncation))
+    for batch in evaluation.batches(share(evaluation.seeds, processes), "segmentation"):
+        rendering = model.render(model.sample(seeds=batch, truncation=evaluation.truncation))
         read = parser.labels(rendering.to_uint8())
         parts.append(overlap(rendering.labels().cpu(), read, len(model.regions)))
     return SegmentationScore(
@@ -83,28 +63,19 @@ def measure_segmentation(
     of_regions=True,
     needs=("parser",),
     else_because="another parser",
+    compared=True,
+    columns={"miou": "mIoU"},
 )
 def _segmentation(evaluation: Evaluation) -> Measured:
-    assert evaluation.parser is not None
-    score = measure_segmentation(
-        evaluation.model,
-        evaluation.parser,
-        evaluation.seeds,
-        truncation=evaluation.truncation,
-        batch_size=evaluation.batch_size,
-        processes=evaluation.processes,
-        progress=evaluation.shows_bars,
-    )
+    """IoU of the model's own segmentation and a parser's reading of its picture, by region; the parser's own score is
+    printed beside."""
+    score = measure_segmentation(evaluation)
     found = score.to_dict()
     on_pairs = score.parser.get("iou", {})
     seen = [iou for iou in found["iou"].values() if iou is not None]
     rows = tuple((name, iou, on_pairs.get(name)) for name, iou in found["iou"].items())
     return Measured(
-        {
-            "miou": found["mean_iou"],
-            "pixel_accuracy": found["pixel_accuracy"],
-            "least_iou": min(seen),
-        },
+        {"miou": found["mean_iou"], "pixel_accuracy": found["pixel_accuracy"], "least_iou": min(seen)},
         f"parser, {score.parser.get('mean_iou', math.nan):.3f} on held-out pairs",
         True,
         0,

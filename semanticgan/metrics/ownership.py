@@ -9,7 +9,6 @@ Shape legend: N pictures, K regions, S side of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,8 @@ import torch
 
 from semanticgan.editing.change import measure_change
 from semanticgan.editing.compositing import feather
-from semanticgan.errors import InputError
 from semanticgan.metrics.evaluation import Evaluation, require_same_regions
 from semanticgan.metrics.metric import SAMPLED, Measured, Table, metric
-from semanticgan.metrics.samples import in_batches
-from semanticgan.model import Model
-from semanticgan.perception.parser import FaceParser
 
 SEEN = 8
 """Pixels that a parser has to read as a region for a picture to show it."""
@@ -50,35 +45,23 @@ class RegionOwnership:
         return dict(vars(self))
 
 
-def measure_ownership(
-    model: Model,
-    parser: FaceParser,
-    region: str,
-    seeds: Sequence[int],
-    *,
-    truncation: float = 1.0,
-    batch_size: int = 8,
-    progress: bool = False,
-) -> RegionOwnership:
+def measure_ownership(evaluation: Evaluation, region: str) -> RegionOwnership:
     """Draw sampled pictures that show a region again without it.
 
-    Args:
-        parser: of the same regions.
-        seeds: one a picture.
-        batch_size: pictures at a time; bounds the memory. Pictures are the same up to
-            :data:`semanticgan.model.ROUNDING`, which moves ``change_outside`` by less than 0.01 levels.
+    In batches of another size pictures are the same up to :data:`semanticgan.model.ROUNDING`, which moves
+    ``change_outside`` by less than 0.01 levels.
 
     Raises:
-        InputError: no seed, an unknown region, or a parser of other regions.
+        InputError: an unknown region, or a parser of other regions.
     """
+    model, parser = evaluation.model, evaluation.parser
+    assert parser is not None
     require_same_regions(model, parser)
-    if not seeds:
-        raise InputError("ownership cannot be measured without pictures. Give at least one seed.")
     label = model.regions.index(region)
     name = model.regions.names[label]
     pixels, left, outside = 0, 0, []
-    for batch in in_batches(seeds, batch_size, f"without {name}" if progress else None):
-        code = model.sample(seeds=batch, truncation=truncation)
+    for batch in evaluation.batches(evaluation.edited_seeds, f"without {name}"):
+        code = model.sample(seeds=batch, truncation=evaluation.truncation)
         whole = model.render(code).to_uint8()
         place = parser.labels(whole) == label
         visible = torch.ones(len(batch), len(model.regions))
@@ -103,19 +86,9 @@ def measure_ownership(
     uses=(*SAMPLED, "regions", "num_edits"),
 )
 def _ownership(evaluation: Evaluation) -> Measured:
-    parser = evaluation.parser
-    assert parser is not None
-    found = evaluation.by_region(
-        lambda region: measure_ownership(
-            evaluation.model,
-            parser,
-            region,
-            evaluation.edited_seeds,
-            truncation=evaluation.truncation,
-            batch_size=evaluation.batch_size,
-            progress=evaluation.shows_bars,
-        )
-    )
+    """What is left of a region in pictures drawn without it: 0 where no other region paints it, 1 where it paints
+    nothing itself; and what else changes."""
+    found = evaluation.by_region(lambda region: measure_ownership(evaluation, region))
     rows = tuple((one.region, one.left, one.change_outside, float(one.num_images)) for one in found)
     return Measured(
         {one.region: one.left for one in found},

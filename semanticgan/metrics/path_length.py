@@ -28,6 +28,7 @@ from semanticgan.metrics.metric import EDITED, SAMPLED, Measured, metric
 from semanticgan.metrics.samples import in_batches
 from semanticgan.model import Model
 from semanticgan.perception.perceptual import Distance
+from semanticgan.progress import Progress
 from semanticgan.seeds import stream
 
 SPACES = ("z", "w")
@@ -118,29 +119,32 @@ class ModelTraveller:
         return self._model.code(w.to(torch.float32))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PathLength:
-    """The mean over the paths.
+    """Perceptual distances over epsilon^2; smaller is smoother.
 
     Attributes:
-        value: perceptual distance over epsilon^2; smaller is smoother.
-        deviation: standard deviation over the paths that count.
-        num_paths: paths made; those beyond the 1st and 99th percentile do not count.
-        space: "z" or "w".
-        sampling: "full" or "end".
-        epsilon: the step, as a share of the way.
-        distance: label of the perceptual distance.
-        stand_in: whether the number cannot be compared with the literature.
+        lengths: of each path, float64 [N].
     """
 
-    value: float
-    deviation: float
-    num_paths: int
-    space: str
-    sampling: str
-    epsilon: float
-    distance: str
-    stand_in: bool
+    lengths: np.ndarray
+
+    @property
+    def kept(self) -> np.ndarray:
+        """The lengths from the 1st to the 99th percentile, both included; the others do not count."""
+        low = np.percentile(self.lengths, _KEPT[0], method="lower")
+        high = np.percentile(self.lengths, _KEPT[1], method="higher")
+        return self.lengths[(self.lengths >= low) & (self.lengths <= high)]
+
+    @property
+    def value(self) -> float:
+        """Mean over the paths that count."""
+        return float(self.kept.mean())
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation over the paths that count."""
+        return float(self.kept.std())
 
 
 def path_length(
@@ -153,7 +157,8 @@ def path_length(
     epsilon: float = EPSILON,
     batch_size: int = 8,
     processes: Processes = ALONE,
-    progress: str | None = None,
+    progress: Progress | bool = False,
+    what: str = "path length",
 ) -> PathLength:
     """Perceptual path length over one path a seed.
 
@@ -166,48 +171,11 @@ def path_length(
         epsilon: length of the step, 0 < epsilon < 1; far below 1e-4 the rounding of float32 shows.
         batch_size: paths at a time, of two pictures each; changes nothing but the memory.
         processes: who takes part; each gets the whole result.
-        progress: name of a bar on stderr, None for no bar.
+        progress: told of every batch, under the name ``what``.
 
     Raises:
         InputError: an unknown space or sampling, an epsilon or batch size out of range, or no seeds.
     """
-    lengths = path_lengths(
-        traveller,
-        distance,
-        seeds,
-        space=space,
-        sampling=sampling,
-        epsilon=epsilon,
-        batch_size=batch_size,
-        processes=processes,
-        progress=progress,
-    )
-    kept = without_extremes(lengths)
-    return PathLength(
-        value=float(kept.mean()),
-        deviation=float(kept.std()),
-        num_paths=len(seeds),
-        space=space,
-        sampling=sampling,
-        epsilon=epsilon,
-        distance=distance.label,
-        stand_in=distance.stand_in,
-    )
-
-
-def path_lengths(
-    traveller: Traveller,
-    distance: Distance,
-    seeds: Sequence[int],
-    *,
-    space: str = "w",
-    sampling: str = "end",
-    epsilon: float = EPSILON,
-    batch_size: int = 8,
-    processes: Processes = ALONE,
-    progress: str | None = None,
-) -> np.ndarray:
-    """The length of each path, float64 [len(seeds)]; arguments and errors as of :func:`path_length`."""
     for name, given, allowed in (("space", space, SPACES), ("sampling", sampling, SAMPLINGS)):
         if given not in allowed:
             raise unknown_name(name, given, allowed)
@@ -219,19 +187,19 @@ def path_lengths(
     own = share(seeds, processes)
     parts = [torch.zeros(0, dtype=torch.float64)]
     with torch.no_grad():
-        for batch in in_batches(own, batch_size, progress, "path"):
+        for batch in in_batches(own, batch_size, progress, what, "path"):
             still, here, there = _places(traveller, batch, space, sampling, epsilon)
             pictures = _reduced(traveller.picture(torch.cat([still, still]), torch.cat([here, there])))
             moved = (here != there).any(1)  # where nothing moves the length is 0, not rounding over epsilon^2
             parts.append(distance(*pictures.chunk(2)).double().cpu() * moved / epsilon**2)
-    return gathered(torch.cat(parts), len(seeds), processes).numpy()
+    return PathLength(gathered(torch.cat(parts), len(seeds), processes).numpy())
 
 
 @torch.no_grad()
 def pictures_of_paths(traveller: Traveller, seeds: Sequence[int], space: str = "w", sampling: str = "end") -> Tensor:
-    """The picture at which each path is measured, [N, 3, S, S], about [-1, 1]."""
+    """The picture at which each path is measured, uint8 [N, 3, S, S] on the CPU."""
     still, here, _ = _places(traveller, seeds, space, sampling, EPSILON)
-    return traveller.picture(still, here)
+    return traveller.picture(still, here).float().add(1.0).mul(127.5).round().clamp(0.0, 255.0).to(torch.uint8).cpu()
 
 
 def _places(
@@ -278,24 +246,22 @@ def _reduced(pictures: Tensor) -> Tensor:
     return functional.avg_pool2d(pictures, factor) if factor > 1 else pictures
 
 
-def without_extremes(lengths: np.ndarray) -> np.ndarray:
-    """The lengths from the 1st to the 99th percentile, both included."""
-    low = np.percentile(lengths, _KEPT[0], method="lower")
-    high = np.percentile(lengths, _KEPT[1], method="higher")
-    return lengths[(lengths >= low) & (lengths <= high)]
-
-
 _USES = (*SAMPLED, "paths", "num_paths")
 
 
-def _require_one_path(evaluation: Evaluation) -> None:
-    require_paths(evaluation.paths, most=1)
-
-
 @metric(
-    "ppl", "perceptual path length", needs=("distance",), uses=_USES, published_by="lpips-vgg", num_published=100_000
+    "ppl",
+    "perceptual path length",
+    needs=("distance",),
+    uses=_USES,
+    compared=True,
+    columns=lambda evaluation: {path: f"PPL {path}" for path in evaluation.paths},
+    published_by="lpips-vgg",
+    num_published=100_000,
+    require=lambda evaluation: require_paths(evaluation.paths),
 )
 def _path_length(evaluation: Evaluation) -> Measured:
+    """How far a picture moves with a small step of z or w (Karras et al. 2018)."""
     return _paths(evaluation, {path: ((None, "both"), path) for path in evaluation.paths})
 
 
@@ -305,9 +271,10 @@ def _path_length(evaluation: Evaluation) -> Measured:
     of_regions=True,
     needs=("distance",),
     uses=(*_USES, "regions"),
-    require=_require_one_path,
+    require=lambda evaluation: require_paths(evaluation.paths, most=1),
 )
 def _path_length_of_regions(evaluation: Evaluation) -> Measured:
+    """The same as ``ppl`` when one region's structure or texture alone moves."""
     path = evaluation.paths[0]
     return _paths(
         evaluation,
@@ -317,18 +284,25 @@ def _path_length_of_regions(evaluation: Evaluation) -> Measured:
 
 def _paths(evaluation: Evaluation, asked: Mapping[str, tuple[tuple[str | None, str], str]]) -> Measured:
     assert evaluation.distance is not None
-    num = evaluation.num_generated if evaluation.num_paths is None else evaluation.num_paths
-    values: dict[str, float | None] = {}
+    found = {}
     for name, ((region, what), path) in asked.items():
         space, _, sampling = path.partition("-")
-        values[name] = path_length(
+        found[name] = path_length(
             ModelTraveller(evaluation.model, region, what, evaluation.truncation),
             evaluation.distance,
-            range(evaluation.seeds_from, evaluation.seeds_from + num),
+            evaluation.path_seeds,
             space=space,
             sampling=sampling,
             batch_size=max(1, evaluation.batch_size // 2),
             processes=evaluation.processes,
-            progress=evaluation.bar(f"path length {name}"),
-        ).value
-    return Measured(values, evaluation.distance.label, evaluation.distance.stand_in, 0, 2 * num)
+            progress=evaluation.told,
+            what=f"path length {name}",
+        )
+    return Measured(
+        {name: each.value for name, each in found.items()},
+        evaluation.distance.label,
+        evaluation.distance.stand_in,
+        0,
+        2 * len(evaluation.path_seeds),
+        rows={"path_lengths": np.concatenate([each.lengths for each in found.values()])},
+    )

@@ -6,12 +6,10 @@ within the generated ones'; a manifold is the union of balls around its points, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from semanticgan.errors import InputError
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
-from semanticgan.metrics.scores import OF_BOTH, Score, alike
+from semanticgan.metrics.scores import OF_BOTH, require_alike, score
 from semanticgan.metrics.statistics import FeatureSet
 from semanticgan.perception.fidelity import import_fidelity
 
@@ -20,32 +18,27 @@ NUM_NEIGHBOURS = 3
 _ROWS = 10_000  # of the matrix of distances at a time
 
 
-@dataclass(frozen=True, kw_only=True)
-class PrecisionRecall(Score):
-    """Attributes: precision, recall: in [0, 1]; num_neighbours: k."""
-
-    precision: float
-    recall: float
-    num_neighbours: int
-
-
-def precision_recall(
-    real: FeatureSet, generated: FeatureSet, *, num_neighbours: int = NUM_NEIGHBOURS
-) -> PrecisionRecall:
+def precision_recall(real: FeatureSet, generated: FeatureSet, *, num_neighbours: int = NUM_NEIGHBOURS) -> Measured:
     """Both, by torch-fidelity. The literature takes them of VGG-16's features, torch-fidelity of Inception's.
+
+    Args:
+        num_neighbours: k.
+
+    Returns:
+        "precision" and "recall", in [0, 1].
 
     Raises:
         InputError: features of different extractors, too few pictures, or torch-fidelity is not installed.
     """
-    about = alike(real, generated)
+    require_alike(real, generated)
     there = min(len(real), len(generated))
     if not 1 <= num_neighbours < there:
         raise InputError(
             f"precision and recall need more pictures than neighbours, got {len(real)} real and {len(generated)} "
             f"generated pictures for {num_neighbours} neighbours. Give more pictures."
         )
-    metric = import_fidelity("metric_prc")
-    found = metric.prc_features_to_metric(
+    fidelity = import_fidelity("metric_prc")
+    found = fidelity.prc_features_to_metric(
         generated.values,
         real.values,
         prc_neighborhood=num_neighbours,
@@ -53,15 +46,19 @@ def precision_recall(
         save_cpu_ram=max(len(real), len(generated)) > _ROWS,
         verbose=False,
     )
-    return PrecisionRecall(
-        precision=found[metric.KEY_METRIC_PRECISION],
-        recall=found[metric.KEY_METRIC_RECALL],
-        num_neighbours=num_neighbours,
-        **about,
-    )
+    values = {"precision": found[fidelity.KEY_METRIC_PRECISION], "recall": found[fidelity.KEY_METRIC_RECALL]}
+    return score(real, generated, values)
 
 
-@metric("pr", "precision and recall", **OF_BOTH, published_by="VGG-16", least_pictures=NUM_NEIGHBOURS + 1)
+@metric(
+    "pr",
+    "precision and recall",
+    **OF_BOTH,
+    published_by="VGG-16",
+    least_pictures=NUM_NEIGHBOURS + 1,
+    columns={"precision": "precision", "recall": "recall"},
+)
 def _precision_recall(evaluation: Evaluation) -> Measured:
-    score = precision_recall(evaluation.real, evaluation.generated)
-    return score.measured(precision=score.precision, recall=score.recall)
+    """Precision: share of generated pictures that could be real; recall: share of real ones that could be generated
+    (Kynkaanniemi et al. 2019)."""
+    return precision_recall(evaluation.real, evaluation.generated)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semanticgan.distributed import all_of, share
+from semanticgan.distributed import all_of
 from semanticgan.errors import InputError
 from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.metrics.metric import Measured, metric
@@ -119,11 +119,17 @@ def measure_reconstruction(
     else_because="other pictures",
 )
 def _reconstruction(evaluation: Evaluation) -> Measured:
+    """MSE, PSNR, SSIM, perceptual distance and mIoU of ``--reconstructions`` and the data."""
     parser, distance = evaluation.parser, evaluation.distance
-    own = share(evaluation.matches, evaluation.processes)
     parts = [
-        _compared(evaluation, own[start : start + evaluation.batch_size])
-        for start in range(0, len(own), evaluation.batch_size)
+        measure_reconstruction(
+            pictures,
+            again,
+            distance=distance,
+            labels=(parser.labels(pictures), parser.labels(again)) if parser else None,
+            regions=parser.regions if parser else None,
+        )
+        for pictures, again in evaluation.pairs("reconstructions")
     ]
     found = Reconstruction.cat(all_of(parts, evaluation.processes)).to_dict()
     values: dict[str, float | None] = {"mse": found["mse"], "psnr": found["psnr"], "ssim": found["ssim"]}
@@ -132,18 +138,3 @@ def _reconstruction(evaluation: Evaluation) -> Measured:
     by = [*([distance.label] if distance else []), *(["parser"] if parser else [])]
     stand_in = parser is not None or (distance is not None and distance.stand_in)
     return Measured(values, ", ".join(by), stand_in, len(evaluation.matches), 0, details=found)
-
-
-def _compared(evaluation: Evaluation, matches: Sequence[tuple[int, int]]) -> Reconstruction:
-    """Some reconstructions and their pictures."""
-    assert evaluation.dataset is not None and evaluation.reconstructions is not None
-    again = torch.stack([evaluation.reconstructions[index].image for index, _ in matches])
-    pictures = torch.stack([evaluation.dataset[index].image for _, index in matches])
-    parser = evaluation.parser
-    return measure_reconstruction(
-        pictures,
-        again,
-        distance=evaluation.distance,
-        labels=(parser.labels(pictures), parser.labels(again)) if parser else None,
-        regions=parser.regions if parser else None,
-    )

@@ -17,6 +17,7 @@ from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.data.reading import read_all
 from semanticgan.errors import InputError
 from semanticgan.model import Model
+from semanticgan.progress import Progress, to_progress
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -24,27 +25,26 @@ Item = TypeVar("Item")
 
 
 def in_batches(
-    items: Sequence[Item], batch_size: int, progress: str | None = None, unit: str = "picture"
+    items: Sequence[Item], batch_size: int, progress: Progress | bool = False, what: str = "", unit: str = "picture"
 ) -> Iterator[list[Item]]:
     """The items in their order, at most ``batch_size`` at a time; the last batch may be shorter.
 
     Args:
         items: such as seeds.
         batch_size: at least 1.
-        progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
+        progress: told of every batch, under the name ``what``. A bar within another one is wiped when it ends.
 
     Raises:
         InputError: a batch size below 1.
+        Cancelled: by ``progress``.
     """
-    from tqdm import tqdm
-
     if batch_size < 1:
         raise InputError(f"batch_size is at least 1, got {batch_size}.")
-    with tqdm(desc=progress, total=len(items), unit=unit, disable=None if progress else True) as bar:
+    with to_progress(progress).steps(what, len(items), unit, leave=None) as step:
         for start in range(0, len(items), batch_size):
             batch = list(items[start : start + batch_size])
             yield batch
-            bar.update(len(batch))
+            step(len(batch))
 
 
 def generated_pictures(
@@ -53,8 +53,8 @@ def generated_pictures(
     *,
     truncation: float = 1.0,
     batch_size: int = DEFAULT_BATCH_SIZE,
-    precision: str = "float32",
-    progress: str | None = None,
+    progress: Progress | bool = False,
+    what: str = "pictures",
 ) -> Iterator[Tensor]:
     """The model's pictures of these seeds, in their order, with the noise stored with its weights.
 
@@ -62,15 +62,14 @@ def generated_pictures(
         seeds: one a picture.
         truncation: psi of :meth:`Model.sample`; results are comparable with others at 1 only.
         batch_size: pictures at a time.
-        precision: of :meth:`Model.render`.
-        progress: name of a bar on stderr, shown where that is a terminal; None for no bar.
+        progress: told of every batch, under the name ``what``.
 
     Raises:
-        InputError: no seeds, or a seed, precision or batch size that does not fit.
+        InputError: a seed or batch size that does not fit.
     """
-    for batch in in_batches(seeds, batch_size, progress):
+    for batch in in_batches(seeds, batch_size, progress, what):
         code = model.sample(seeds=batch, truncation=truncation)
-        yield model.render(code, batch_size=batch_size, precision=precision).to_uint8()
+        yield model.render(code, batch_size=batch_size).to_uint8()
 
 
 def dataset_pictures(
@@ -79,7 +78,8 @@ def dataset_pictures(
     *,
     batch_size: int = DEFAULT_BATCH_SIZE,
     workers: int = 0,
-    progress: str | None = None,
+    progress: Progress | bool = False,
+    what: str = "pictures of the data",
 ) -> Iterator[Tensor]:
     """The dataset's pictures at these indices, in their order; arguments as of :func:`generated_pictures`.
 
@@ -88,7 +88,7 @@ def dataset_pictures(
     """
     pictures: list[Tensor] = []
     chosen: Subset[Pair] = Subset(dataset, indices)
-    for pair in read_all(chosen, workers, progress is not None, progress or ""):
+    for pair in read_all(chosen, workers, progress, what):
         pictures.append(pair.image)
         if len(pictures) == batch_size:
             yield torch.stack(pictures)

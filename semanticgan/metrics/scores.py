@@ -1,9 +1,8 @@
-"""What the results of comparing two sets of features have in common."""
+"""What the scores of sets of features have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -12,46 +11,23 @@ from semanticgan.metrics.metric import SAMPLED, Measured
 from semanticgan.metrics.statistics import FeatureSet, Statistics
 
 OF_BOTH: Mapping[str, Any] = MappingProxyType(
-    {"needs": ("dataset", "extractor"), "uses": (*SAMPLED, "num_real", "cache")}
+    {"needs": ("dataset", "extractor"), "uses": (*SAMPLED, "num_real", "cache"), "compared": True}
 )
-"""What a metric needs and uses that compares the data's features with the model's."""
+"""What metrics have in common that compare the data's features with the model's."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """A number that says how a model's pictures are distributed.
-
-    Attributes:
-        num_real: pictures of the data, 0 where the metric looks at none.
-        num_generated: pictures of the model.
-        extractor: label of what computed the features.
-        stand_in: whether the number cannot be compared with the literature.
-    """
-
-    num_real: int
-    num_generated: int
-    extractor: str
-    stand_in: bool
-
-    def measured(self, **values: float) -> Measured:
-        """These numbers of it, as a metric returns them."""
-        return Measured(values, self.extractor, self.stand_in, self.num_real, self.num_generated)
+def score(
+    real: FeatureSet | Statistics | None, generated: FeatureSet | Statistics, values: Mapping[str, float]
+) -> Measured:
+    """Numbers of the features of the data, None where a metric looks at none, and of a model's pictures."""
+    num_real = 0 if real is None else len(real)
+    return Measured(values, generated.extractor, generated.stand_in, num_real, len(generated))
 
 
-def alike(real: FeatureSet | Statistics, generated: FeatureSet | Statistics) -> dict[str, Any]:
-    """What a :class:`Score` says of the two.
-
-    Raises:
-        InputError: they come from different extractors.
-    """
+def require_alike(real: FeatureSet | Statistics, generated: FeatureSet | Statistics) -> None:
+    """Raises: InputError: features of different extractors."""
     if real.extractor != generated.extractor:
         raise InputError(
             f"the features are of different extractors: {real.extractor} and {generated.extractor}. "
             "Use one extractor for both."
         )
-    return {
-        "num_real": len(real),
-        "num_generated": len(generated),
-        "extractor": real.extractor,
-        "stand_in": real.stand_in,
-    }

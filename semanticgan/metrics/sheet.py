@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from PIL import Image
+from torch import Tensor
 
+from semanticgan.editing.outputs import to_image
 from semanticgan.editing.sheets import draw_sheet
 from semanticgan.metrics.evaluation import Evaluation
 
-_COLUMNS = 8
+COLUMNS = 8
+"""Pictures in a row."""
 _TILE = 160
 
 
@@ -21,19 +26,21 @@ def draw_pictures(evaluation: Evaluation, model: str, data: str | None) -> Image
         model: its name.
         data: their name, or None.
     """
-    shown = evaluation.pictures(evaluation.seeds[: 4 * _COLUMNS], "sheet")
-    own = [picture for batch in shown for picture in batch.cpu()]
-    real = []
+    shown = [(Path(model).name, torch.cat(list(evaluation.pictures(evaluation.seeds[: 4 * COLUMNS], "sheet"))))]
     if evaluation.dataset is not None:
-        real = [evaluation.dataset[index].image for index in evaluation.indices[: 2 * _COLUMNS]]
-    rows, row_names = [], []
-    for name, pictures in ((model, own), (data or "", real)):
-        for start in range(0, len(pictures), _COLUMNS):
-            tiles = [
-                Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures[start : start + _COLUMNS]
-            ]
+        real = [evaluation.dataset[index].image for index in evaluation.indices[: 2 * COLUMNS]]
+        shown.append((Path(data or "").name, torch.stack(real)))
+    return draw_named(shown)
+
+
+def draw_named(shown: Sequence[tuple[str, Tensor]]) -> Image.Image:
+    """Names, and the pictures uint8 [N, 3, S, S] of each in rows of :data:`COLUMNS`; large ones are made smaller."""
+    rows, names = [], []
+    for name, pictures in shown:
+        for start, some in enumerate(pictures.cpu().split(COLUMNS)):
+            tiles = [to_image(picture) for picture in some]
             if tiles[0].width > _TILE:
                 tiles = [tile.resize((_TILE, _TILE), Image.Resampling.LANCZOS) for tile in tiles]
             rows.append(tiles)
-            row_names.append("" if start else Path(name).name)
-    return draw_sheet(rows, row_names=row_names)
+            names.append("" if start else name)
+    return draw_sheet(rows, row_names=names)

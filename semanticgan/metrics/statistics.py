@@ -20,7 +20,8 @@ from semanticgan.distributed import ALONE, Processes, all_of, gathered, share
 from semanticgan.errors import DataWarning, InputError
 from semanticgan.files import require_free, user_path, written_aside
 from semanticgan.metrics.samples import DEFAULT_BATCH_SIZE, dataset_pictures
-from semanticgan.perception.extractors import Extractor
+from semanticgan.perception.extractors import Extractor, Features
+from semanticgan.progress import Progress
 
 _FORMAT = "2"  # of cached files; raised when their contents come to mean something else
 
@@ -123,7 +124,21 @@ def extract_features(
         pictures: batches uint8 [n, 3, S, S] of this process's share.
         total: how many pictures all processes have together.
     """
-    parts = [extractor(batch) for batch in pictures]
+    return extract_all(pictures, [extractor], total, processes)[0]
+
+
+def extract_all(
+    pictures: Iterable[Tensor], extractors: Sequence[Extractor], total: int, processes: Processes = ALONE
+) -> list[FeatureSet]:
+    """:func:`extract_features` by each extractor; the pictures are gone through once."""
+    parts: list[list[Features]] = [[] for _ in extractors]
+    for batch in pictures:
+        for extractor, found in zip(extractors, parts, strict=True):
+            found.append(extractor(batch))
+    return [_joined(found, extractor, total, processes) for extractor, found in zip(extractors, parts, strict=True)]
+
+
+def _joined(parts: Sequence[Features], extractor: Extractor, total: int, processes: Processes) -> FeatureSet:
     values = torch.cat([part.values.cpu() for part in parts]) if parts else torch.zeros(0, extractor.width)
     logits = [part.logits.cpu() for part in parts if part.logits is not None]
     return FeatureSet(
@@ -213,7 +228,7 @@ def dataset_features(
     batch_size: int = DEFAULT_BATCH_SIZE,
     workers: int = 0,
     processes: Processes = ALONE,
-    progress: str | None = None,
+    progress: Progress | bool = False,
 ) -> FeatureSet:
     """The features of a dataset's pictures, from the cache if they are there.
 
@@ -225,8 +240,9 @@ def dataset_features(
     missing = known is None or known.values.shape != (len(indices), extractor.width)
     if not processes.any(missing) and known is not None:  # all compute, or none
         return known
+    own = share(indices, processes)
     pictures = dataset_pictures(
-        dataset, share(indices, processes), batch_size=batch_size, workers=workers, progress=progress
+        dataset, own, batch_size=batch_size, workers=workers, progress=progress, what="features of the data"
     )
     features = extract_features(pictures, extractor, len(indices), processes)
     if cache and path and processes.is_first:

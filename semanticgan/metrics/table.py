@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from semanticgan.metrics.evaluation import Evaluation
-from semanticgan.metrics.metric import METRICS, Measured, Metric, Table
+from semanticgan.metrics.metric import METRICS, Measured, Metric
 
 _HEADINGS = ("metric", "value", "pictures (data / model)", "measured by", "seconds", "comparable with the literature")
 
@@ -30,13 +30,12 @@ def to_markdown(evaluation: Evaluation, found: Mapping[str, Measured], model: st
         f"{evaluation.num_generated:,} pictures of {evaluation.model.size} pixels, seeds from {evaluation.seeds_from}, "
         f"truncation {evaluation.truncation:g}.",
         "",
-        _line(_HEADINGS),
-        _line(["---"] * len(_HEADINGS)),
-        *map(_line, rows),
+        *markdown_table(_HEADINGS, rows),
     ]
     for metric, measured in found.items():
         if measured.table is not None:
-            lines += ["", f"## {metric}", "", *_lines(measured.table)]
+            cells = [[each if isinstance(each, str) else _number(each) for each in row] for row in measured.table.rows]
+            lines += ["", f"## {metric}", "", *markdown_table(measured.table.headings, cells)]
     if evaluation.seconds:
         shared = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in evaluation.seconds.items())
         lines += ["", f"Shared by the metrics: {shared}."]
@@ -51,7 +50,7 @@ def why_not_comparable(metric: Metric, measured: Measured, truncation: float) ->
         return "stand-in"
     if measured.by != metric.published_by:
         return f"published ones rest on {metric.published_by}"
-    if truncation != 1.0 and "distance" not in metric.needs:  # path lengths are always of psi 1
+    if truncation != 1.0:
         return f"truncation {truncation:g}"
     if measured.num_generated < metric.num_published:
         return f"fewer than {metric.num_published:,} pictures"
@@ -73,14 +72,11 @@ def _rows(metric: str, measured: Measured, evaluation: Evaluation) -> list[tuple
     ]
 
 
-def _lines(table: Table) -> list[str]:
-    rows = [[cell if isinstance(cell, str) else _number(cell) for cell in row] for row in table.rows]
-    return [_line(table.headings), _line(["---"] * len(table.headings)), *map(_line, rows)]
-
-
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _line(cells: object) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"  # type: ignore[call-overload]
+def markdown_table(headings: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Its lines."""
+    every = (headings, ["---"] * len(headings), *rows)
+    return ["| " + " | ".join(map(str, cells)) + " |" for cells in every]

@@ -195,7 +195,7 @@ def _require_last_axes(name: str, value: Any, shape: tuple[int, ...]) -> None:
 
 
 def _source_rows(config: GeneratorConfig) -> Tensor:
-    """Row of the latent code that each of the K L expanded rows copies (Section 3 of arXiv 2112.02236)."""
+    """Row (``semanticgan/rows.py``) that each of the K L expanded rows copies (Section 3 of arXiv 2112.02236)."""
     rows = []
     for region in range(config.num_regions):
         structure = config.num_base_layers + 2 * region

@@ -3,12 +3,13 @@
 ====================================  =================================================================================
 GET /, /NAME                          the page and its files
 GET /api/models                       names of the models; the first is the default
-GET /api/models/NAME                  its side, regions, directions, and the four steps
+GET /api/models/NAME                  its side, regions or layers, directions, and the steps
 POST /api/render                      {"seed": 3, "truncation": 1.0} -> PNG
 POST /api/edit                        {"script", "composite_after": n} or the script itself -> picture, segmentation
 POST /api/steps/1 to 4                {"script" or "code": id, "shuffle": 0, "then": [...]} -> sixteen pictures
 POST /api/variations                  {"script", "regions": ["hair"], "what": "both", "shuffle": 0} -> sixteen pictures
 POST /api/directions                  {"region": "hair"} -> directions of its own rows
+                                      of a layered model both take "layers": "0-3" in place of regions
 POST /api/paintings                   {"script", "labels" or "drag"} -> id
 GET /api/paintings/ID/events          progress (server-sent events), at last the operation
 DELETE /api/paintings/ID              cancel
@@ -21,7 +22,8 @@ DELETE /api/photographs/ID            cancel, forget
 ====================================  =================================================================================
 
 Every request that computes may name a "model", a "client" (a random name whose last picture is kept, so that an edit
-computes only what it changes) and, where rows vary, regions that are "locked". An error is {"error": one sentence}.
+computes only what it changes) and, where rows vary, regions (or layers, "layer.3") that are "locked". An error is
+{"error": one sentence}.
 """
 
 from __future__ import annotations
@@ -40,12 +42,13 @@ from semanticgan.errors import InputError
 from semanticgan.seeds import require_seed
 from semanticgan.studio import steps
 from semanticgan.studio.answers import add_error_answers
+from semanticgan.studio.described import described
 from semanticgan.studio.guard import Guard, is_local
 from semanticgan.studio.long_routes import add_paintings, add_photographs
 from semanticgan.studio.models import AT_MOST_LOADED, Models
 from semanticgan.studio.page_files import page_files
 from semanticgan.studio.results import FILES, make
-from semanticgan.studio.scripts import after, read_locked, read_operations, state_of
+from semanticgan.studio.scripts import after, read_layers, read_locked, read_operations, state_of
 from semanticgan.studio.sessions import client_of
 from semanticgan.studio.store import NotThere
 from semanticgan.studio.studio import Studio
@@ -106,14 +109,7 @@ def _add_page(app: FastAPI, studio: Studio) -> None:
         name = studio.models.name_of(name)
 
         def job() -> dict[str, Any]:
-            model = studio.models.get(name)
-            directions = [
-                {"name": key, "regions": list(one.regions), "moves_base": one.moves_base}
-                for key, one in model.directions.items()
-            ]
-            offered = [{"title": step.title, "hint": step.hint} for step in steps.STEPS]
-            about = {"name": name, "size": model.size, "description": model.metadata.description}
-            return {**about, "regions": list(model.regions.names), "directions": directions, "steps": offered}
+            return described(name, studio.models.get(name))
 
         return JSONResponse(await studio.turns.run(request, job))
 
@@ -145,16 +141,17 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
         asked = await read_json(request)
         asked = {"script": asked} if "format" in asked else asked
         name, edit, client = studio.models.name_of(asked.get("model")), studio.edit_of(asked), client_of(asked)
-        wanted = asked.get("composite_after")
-        return JSONResponse(await studio.turns.run(request, lambda: studio.edited(name, edit, client, wanted)))
+        if "composite_after" in asked:
+            edit = edit.composited(asked["composite_after"])
+        return JSONResponse(await studio.turns.run(request, lambda: studio.edited(name, edit, client)))
 
     @app.post("/api/directions")
     async def own_directions(request: Request) -> JSONResponse:
         asked = await read_json(request)
-        name, region = studio.models.name_of(asked.get("model")), asked.get("region")
-        if not isinstance(region, str):
-            raise InputError('"region" is the name of one, such as "hair". Choose a region.')
-        found = await studio.turns.run(request, lambda: studio.own_directions(name, region))
+        name, region, layers = studio.models.name_of(asked.get("model")), asked.get("region", ""), read_layers(asked)
+        if not isinstance(region, str) or bool(region) == bool(layers):
+            raise InputError('"region" is the name of one, such as "hair", or "layers" are such as "0-3". Choose one.')
+        found = await studio.turns.run(request, lambda: studio.own_directions(name, region, layers))
         return JSONResponse({"directions": found})
 
     @app.get("/api/results/{result}/{file}")
@@ -174,7 +171,7 @@ def _add_offers(app: FastAPI, studio: Studio) -> None:
         asked = await read_json(request)
         name, shuffle = studio.models.name_of(asked.get("model")), asked.get("shuffle", 0)
         then, locked = read_operations(asked.get("then", [])), read_locked(asked)
-        before = None if step == 1 else studio.edit_of(asked)
+        before = None if step == 1 else studio.edit_of(asked).composited(None)
 
         def edits() -> list[tuple[Edit, Any]]:
             model = studio.models.get(name)
@@ -190,16 +187,20 @@ def _add_offers(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/variations")
     async def offer_variations(request: Request) -> JSONResponse:
         asked = await read_json(request)
-        name, edit = studio.models.name_of(asked.get("model")), studio.edit_of(asked)
-        regions, what, shuffle = asked.get("regions"), asked.get("what", "both"), asked.get("shuffle", 0)
-        locked = read_locked(asked)
-        if not isinstance(regions, list) or not regions or not all(isinstance(one, str) for one in regions):
+        name, edit = studio.models.name_of(asked.get("model")), studio.edit_of(asked).composited(None)
+        regions, what, shuffle = asked.get("regions", []), asked.get("what", "both"), asked.get("shuffle", 0)
+        locked, layers = read_locked(asked), read_layers(asked)
+        named = isinstance(regions, list) and bool(regions) and all(isinstance(one, str) for one in regions)
+        if not named and not layers:
             raise InputError('"regions" is a list of names, such as ["hair"]. Choose at least one region.')
 
         def edits() -> list[tuple[Edit, Any]]:
             model = studio.models.get(name)
             state = state_of(model, edit)
-            varied = steps.variations(model, regions, what, shuffle, locked)
+            if layers:
+                varied = steps.variations_of_layers(model, layers, shuffle, locked)
+            else:
+                varied = steps.variations(model, regions, what, shuffle, locked)
             return [(edit.then(one), after(model, state, (one,))) for one in varied]
 
         return JSONResponse({"pictures": await studio.turns.run(request, lambda: studio.offer(name, edits))})

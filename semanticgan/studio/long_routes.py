@@ -52,7 +52,7 @@ def add_photographs(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/photographs/{photograph}/result")
     async def result(request: Request, photograph: str) -> Response:
         found = photographs.store.get(photograph)
-        edit = studio.edit_of(await read_json(request))
+        edit = studio.edit_of(await read_json(request)).composited(None)  # its own pixels stay outside the regions
         content = await studio.turns.run(request, lambda: pasted(found, studio.models.get(found.model), edit))
         headers = {"content-disposition": 'attachment; filename="photograph.png"'}
         return Response(content, media_type="image/png", headers=headers)

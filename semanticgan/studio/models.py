@@ -66,14 +66,11 @@ class Models:
         """The model of a name of :meth:`name_of`, loaded where it is not.
 
         Raises:
-            InputError: its file cannot be used, or it has layers in place of regions.
+            InputError: its file cannot be used.
         """
         with self._lock:
             if name not in self._loaded:
-                model = load(self._places[name], device=self.device)
-                if model.rows.regions is None:
-                    raise InputError(f"the model {name!r} has layers, and the studio edits regions. Choose another.")
-                self._loaded[name] = model
+                self._loaded[name] = load(self._places[name], device=self.device)
             self._loaded.move_to_end(name)
             while len(self._loaded) > self.at_most:
                 self._loaded.popitem(last=False)

@@ -72,6 +72,7 @@ class Painting(LongJob):
 
     def work(self, progress: Progress) -> str:
         model = self._models.get(self._model)
+        model.rows.require_regions()
         state = state_of(model, self._edit)
         if state.coordinates is not None:
             raise InputError("a painting comes before regions are moved. Reset move, size and turn, paint, then move.")

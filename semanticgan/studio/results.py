@@ -12,9 +12,8 @@ from typing import Any
 
 from PIL import Image
 
-from semanticgan.editing.compositing import composite, feather, region_mask
-from semanticgan.editing.outputs import mark_of, to_image
-from semanticgan.edits import Edit, Operation
+from semanticgan.editing.outputs import mark_of
+from semanticgan.edits import Edit
 from semanticgan.edits.operation import State
 from semanticgan.edits.script import to_json
 from semanticgan.formats.provenance import Mark, save_marked
@@ -82,32 +81,9 @@ def make(model: Model, name: str, edits: Sequence[Edit], states: Sequence[State]
     return [result_of(model, name, edit, state, picture) for edit, state, picture in each]
 
 
-def result_of(model: Model, name: str, edit: Edit, state: State, picture: Image.Image, replayed: bool = True) -> Result:
-    """The result that a picture is; ``replayed`` says whether its script alone makes it again."""
-    mark = mark_of(model, "generated", edit.shareable if replayed else "")
-    return Result(name, edit, state.code.to("cpu"), png_of(picture), mark)
-
-
-def composited(
-    model: Model, before: Rendering, after: Rendering, operations: Sequence[Operation]
-) -> Image.Image | None:
-    """The picture after an edit; outside the feathered regions that it is about, every pixel is that of before.
-
-    Args:
-        model: of both renderings, of one image each.
-        before: without the operations.
-        after: with them.
-        operations: with what they found.
-
-    Returns:
-        None where an operation may change the whole picture, as base rows do, or there is none.
-    """
-    names = list(dict.fromkeys(name for one in operations for name in one.names))
-    if not names or any(one.everywhere or not one.names for one in operations):
-        return None
-    labels = model.regions.indices(names)
-    mask = region_mask(before.labels().cpu(), labels) | region_mask(after.labels().cpu(), labels)
-    return to_image(composite(before.to_uint8(), after.to_uint8(), feather(mask))[0])
+def result_of(model: Model, name: str, edit: Edit, state: State, picture: Image.Image) -> Result:
+    """The result that a picture is."""
+    return Result(name, edit, state.code.to("cpu"), png_of(picture), mark_of(model, "generated", edit.shareable))
 
 
 def answer(store: Store[Result], result: Result) -> dict[str, Any]:
@@ -116,7 +92,12 @@ def answer(store: Store[Result], result: Result) -> dict[str, Any]:
 
 
 def with_segmentation(model: Model, rendering: Rendering) -> dict[str, Any]:
-    """The segmentation as JSON: the label of every pixel, uint8 row by row as base64, and which regions are seen."""
+    """The segmentation as JSON: the label of every pixel, uint8 row by row as base64, and which regions are seen.
+
+    A layered model has none: no label.
+    """
+    if model.rows.regions is None:
+        return {"size": model.size, "labels": "", "seen": []}
     labels = rendering.labels()[0].cpu()
     seen = labels.unique().tolist()
     return {

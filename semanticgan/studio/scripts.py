@@ -20,10 +20,14 @@ from semanticgan.edits.script import FORMAT, VERSION, from_json, to_json
 from semanticgan.edits.sources import resolve
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
-from semanticgan.model import Model
+from semanticgan.model import DEFAULT_BATCH_SIZE, Model
 from semanticgan.rendering import Rendering
+from semanticgan.rows import require_layers
 
 MOST_OPERATIONS = 200
+LARGEST_WHOLE = 256
+"""Side of pictures up to which a layered model renders sixteen in one batch."""
+
 _NAME = "of this page"
 _ALLOWED = (Mix, Move, Place)
 _ALLOWED_ONCE_FOUND = (Paint, Drag)
@@ -57,7 +61,7 @@ def read_operations(value: Any) -> tuple[Operation, ...]:
 
 
 def read_locked(asked: dict[str, Any]) -> tuple[str, ...]:
-    """The "locked" of a request: names of regions whose rows stay.
+    """The "locked" of a request: names of regions, or of layers such as "layer.3", whose rows stay.
 
     Raises:
         InputError: no list of names.
@@ -68,15 +72,24 @@ def read_locked(asked: dict[str, Any]) -> tuple[str, ...]:
     return tuple(given)
 
 
+def read_layers(asked: dict[str, Any]) -> str:
+    """The "layers" of a request, such as "0-3"; "" where there are none.
+
+    Raises:
+        InputError: no such text.
+    """
+    return require_layers(asked.get("layers", ""))
+
+
 def require_free(regions: Sequence[str], locked: Sequence[str]) -> tuple[str, ...]:
-    """The regions that are not locked.
+    """The regions, or rows of layers, that are not locked.
 
     Raises:
         InputError: all of them are.
     """
     free = tuple(name for name in regions if name not in locked)
     if not free:
-        raise InputError(f"all of {', '.join(regions)} is locked. Unlock a region, or select another one.")
+        raise InputError(f"all of {', '.join(regions)} is locked. Unlock one of them, or select another.")
     return free
 
 
@@ -117,6 +130,8 @@ def render(model: Model, states: Sequence[State]) -> Rendering:
     codes = LatentCode.cat([state.code for state in states])
     moved = [state.coordinates for state in states if state.coordinates is not None]
     assert len(moved) in (0, len(states)), "the states of one request have the same operations"
+    if model.rows.regions is None:
+        return model.render(codes, batch_size=len(states) if model.size <= LARGEST_WHOLE else DEFAULT_BATCH_SIZE)
     if not moved:
         return render_variants(model, codes)
     return model.render(codes, batch_size=len(states), coordinates=torch.cat(moved))

@@ -15,7 +15,6 @@ from typing import Any
 from semanticgan.editing.session import EditingSession
 from semanticgan.edits.operation import State
 from semanticgan.errors import InputError
-from semanticgan.latents import LatentCode
 from semanticgan.model import Model
 from semanticgan.rendering import Rendering
 from semanticgan.studio.models import Models
@@ -74,22 +73,24 @@ class Sessions:
             client: of :func:`client_of`; "" renders without a session.
             name: of the model.
             model: of this name.
-            state: what is rendered. Regions that are moved through coordinates are rendered without a session.
+            state: what is rendered. Regions that are moved through coordinates are rendered without a session, and so
+                is a layered model.
         """
-        if not client or state.coordinates is not None:
+        if not client or state.coordinates is not None or model.rows.regions is None:
             return model.render(state.code, coordinates=state.coordinates)
         session = self._session(client, name, model)
         rendering = session.editing.render(state.code)
         self._drop()
         return rendering
 
-    def before(self, client: str, name: str, model: Model, key: bytes, code: LatentCode) -> Rendering:
-        """The face without its edits, kept until another ``key`` is asked for."""
-        if not client:
-            return model.render(code)
+    def before(self, client: str, name: str, model: Model, state: State) -> Rendering:
+        """A face before the edits that are made of it, kept until another one is asked for."""
+        if not client or state.coordinates is not None:
+            return model.render(state.code, coordinates=state.coordinates)
         session = self._session(client, name, model)
+        key = state.code.tensor.cpu().numpy().tobytes()
         if session.before is None or session.before[0] != key:
-            session.before = (key, model.render(code))
+            session.before = (key, model.render(state.code))
         return session.before[1]
 
     def regions_run(self, client: str, name: str) -> tuple[str, ...]:

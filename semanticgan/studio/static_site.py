@@ -29,7 +29,7 @@ from semanticgan.formats.tensorfile import open_tensors
 from semanticgan.model import Model
 from semanticgan.seeds import MAX_SEED
 from semanticgan.studio import runtime_files
-from semanticgan.studio.steps import MOST_SHUFFLES, NUM_OFFERED, STEPS, TRUNCATION, offered_seeds, operations
+from semanticgan.studio.steps import MOST_SHUFFLES, NUM_OFFERED, TRUNCATION, offered_seeds, operations, steps_of
 
 FORMAT = {"format": "semanticgan-static-studio", "format_version": 1}
 MANIFEST = "studio.json"
@@ -85,7 +85,7 @@ def write_site(
     folder = require_site(folder, overwrite)
     of_runtime = runtime_files.read_runtime(runtime)
     if model.rows.regions is None:
-        raise InputError(f"the model {name!r} has layers, and the four steps vary regions. Choose another.")
+        raise InputError(f"the model {name!r} has layers, and the page without a server takes regions. Choose another.")
     with folder_written_aside(folder, overwrite) as aside:
         for file, content in _page().items():
             (aside / file).write_bytes(content)
@@ -112,7 +112,7 @@ def _manifest(model: Model, name: str) -> dict[str, Any]:
     """What the page is told; it knows nothing of the model else."""
     about, mean = model.metadata, model.generator.mean_latent
     steps = []
-    for number, step in enumerate(STEPS, 1):
+    for number, step in enumerate(steps_of(model), 1):
         varied: dict[str, Any] | None = None
         if number > 1:
             varied = operations(model, number, 0)[0].to_dict()

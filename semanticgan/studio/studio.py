@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from semanticgan.directions import sefa
 from semanticgan.edits import Edit
+from semanticgan.edits.compositing import composited
 from semanticgan.errors import InputError
 from semanticgan.studio.decoding import Decoder
+from semanticgan.studio.described import directions_of_layers, directions_of_region
 from semanticgan.studio.long_jobs import LongJobs
 from semanticgan.studio.models import Models
 from semanticgan.studio.paintings import Paintings
 from semanticgan.studio.photographs import Photographs
-from semanticgan.studio.results import AT_MOST_RESULTS, Result, answer, composited, make, result_of, with_segmentation
+from semanticgan.studio.results import AT_MOST_RESULTS, Result, answer, make, result_of, with_segmentation
 from semanticgan.studio.scripts import applied, read_script, state_of
 from semanticgan.studio.sessions import Sessions
 from semanticgan.studio.store import Store
 from semanticgan.studio.turns import Turns
-from semanticgan.wrong_arguments import whole_number
 
-NUM_OWN_DIRECTIONS = 4
-"""Of the shape of a region, and as many of its colour."""
-
-_DIGITS = 5  # of a normal's numbers: 1e-5 of its length
+_MOST_OWN_DIRECTIONS = 64  # regions, or choices of layers, whose directions are kept
 
 
 class Studio:
@@ -49,7 +47,7 @@ class Studio:
         self.photographs = Photographs(models, self.jobs)
         self.paintings = Paintings(models, self.jobs)
         self.decoder = Decoder()
-        self._own_directions: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._own_directions: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
 
     def close(self) -> None:
         """Drop what waits, cancel what runs."""
@@ -75,56 +73,42 @@ class Studio:
         results = make(self.models.get(name), name, [edit for edit, _ in offered], [state for _, state in offered])
         return [answer(self.results, result) for result in results]
 
-    def edited(self, name: str, edit: Edit, client: str, composite_after: Any = None) -> dict[str, Any]:
+    def edited(self, name: str, edit: Edit, client: str) -> dict[str, Any]:
         """The picture and the segmentation of an edit, on the worker.
 
         Args:
             name: of the model.
-            edit: what is applied.
+            edit: what is applied; a composite keeps the pixels that it says.
             client: whose session is gone on with; "" for none.
-            composite_after: where a number n, pixels outside the regions of the operations after the first n are those
-                of the face with the first n; None for the picture as it is rendered.
 
         Raises:
-            InputError: an edit that does not fit the model, or no such number.
+            InputError: an edit that does not fit the model.
         """
         model = self.models.get(name)
-        count = len(edit.operations)
-        first = count if composite_after is None else whole_number("composite_after", composite_after, 0, count)
+        first = edit.composite_after or 0
         before = state_of(model, Edit(edit.source, edit.operations[:first], model=edit.model))
+        edit.require_model(model)
         state, done = applied(model, before, edit.operations[first:])
         rendering = self.sessions.render(client, name, model, state)
-        picture = None
-        if done:
-            key = before.code.tensor.cpu().numpy().tobytes()
-            without = self.sessions.before(client, name, model, key, before.code)
-            picture = composited(model, without, rendering, done)
-        result = result_of(model, name, edit, state, picture or rendering.to_pil()[0], picture is None)
+        whole = None
+        if edit.composite_after is not None and done:
+            whole = composited(model, self.sessions.before(client, name, model, before), rendering, done)
+        result = result_of(model, name, edit, state, (whole or rendering).to_pil()[0])
         told = {**answer(self.results, result), **with_segmentation(model, rendering)}
-        return {**told, "composited": picture is not None}
+        return {**told, "composited": whole is not None}
 
-    def own_directions(self, name: str, region: str) -> list[dict[str, Any]]:
-        """The directions of a region's own rows, as "direction" of an edit script holds them, on the worker.
+    def own_directions(self, name: str, region: str = "", layers: str = "") -> list[dict[str, Any]]:
+        """The directions of the rows of a region or of layers, on the worker; found once.
 
         Raises:
-            InputError: an unknown region.
+            InputError: an unknown region or layer.
         """
         model = self.models.get(name)
-        (label,) = model.regions.indices([region])
-        region = model.regions.names[label]
-        if (name, region) not in self._own_directions:
-            found = sefa.of_model(model, [region], num_directions=NUM_OWN_DIRECTIONS)
-            self._own_directions[name, region] = [
-                {
-                    "name": f"{row} {index + 1}",
-                    "what": row.rpartition(".")[2],
-                    "direction": {
-                        "rows": [row],
-                        "scale": float(part.deviations[index]),
-                        "normal": [[round(number, _DIGITS) for number in part.directions[index].tolist()]],
-                    },
-                }
-                for row, part in found.items()
-                for index in range(len(part.directions))
-            ]
-        return self._own_directions[name, region]
+        key = (name, layers or region)
+        if key not in self._own_directions:
+            found = directions_of_layers(model, layers) if layers else directions_of_region(model, region)
+            self._own_directions[key] = found
+        self._own_directions.move_to_end(key)
+        while len(self._own_directions) > _MOST_OWN_DIRECTIONS:
+            self._own_directions.popitem(last=False)
+        return self._own_directions[key]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
+import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,14 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from semanticgan.errors import InputError, MissingFileError, unknown_name
 from semanticgan.files import require_file, user_path
 from semanticgan.formats import typed_yaml
-from semanticgan.training.methods.alae_config import ALAETrainingConfig
-from semanticgan.training.methods.encoder_config import EncoderTrainingConfig
-from semanticgan.training.methods.pggan_config import PGGANTrainingConfig
+from semanticgan.training import methods
 from semanticgan.training.methods.semanticstylegan_config import SemanticStyleGANConfig
-from semanticgan.training.methods.styleflow_config import StyleFlowTrainingConfig
-from semanticgan.training.methods.stylegan2_config import StyleGAN2TrainingConfig
-from semanticgan.training.methods.stylegan_config import StyleGANTrainingConfig
-from semanticgan.training.sections import METHOD_CONFIGS, CommonConfig, register_method_config
+from semanticgan.training.sections import METHOD_CONFIGS, CommonConfig
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -30,16 +27,27 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=CommonConfig)
 TrainingConfig = SemanticStyleGANConfig
 
-for _kind in (
-    SemanticStyleGANConfig,
-    EncoderTrainingConfig,
-    PGGANTrainingConfig,
-    StyleGANTrainingConfig,
-    StyleGAN2TrainingConfig,
-    ALAETrainingConfig,
-    StyleFlowTrainingConfig,
-):
-    register_method_config(_kind)
+
+def _method_files() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(methods.__path__)]
+
+
+for _name in _method_files():
+    if _name.endswith("_config"):  # without the networks, which take longer to import
+        importlib.import_module(f"{methods.__name__}.{_name}")
+
+
+def method_config(method: str) -> type[CommonConfig]:
+    """The class of configuration of a method; its file is imported where that alone knows the class.
+
+    Raises:
+        InputError: no such method.
+    """
+    if method not in METHOD_CONFIGS and method in _method_files():
+        importlib.import_module(f"{methods.__name__}.{method}")
+    if method not in METHOD_CONFIGS:
+        raise unknown_name("method", method, METHOD_CONFIGS)
+    return METHOD_CONFIGS[method]
 
 
 def flat(config: CommonConfig) -> dict[str, Any]:
@@ -123,15 +131,14 @@ def load_config(
         for override in overrides:
             name, equals, value = override.partition("=")
             method = value if equals and name.strip() == "method" else method
-        if method not in METHOD_CONFIGS:
-            raise unknown_name("method", method, METHOD_CONFIGS)
-        if not issubclass(METHOD_CONFIGS[method], kind):
+        found = method_config(method)
+        if not issubclass(found, kind):
             raise InputError(f"its method {method!r} is another than {kind.method!r}")
-        given = typed_yaml.read(text, METHOD_CONFIGS[method])
+        given = typed_yaml.read(text, found)
     except InputError as error:
         raise InputError(f"recipe {str(recipe)!r} cannot be read: {str(error).rstrip('.')}.") from error
     for override in overrides:
-        given = typed_yaml.merged(given, typed_yaml.read_override(override, METHOD_CONFIGS[method]))
-    config: CommonConfig = typed_yaml.build(METHOD_CONFIGS[method], given)
+        given = typed_yaml.merged(given, typed_yaml.read_override(override, found))
+    config: CommonConfig = typed_yaml.build(found, given)
     setattr(config, "stated", frozenset(map(str, given)))  # noqa: B010
     return config

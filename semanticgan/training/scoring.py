@@ -30,44 +30,33 @@ class Scoring:
     """
 
     def __init__(self, config: CommonConfig, method: Method, processes: Processes = ALONE) -> None:
-        from semanticgan.metrics.evaluate import METRICS, require_known, require_measurable
-        from semanticgan.metrics.evaluation import Evaluation
+        from semanticgan.metrics.opening import open_evaluation
         from semanticgan.metrics.statistics import FeatureCache
-        from semanticgan.perception.classifier import load_classifier
-        from semanticgan.perception.extractors import open_extractor
-        from semanticgan.perception.parser import load_parser
-        from semanticgan.perception.perceptual import open_distance
 
         wanted, found = config.metrics, method.measured()
         if found is None:
             raise InputError(f"method {config.method!r} has nothing to measure. Leave out metrics.names.")
         model, dataset = found
-        require_known(wanted.names)
         if wanted.every % config.schedule.log_every:
             raise InputError(
                 f"metrics.every is {wanted.every} steps, which lines of the log every {config.schedule.log_every} do "
                 "not meet. Give a multiple of schedule.log_every."
             )
-        needs = {need for name in wanted.names for need in METRICS[name].needs}
-        distance = wanted.distance or ("lpips-vgg" if "distance" in needs else None)
-        device = method.device
         self._names = tuple(wanted.names)
-        self._evaluation = Evaluation(
+        self._evaluation = open_evaluation(
             model,
+            self._names,
             wanted.num_generated,
+            {"extractor": wanted.extractor, "distance": wanted.distance, "parser": wanted.parser},
+            options=_KEYS,
             dataset=dataset,
             num_real=wanted.num_real,
             num_edits=wanted.num_edits,
-            extractor=open_extractor(wanted.extractor, device=device) if "extractor" in needs else None,
-            distance=open_distance(distance, device=device) if distance else None,
-            parser=load_parser(wanted.parser, device) if wanted.parser else None,
-            classifier=load_classifier(device=device) if "classifier" in needs else None,
             cache=FeatureCache(Path(config.run_dir or "") / FEATURES_FOLDER),
             batch_size=wanted.batch,
             workers=config.data.workers,
             processes=processes,
         )
-        require_measurable(self._evaluation, self._names, _KEYS)
 
     def measure(self) -> dict[str, float]:
         """Name of each finite number, such as "metric/fid" or "metric/pr/recall", and the number."""

@@ -8,7 +8,7 @@ are the values of Section 4 of arXiv 2112.02236. ``docs/configuration.md`` is ma
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from semanticgan.data.decoding import MAX_MEGAPIXELS
 from semanticgan.errors import InputError
@@ -165,11 +165,15 @@ METHOD_CONFIGS: dict[str, type[CommonConfig]] = {}
 """The class of configuration of each known method."""
 
 
-def register_method_config(config: type[CommonConfig]) -> None:
-    """Make the configuration of a method known by the default of its key ``method``.
+Config = TypeVar("Config", bound=type[CommonConfig])
+
+
+def register_method_config(config: Config) -> Config:
+    """Make the configuration of a method known by the default of its key ``method``; a decorator of its class.
 
     Raises:
         InputError: another class has that name.
     """
     if METHOD_CONFIGS.setdefault(config.method, config) is not config:
         raise InputError(f"there is a method {config.method!r} already. Choose another name.")
+    return config

@@ -87,7 +87,7 @@ def test_what_is_refused_before_anything_is_computed(
         ((a, *SMALL, "--extractor", "randon"), "unknown extractor 'randon'"),
         ((a, *SMALL, "--extractor-weights", "w.pth"), "--extractor-weights gives a file that only"),
         ((a, *SMALL, "--parser", "portraits-46"), "Did you mean 'portraits-64'"),
-        ((a, *SMALL, "--num-generated", "3"), "3 pictures of each model are too few"),
+        ((a, *SMALL, "--num-generated", "3"), "3 pictures of the model are too few"),
         ((a, *SMALL, *STAND_INS, "--projections", "7"), "Take 7 or more"),
         (("none.safetensors", *SMALL), "does not exist"),
         ((*SMALL,), "the following arguments are required"),

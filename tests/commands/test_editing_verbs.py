@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import semanticgan as sg
+from semanticgan.directions import Direction
+from semanticgan.directions.files import save_directions
+from semanticgan.formats.provenance import read_mark
 from semanticgan.latents import LatentCode
 from semanticgan.rendering import Rendering
 
@@ -76,6 +81,45 @@ def test_edit_region_with_composite_keeps_every_pixel_outside(command: Command, 
     command("generate", *tiny, "--seed", "3", "--out", "source")
     same = (pixels("strict.png") == pixels("source/seed-0003.png")).all(2)
     assert 0 < same.mean() < 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--region", "hair", "--from-seed", "8"),
+        ("--region", "hair", "--direction", "towards", "--directions", "towards.safetensors", "--strength", "3"),
+        ("--region", "hair", "--move", "0.1,0", "--scale", "1.3"),
+    ],
+    ids=lambda words: words[2].lstrip("-"),
+)
+def test_a_composite_is_kept_and_repeated(
+    words: tuple[str, ...], command: Command, tiny: tuple[str, ...], tiny_model_file: Path
+) -> None:
+    model = sg.load(tiny_model_file, device="cpu")
+    normal = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+    towards = Direction("towards", ("hair.structure", "hair.texture"), normal, 1.5)
+    save_directions("towards.safetensors", model, [towards])
+    edit = ("edit-region", *tiny, "--seed", "3", *words)
+    free = command(*edit, "--out", "free.png").result
+    strict = command(*edit, "--composite", "--sheet", "--save-script", "e.json", "--out", "strict.png").result
+    assert free["change_outside"] > 0 and not free["composite"]
+    assert strict["change_outside"] == 0 and strict["composite"]
+    assert command("edit-region", *tiny, "--script", "e.json", "--out", "again.png").result["composite"]
+    assert (pixels("again.png") == pixels("strict.png")).all() and (pixels("free.png") != pixels("strict.png")).any()
+    command(*edit, "--save-script", "plain.json", "--out", "plain.png").result  # noqa: B018
+    command("edit-region", *tiny, "--script", "plain.json", "--composite", "--out", "late.png").result  # noqa: B018
+    assert (pixels("late.png") == pixels("strict.png")).all()
+    mark = read_mark(Path("strict.png"))
+    assert mark is not None and json.loads(mark.script)["composite_after"] == 0
+
+
+def test_nothing_is_kept_where_the_base_changes(command: Command, tiny: tuple[str, ...]) -> None:
+    edit = ("edit-region", *tiny, "--seed", "3", "--region", "hair", "--from-seed", "8", "--include-base")
+    command(*edit, "--out", "free.png").result  # noqa: B018
+    for more in ((), ("--save-script", "e.json")):
+        made = command(*edit, "--composite", *more, "--overwrite", "--out", "kept.png")
+        assert made.result["composite"] is False and "keeps nothing here" in made.err
+        assert (pixels("kept.png") == pixels("free.png")).all()
 
 
 def test_edit_region_takes_and_saves_latent_codes(command: Command, tiny: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,21 @@ def test_edited_layers_go_back_into_a_photograph(command: Command, tiny: tuple[s
     assert "'.jpg'" in command(*words[:-2], "--variations", "2", "--out", "v.jpg").complaint
 
 
+def test_an_edit_of_layers_is_kept_and_repeated(command: Command, tiny: tuple[str, ...]) -> None:
+    swap = ("edit-region", *tiny, "--seed", "3", "--layers", "0-1,4", "--from-seed", "8")
+    assert command(*swap, "--save-script", "e.json", "--out", "e.png").code == 0
+    again = command("edit-region", *tiny, "--script", "e.json", "--sheet", "--out", "f.png").result
+    assert np.array_equal(pixels("e.png"), pixels("f.png")) and again["layers"] == [0, 1, 4]
+    assert Path(again["sheet"]).is_file()
+    mark = read_mark(Path("e.png"))
+    assert mark is not None and json.loads(mark.script)["operations"][0]["layers"] == "0-1,4"
+    draw(Path("a.png"), seed=1)
+    words = ("edit-region", *tiny, "--image", "a.png", "--aligned", "--layers", "4-5", "--from-seed", "8", "--sheet")
+    assert command(*words, "--save-script", "p.json", "--out", "p.png").result["method"] == "encoder"
+    assert command("edit-region", *tiny, "--script", "p.json", "--out", "q.png").code == 0
+    assert np.array_equal(pixels("p.png"), pixels("q.png"))
+
+
 def test_layers_that_do_not_fit(command: Command, tiny: tuple[str, ...], tiny_model_file: Path, tmp_path: Path) -> None:
     swap = ("edit-region", *tiny, "--from-seed", "8")
     for words, expected in (
@@ -257,6 +273,9 @@ def test_layers_that_do_not_fit(command: Command, tiny: tuple[str, ...], tiny_mo
         ((*swap,), "--layers 0-3"),
         ((*swap, "--region", "hair"), "Choose layers"),
         (("edit-region", *tiny, "--layers", "0"), "Add --from-seed"),
+        ((*swap, "--layers", "0", "--composite"), "--composite for models of regions"),
+        ((*swap, "--layers", "0", "--script", "e.json"), "--script has its own"),
+        (("edit-region", *tiny, "--layers", "0", "--variations", "2", "--save-script", "e.json"), "--save-script goes"),
     ):
         assert expected in command(*words).complaint, words
         assert written(tmp_path) == {}

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import semanticgan as sg
+from semanticgan.editing.compositing import feather
 from semanticgan.edits import Edit, Source
 from semanticgan.edits.script import from_json, to_json
 from semanticgan.errors import InputError
@@ -157,12 +158,105 @@ def source(**changes: Any) -> dict[str, Any]:
     return {"seed": 3, "truncation": 1.0, **changes}
 
 
+def far_from(model: Model, seeds: tuple[int, ...], region: str) -> np.ndarray:
+    """Where no picture of these codes shows a region, with a soft edge: [S, S]."""
+    codes = [model.sample(seed=3), sg.swap(model.sample(seed=3), model.sample(seed=seeds[0]), [region])]
+    label = model.regions.names.index(region)
+    mask = sum((model.render(code).labels() == label for code in codes), torch.zeros(1, 64, 64, dtype=torch.bool))
+    return (feather(mask > 0)[0] == 0).numpy()
+
+
+def picture_of(edit: Edit, model: Model) -> np.ndarray:
+    return np.asarray(edit.apply(model).rendering.to_pil()[0])
+
+
+def test_a_composite_keeps_every_other_byte_and_its_script_repeats_it(model: Model, tmp_path: Path) -> None:
+    before, plain = picture_of(Edit(3), model), Edit(3).swap("hair", 8)
+    edited = plain.composited().apply(model)
+    assert edited.composited and not plain.apply(model).composited
+    after, away = np.asarray(edited.rendering.to_pil()[0]), far_from(model, (8,), "hair")
+    assert 0.1 < away.mean() < 0.9
+    assert np.array_equal(after[away], before[away])
+    assert not np.array_equal(picture_of(plain, model)[away], before[away]), "without, they differ"
+    assert (after != before).any()
+    edited.edit.save(tmp_path / "edit.json")
+    edited.save(tmp_path / "one.png")
+    again = Edit.load(tmp_path / "edit.json")
+    assert again.composite_after == 0 and np.array_equal(picture_of(again, model), after)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), after)
+    assert again.composited(None).composite_after is None
+
+
+def test_a_composite_keeps_the_picture_after_some_operations(model: Model) -> None:
+    first = Edit(3).swap("mouth", 9, include_base=True)
+    edit = first.swap("hair", 8).composited(after=1)
+    between = picture_of(first, model)
+    after = edit.apply(model)
+    changed = (np.asarray(after.rendering.to_pil()[0]) != between).any(2)
+    assert after.composited and 0 < changed.mean() < 0.9
+    assert not edit.composited(2).apply(model).composited, "nothing comes after"
+
+
+def test_an_edit_of_the_base_keeps_nothing(model: Model) -> None:
+    edit = Edit(3).swap("hair", 8, include_base=True)
+    edited = edit.composited().apply(model)
+    assert not edited.composited and edited.rendering == edit.apply(model).rendering
+
+
+def test_a_script_without_a_composite_is_as_before(model: Model) -> None:
+    assert "composite_after" not in to_json(Edit(3).swap("hair", 8))
+    assert '"composite_after": 0' in Edit(3).swap("hair", 8).composited().shareable
+    assert from_json(json.dumps(script(composite_after=None)), "edit.json").composite_after is None
+
+
+def test_what_has_no_composite(model: Model, tiny_layered_file: Path) -> None:
+    with pytest.raises(InputError, match="a photograph keeps every pixel"):
+        Edit("me.jpg").swap("hair", 8).composited()
+    with pytest.raises(InputError, match="composite_after is a whole number, from 0 to 1"):
+        Edit(3).swap("hair", 8).composited(2)
+    with pytest.raises(InputError, match="this model has layers"):
+        Edit(3).swap(source=8, layers="0-3").composited().apply(sg.load(tiny_layered_file, device="cpu"))
+
+
+def test_layers_are_swapped_and_repeated(tiny_layered_file: Path, tmp_path: Path) -> None:
+    layered = sg.load(tiny_layered_file, device="cpu")
+    a, b = layered.sample(seed=3), layered.sample(seed=8)
+    edit = Edit(3).swap(source=8, layers="0-1,4").interpolate(None, 8, 0.25, layers="2")
+    edited = edit.apply(layered)
+    assert edited.code == sg.mix(sg.swap(a, b, layers=[0, 1, 4]), b, weight=0.25, layers=2)
+    edited.edit.save(tmp_path / "edit.json")
+    again = Edit.load(tmp_path / "edit.json")
+    assert to_json(again) == to_json(edited.edit) and again.apply(layered).code == edited.code
+    assert '"layers"' not in to_json(Edit(3).swap("hair", 8))
+
+
+def test_layers_and_regions_are_told_apart(model: Model, tiny_layered_file: Path) -> None:
+    layered = sg.load(tiny_layered_file, device="cpu")
+    with pytest.raises(InputError, match="Leave one of them out"):
+        Edit(3).swap("hair", 8, layers="0-3")
+    with pytest.raises(InputError, match="Leave one of them out"):
+        Edit(3).swap(None, 8, what="texture", layers="0-3")
+    with pytest.raises(InputError, match="nothing is chosen"):
+        Edit(3).swap(source=8)
+    with pytest.raises(InputError, match="layers are numbers"):
+        Edit(3).swap(source=8, layers="first")
+    with pytest.raises(InputError, match="layers='0-3'"):
+        Edit(3).swap("hair", 8).apply(layered)
+    with pytest.raises(InputError, match="there are no layers here"):
+        Edit(3).swap(source=8, layers="0-3").apply(model)
+    with pytest.raises(InputError, match="layers are numbers from 0 to 7"):
+        Edit(3).swap(source=8, layers="6-8").apply(layered)
+
+
 HOSTILE: list[tuple[Any, str]] = [
     ([], "an object"),
     (script(format="other"), '"format"'),
     (script(format_version=2), "format_version"),
     (script(extra=1), "unknown key 'extra'"),
     (script(paste=3), '"paste"'),
+    (script(composite_after=2), "composite_after is a whole number, from 0 to 1"),
+    (script(composite_after=True), "composite_after"),
+    (script(composite_after="0"), "composite_after"),
     (script(paste="glue"), "glue"),
     (script(model=None), '"model"'),
     (script(operations={}), "a list"),

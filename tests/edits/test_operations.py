@@ -135,6 +135,16 @@ def test_optimised_rows_come_before_a_placement(model: Model) -> None:
 @pytest.mark.parametrize(
     ("operation", "words"),
     [
+        (
+            {"source": {"seed": 8, "truncation": 1.0}, "regions": ["hair"], "what": "both", "include_base": False}
+            | {"weight": 1.0, "layers": "0-3"},
+            "Leave one of them out",
+        ),
+        (
+            {"source": {"seed": 8, "truncation": 1.0}, "regions": [], "what": "both", "include_base": False}
+            | {"weight": 1.0, "layers": 3},
+            '"layers"',
+        ),
         ({"move": "smile", "strength": "much", "regions": [], "layers": ""}, "a number"),
         ({"place": {"shift": [0.05], "scale": 1.0, "rotate": 0.0}, "regions": ["eye"]}, "finite numbers"),
         ({"place": {"shift": [0.05, 0], "scale": 0.0, "rotate": 0.0}, "regions": ["eye"]}, "a scale is"),

@@ -13,6 +13,7 @@ from torch import Tensor
 from semanticgan.data.pairs import Pair, PairDataset
 from semanticgan.errors import InputError
 from semanticgan.metrics.attributes import AttributeRates, Occurrence, compared, count_attributes, measure_attributes
+from semanticgan.metrics.evaluation import Evaluation
 from semanticgan.model import load
 from semanticgan.perception.classifier import AttributeClassifier, ClassifierConfig, ClassifierNetwork
 from semanticgan.regions import RegionScheme
@@ -92,7 +93,10 @@ def test_a_models_rates_do_not_depend_on_the_batches(tiny_model_file: Path) -> N
     model, classifier = load(tiny_model_file, device="cpu"), brightness_classifier()
     data = Greys(*np.linspace(0, 255, 20).astype(int))
     first, second = (
-        measure_attributes(model, classifier, range(6), data, truncation=0.5, batch_size=size) for size in (1, 4)
+        measure_attributes(
+            Evaluation(model, 6, truncation=0.5, dataset=data, num_real=20, classifier=classifier, batch_size=size)
+        )
+        for size in (1, 4)
     )
     # Rounding may carry one of the 6 pictures over a threshold.
     for name, rate in first.binary.items():
@@ -101,15 +105,15 @@ def test_a_models_rates_do_not_depend_on_the_batches(tiny_model_file: Path) -> N
     assert (first.num_generated, first.num_real, first.truncation) == (6, 20, 0.5)
     assert sum(each.generated for each in first.categories["tone"].values()) == pytest.approx(1)
     assert first.binary["bright"].real == 0.4  # 8 of 20 levels lie above 152
-    few = measure_attributes(model, classifier, [0], data, indices=[0, 19])
+    few = measure_attributes(Evaluation(model, 1, dataset=Greys(0, 255, 255), num_real=2, classifier=classifier))
     assert few.binary["bright"].real == 0.5 and few.num_real == 2
 
 
 def test_without_data_there_is_no_factor(tiny_model_file: Path) -> None:
     model, classifier = load(tiny_model_file, device="cpu"), brightness_classifier()
-    rates = measure_attributes(model, classifier, [3, 4])
+    rates = measure_attributes(Evaluation(model, 2, 3, classifier=classifier))
     assert rates.num_real == 0 and rates.binary["any"].to_dict() == {"generated": 1.0, "real": None, "factor": None}
     with pytest.raises(InputError, match="at least one seed"):
-        measure_attributes(model, classifier, [])
-    with pytest.raises(InputError, match="at least one index"):
-        measure_attributes(model, classifier, [1], Greys(1), indices=[])
+        Evaluation(model, 0, classifier=classifier)
+    with pytest.raises(InputError, match="0 pictures were asked for"):
+        measure_attributes(Evaluation(model, 1, dataset=Greys(1), num_real=0, classifier=classifier))

@@ -9,9 +9,7 @@ import pytest
 import torch
 
 import semanticgan as sg
-from semanticgan.checkpoint import LoadedModel, ModelMetadata
-from semanticgan.data.portraits import PortraitDataset
-from semanticgan.metrics.diagnostics import (
+from docs.diagnostics import (
     centres,
     droplets,
     peak_over_median,
@@ -20,6 +18,8 @@ from semanticgan.metrics.diagnostics import (
     slope,
     yaw_direction,
 )
+from semanticgan.checkpoint import LoadedModel, ModelMetadata
+from semanticgan.data.portraits import PortraitDataset
 from semanticgan.networks.architectures import architecture
 from semanticgan.perception.classifier import load_classifier
 from semanticgan.perception.parser import load_parser

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.metrics.diversity import distance_among, measure_diversity
+from semanticgan.metrics.evaluation import Evaluation
 from tests.editing.conftest import StripedModel
 
 
@@ -51,8 +52,8 @@ def test_masks_that_differ() -> None:
 
 def test_colours_of_a_stripe() -> None:
     model: Any = StripedModel()
-    seeds = [2, 5]
-    result = measure_diversity(model, "skin", seeds, what="texture", num_variations=12)
+    seeds = [2, 3]
+    result = measure_diversity(Evaluation(model, 2, 2, num_variations=12), "skin", "texture")
     means = []
     for seed in seeds:
         first = 20_000 + 1_000 * seed
@@ -64,8 +65,9 @@ def test_colours_of_a_stripe() -> None:
         **{"region": "face", "what": "texture", "num_images": 2, "num_variations": 12},
         **{"mean": result.mean, "deviation": result.deviation},
     }
-    assert measure_diversity(model, "face", [2], what="structure", num_variations=3).mean == 0
-    assert measure_diversity(model, "face", [2], num_variations=3).deviation is None
+    few = Evaluation(model, 1, 2, num_variations=3)
+    assert measure_diversity(few, "face", "structure").mean == 0
+    assert measure_diversity(few, "face").deviation is None
 
 
 def test_wrong_arguments() -> None:
@@ -76,6 +78,6 @@ def test_wrong_arguments() -> None:
     with pytest.raises(InputError, match="do not fit"):
         distance_among(source, made, mask[:1])
     with pytest.raises(InputError, match="2 to 1000 variations"):
-        measure_diversity(model, "face", [1], num_variations=1)
+        measure_diversity(Evaluation(model, 1, num_variations=1), "face")
     with pytest.raises(InputError, match="unknown region"):
-        measure_diversity(model, "tail", [1])
+        measure_diversity(Evaluation(model, 1), "tail")

@@ -33,7 +33,6 @@ from semanticgan.model import Model, load
 from semanticgan.perception.classifier import load_classifier
 from semanticgan.perception.extractors import Features, Lite0Extractor, RandomExtractor
 from semanticgan.perception.identity import IdentityJudge
-from semanticgan.perception.masked import mean_absolute_difference
 from semanticgan.perception.parser import FaceParser, ParserConfig, ParserNetwork
 from semanticgan.perception.perceptual import Distance, open_distance
 from semanticgan.regions import PHOTOGRAPHS_11
@@ -69,8 +68,8 @@ def test_metrics_are_those_of_their_own_functions(model: Model, portraits: Portr
     extractor = RandomExtractor()
     own = extract_features(generated_pictures(model, range(3, 9)), extractor, 6)
     real = dataset_features(portraits, range(6), extractor)
-    expected = frechet_distance(real.statistics(), own.statistics()).value
-    assert found["fid"].values == {"fid": pytest.approx(expected, rel=1e-6)}
+    expected = frechet_distance(real.statistics(), own.statistics()).values
+    assert found["fid"].values == {"fid": pytest.approx(expected["fid"], rel=1e-6)}
     for name, (num_real, num_generated) in {"fid": (6, 6), "pr": (6, 6), "ppl": (0, 12)}.items():
         measured = found[name]
         assert (measured.num_real, measured.num_generated) == (num_real, num_generated)
@@ -98,8 +97,8 @@ def test_the_inception_score_is_of_the_logits(model: Model) -> None:
 
     asked = Evaluation(model, 12, extractor=Knowing())
     found = evaluate(asked, ["is"])["is"]
-    expected = inception_score(extract_features(generated_pictures(model, range(12)), Knowing(), 12)).value
-    assert found.values["inception_score"] == pytest.approx(expected, rel=1e-6)
+    expected = inception_score(extract_features(generated_pictures(model, range(12)), Knowing(), 12)).values
+    assert found.values == pytest.approx(expected, rel=1e-6)
     assert (found.num_real, found.num_generated, found.by, found.stand_in) == (0, 12, "random", False)
 
 
@@ -113,7 +112,7 @@ def parser(model: Model) -> FaceParser:
 
 def test_segmentation_beside_what_its_parser_is_worth(model: Model, parser: FaceParser) -> None:
     found = evaluate(evaluation(model, None, parser=parser), ["miou"])["miou"]
-    alone = measure_segmentation(model, parser, list(range(3, 9))).to_dict()
+    alone = measure_segmentation(Evaluation(model, 6, 3, parser=parser)).to_dict()
     assert found.values["miou"] == alone["mean_iou"] and found.details == alone
     assert found.by == "parser, 0.750 on held-out pairs" and found.num_generated == 6
     assert found.table is not None
@@ -124,7 +123,7 @@ def test_segmentation_beside_what_its_parser_is_worth(model: Model, parser: Face
 def test_attributes_of_the_model_and_the_data(model: Model, portraits: PortraitDataset) -> None:
     classifier = load_classifier()
     found = evaluate(evaluation(model, portraits, classifier=classifier), ["attributes"])["attributes"]
-    expected = measure_attributes(model, classifier, range(3, 9), portraits, indices=range(6))
+    expected = measure_attributes(Evaluation(model, 6, 3, dataset=portraits, classifier=classifier))
     assert found.details == expected.to_dict() and (found.num_real, found.num_generated) == (6, 6)
     factors = [each.factor for each in expected.binary.values() if each.factor is not None]
     assert found.values == {"least_factor": min(factors), "greatest_factor": max(factors)}
@@ -140,7 +139,8 @@ def test_locality_and_diversity_of_some_regions(model: Model) -> None:
     for distance, by in ((None, "levels of 0..255"), (open_distance("random"), "random (stand-in)")):
         asked = evaluation(model, None, distance=distance, **options)
         found = evaluate(asked, ["locality", "diversity"])
-        locality = measure_locality(model, range(3, 5), regions=["hair", "face"], distance=distance)
+        alone = Evaluation(model, 2, 3, regions=["hair", "face"], distance=distance, num_variations=3)
+        locality = measure_locality(alone)
         assert found["locality"].details == locality.to_dict() and locality_of(asked) == locality
         assert locality_of(asked) is locality_of(asked)
         assert found["locality"].values == locality.to_dict()["mean_score"]
@@ -148,9 +148,7 @@ def test_locality_and_diversity_of_some_regions(model: Model) -> None:
         assert table is not None and [row[:2] for row in table.rows] == [
             (region, what) for what in ("structure", "texture") for region in ("hair", "face")
         ]
-        expected = measure_diversity(
-            model, "face", range(3, 5), num_variations=3, distance=distance or mean_absolute_difference
-        )
+        expected = measure_diversity(alone, "face")
         assert found["diversity"].values["face"] == expected.mean and found["diversity"].num_generated == 6
         assert found["diversity"].by == by and by in found["locality"].by
 
@@ -207,7 +205,7 @@ class _Choosy(Distance):
 def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portraits: PortraitDataset) -> None:
     for options, names, message in (
         ({}, ["fdi"], "unknown metric 'fdi'. Did you mean 'fid'"),
-        ({}, [], "no metric given. Known: fid, kid"),
+        ({}, [], "no metric given. Known: attributes, diversity, fid"),
         ({}, ["pr", "is"], "'is' needs the classes of Inception"),
         ({"dataset": None}, ["fid"], "'fid' needs --data"),
         ({"distance": None}, ["ppl"], "'ppl' needs --distance"),
@@ -248,7 +246,8 @@ def test_what_is_missing_is_said_before_anything_is_computed(model: Model, portr
         ("fid", "inception", 50_000, 0.7, "truncation 0.7"),
         ("fid", "random (stand-in)", 50_000, 1.0, "stand-in"),
         ("pr", "inception", 50_000, 1.0, "published ones rest on VGG-16"),
-        ("ppl", "lpips-vgg", 100_000, 0.7, None),
+        ("ppl", "lpips-vgg", 100_000, 1.0, None),
+        ("ppl", "lpips-vgg", 100_000, 0.7, "truncation 0.7"),
         ("ppl", "lpips-alex", 100_000, 1.0, "published ones rest on lpips-vgg"),
         ("ppl-regions", "lpips-vgg", 100_000, 1.0, "no published figures"),
     ],
@@ -385,7 +384,8 @@ def test_help_names_every_metric_extractor_and_distance(command: Command, capsys
     with pytest.raises(SystemExit):
         command("evaluate", "--help")
     text = " ".join(capsys.readouterr().out.split())
-    for known in (METRICS, PATHS, KINDS):
+    assert "; ".join(f"{name} ({each.summary})" for name, each in sorted(METRICS.items())) in text
+    for known in (PATHS, KINDS):
         assert ", ".join(known) in text
     for name in (*EXTRACTORS, *DISTANCES):
         assert name.partition(":")[0] in text

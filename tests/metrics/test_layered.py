@@ -57,10 +57,19 @@ def test_every_metric_without_regions(model: Model) -> None:
         "parser": load_parser("portraits-64"),
     }
     asked = Evaluation(
-        model, 12, dataset=data, reconstructions=again, extractor=Classes(), identity=judge, paths=PATHS, **given
+        model,
+        12,
+        dataset=data,
+        reconstructions=again,
+        extractor=Classes(),
+        identity=judge,
+        paths=PATHS,
+        num_projections=2,
+        projection_steps=2,
+        **given,
     )
     names = [name for name in METRICS if name not in OF_REGIONS]
-    assert set(names) == {"fid", "kid", "is", "pr", "ppl", "attributes", "reconstruction", "identity"}
+    assert set(names) == {"fid", "kid", "is", "pr", "ppl", "attributes", "reconstruction", "identity", "projection"}
     found = evaluate(asked, names)
     assert list(found["ppl"].values) == list(PATHS) and "miou" in found["reconstruction"].values
     assert all(

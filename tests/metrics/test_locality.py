@@ -13,11 +13,14 @@ from PIL import Image
 from torch import Tensor
 
 from semanticgan.editing.compositing import feather, region_mask
+from semanticgan.editing.regions import edit as edit_code
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode
-from semanticgan.metrics.locality import Locality, locality_score, measure_edit, measure_locality
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.locality import Locality, locality_score, measure_edit, measure_locality, swaps_of
 from semanticgan.metrics.locality_plot import draw_localities
 from semanticgan.perception.masked import mean_absolute_difference
+from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from tests.editing.conftest import StripedModel
 
@@ -38,10 +41,33 @@ def place_of(region: int) -> Tensor:
     return feather(region_mask(quarters(), (region,))) > 0
 
 
+REGIONS = RegionScheme(tuple("abcde"))
+
+
+def drawn(picture: Tensor, labels: Tensor) -> Rendering:
+    """A rendering that is this picture with these labels."""
+    segmentation = torch.nn.functional.one_hot(labels.long(), K).movedim(3, 1).float()
+    return Rendering(picture.float() / 127.5 - 1, segmentation, segmentation, segmentation)
+
+
+class Drawing:
+    """A model that shows the same, whatever the code."""
+
+    regions = REGIONS
+
+    def __init__(self, shown: Rendering) -> None:
+        self.shown = shown
+
+    def render(self, code: LatentCode, **_: Any) -> Rendering:
+        return self.shown
+
+
 def edit(after: Tensor, labels_after: Tensor | None = None, region: int = 1) -> Any:
     labels = quarters()
-    after_labels = labels if labels_after is None else labels_after
-    return measure_edit(grey(), after, labels, after_labels, region, K, mean_absolute_difference)
+    model: Any = Drawing(drawn(after, labels if labels_after is None else labels_after))
+    code = LatentCode(torch.zeros(1, 1 + 2 * K, 4), REGIONS)
+    edited = edit_code(model, code, code, [REGIONS.names[region]], before=drawn(grey(), labels))
+    return measure_edit(edited, region, K, mean_absolute_difference)
 
 
 def test_an_edit_that_touches_only_its_region() -> None:
@@ -98,7 +124,7 @@ def test_masks_of_other_regions() -> None:
 
 def test_a_region_that_is_not_there() -> None:
     measured = edit(grey(110), region=4)
-    assert not measured.seen.item()
+    assert not measured.change.seen.item()
     assert measured.change.outside.item() == 10
 
 
@@ -114,7 +140,7 @@ class LeakyModel(StripedModel):
 
 
 def measured(model: Any, **options: Any) -> Locality:
-    return measure_locality(model, range(5), **options)
+    return measure_locality(Evaluation(model, 5, **options))
 
 
 def test_a_model_that_is_local() -> None:
@@ -134,10 +160,10 @@ def test_a_model_that_is_local() -> None:
 
 def test_a_model_that_leaks() -> None:
     model: Any = LeakyModel()
-    hair = measured(model, regions="hair", whats=["texture"]).edits[0]
+    (hair,) = measured(model, regions=["hair"]).of("texture")
     assert hair.score == pytest.approx(1, abs=1e-12)
     assert hair.share_outside == 1
-    face = measured(model, regions="face", whats=["texture"]).edits[0]
+    (face,) = measured(model, regions=["face"]).of("texture")
     assert face.score is None and face.change_inside == 0
 
 
@@ -151,12 +177,26 @@ def test_batches_and_json() -> None:
 
 def test_wrong_arguments() -> None:
     with pytest.raises(InputError, match="Did you mean 'hair'"):
-        measured(StripedModel(), regions="hare")
-    with pytest.raises(InputError, match="Known: structure, texture"):
-        measured(StripedModel(), whats=["both"])
+        measured(StripedModel(), regions=["hare"])
     model: Any = StripedModel()
     with pytest.raises(InputError, match="at least one seed"):
-        measure_locality(model, [])
+        Evaluation(model, 0)
+
+
+def test_edits_of_the_verb_are_those_of_the_metric() -> None:
+    """Also of several regions at once, and of one code that stands for the pictures of all seeds."""
+    model: Any = StripedModel()
+    found = measured(model, regions=["hair"]).of("texture")[0]
+    ((_, alone),) = swaps_of(model, [range(5)], [(["hair"], "texture")])
+    assert found.change_inside == pytest.approx(alone.change().inside.mean().item(), rel=1e-12)
+    both = list(swaps_of(model, [[0, 1], [2]], [(["hair", "face"], "both"), (["eye"], "structure")]))
+    assert [(place, len(edited), edited.regions) for place, edited in both] == [
+        *((0, 2, ("hair", "face")), (1, 2, ("eye",)), (0, 1, ("hair", "face")), (1, 1, ("eye",)))
+    ]
+    own = model.sample(seed=7)
+    ((_, other),) = swaps_of(model, [range(3)], [(["hair"], "both")], source=own, offset=50)
+    assert torch.equal(other.source_pictures()[2], model.render(own).to_uint8()[0])
+    assert torch.equal(other.code.texture("hair"), model.sample(seeds=[50, 51, 52]).texture("hair"))
 
 
 def test_plot_is_darkest_where_most_changes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -53,3 +54,17 @@ def test_files_of_yesterday_register_as_before(monkeypatch: pytest.MonkeyPatch) 
     assert known["old"].summary == "as it was"
     with pytest.raises(InputError, match="not taken, got 'fid'"):
         register("fid", known["old"])
+
+
+def test_the_list_in_the_docs_is_made_from_the_code() -> None:
+    docs = Path(metrics.__file__).parents[2] / "docs"
+    make = runpy.run_path(str(docs / "make_metrics.py"))
+    text = (docs / "metrics.md").read_text(encoding="utf-8")
+    assert text == make["page"](text), "run python docs/make_metrics.py"
+    assert all(f"| `{name}` | {measures(name)}" in text for name in METRICS)
+
+
+def measures(name: str) -> str:
+    """The first words that a metric says of itself."""
+    assert METRICS[name].measure.__doc__, name
+    return METRICS[name].measure.__doc__.replace("``", "`").split("\n")[0].split(",")[0]

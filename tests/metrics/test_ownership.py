@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
-from semanticgan.metrics.ownership import measure_ownership
+from semanticgan.metrics.evaluation import Evaluation
+from semanticgan.metrics.ownership import RegionOwnership, measure_ownership
 from semanticgan.model import load
 from semanticgan.perception.parser import load_parser
 from semanticgan.regions import RegionScheme
@@ -51,35 +52,39 @@ class ColourParser:
         return (pictures[:, 0] > 100).byte() + 2 * (pictures[:, 1] > 100).byte()
 
 
+def measured(model: Any, parser: Any, region: str, num: int, seeds_from: int = 0, batch: int = 8) -> RegionOwnership:
+    return measure_ownership(Evaluation(model, num, seeds_from, parser=parser, batch_size=batch), region)
+
+
 def test_by_hand() -> None:
     model: Any = Painter()
     parser: Any = ColourParser()
-    eye = measure_ownership(model, parser, "eyes", range(6), batch_size=4)
+    eye = measured(model, parser, "eyes", 6, batch=4)
     assert (eye.region, eye.num_images, eye.left, eye.change_outside) == ("eye", 6, 0.0, 0.0)
-    mouth = measure_ownership(model, parser, "mouth", range(6), batch_size=4)
+    mouth = measured(model, parser, "mouth", 6, batch=4)
     assert mouth.num_images == 3 and mouth.left == 0.5
     # 64 of the pixels outside change by 60 in one of three channels.
     num_outside = 3 * 64 * 60 / 3 / 3 / mouth.change_outside  # type: ignore[operator]
     assert SIDE * SIDE - 6 * 10 <= num_outside <= SIDE * SIDE - 4 * 8
-    assert measure_ownership(model, parser, "mouth", [1, 3]).left is None
+    assert measured(model, parser, "mouth", 1, seeds_from=1).left is None
 
 
 def test_what_cannot_be_measured() -> None:
     model: Any = Painter()
     parser: Any = ColourParser()
     with pytest.raises(InputError, match="at least one seed"):
-        measure_ownership(model, parser, "eye", [])
+        measured(model, parser, "eye", 0)
     with pytest.raises(InputError, match="unknown region 'hat'"):
-        measure_ownership(model, parser, "hat", [0])
+        measured(model, parser, "hat", 1)
     with pytest.raises(InputError, match="trained on the model's regions"):
-        measure_ownership(model, load_parser("portraits-64"), "eye", [0])
+        measured(model, load_parser("portraits-64"), "eye", 1)
 
 
 def test_hair_of_the_bundled_model_goes_with_its_region() -> None:
     model, parser = load("portraits-64", device="cpu"), load_parser("portraits-64")
-    hair = measure_ownership(model, parser, "hair", range(12))
+    hair = measured(model, parser, "hair", 12)
     assert hair.num_images > 6 and hair.left is not None and hair.left < 0.5
-    other = measure_ownership(model, parser, "hair", range(12), batch_size=5)
+    other = measured(model, parser, "hair", 12, batch=5)
     # Another batch size rounds differently: a level here and there, and seldom a label.
     assert other.num_images == hair.num_images
     assert other.left == pytest.approx(hair.left, abs=1e-3)

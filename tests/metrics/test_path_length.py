@@ -62,7 +62,7 @@ def test_in_w_a_linear_generator_s_is_the_squared_length_of_its_path(sampling: s
     lengths = [float(np.square(matrix.numpy() @ (end - begin)).sum()) for begin, end in map(ends, SEEDS)]
     assert found.value == pytest.approx(np.mean(without_extremes(lengths)), rel=1e-6)
     assert found.deviation == pytest.approx(np.std(lengths), rel=1e-6)
-    assert (found.num_paths, found.space, found.sampling, found.stand_in) == (40, "w", sampling, True)
+    assert found.lengths.shape == (40,)
 
 
 @pytest.mark.parametrize("sampling", ["full", "end"])
@@ -117,7 +117,7 @@ def test_the_batch_size_changes_nothing(model: Model, space: str) -> None:
         path_length(ModelTraveller(model), distance, range(5), space=space, epsilon=1e-2, batch_size=size)
         for size in (1, 3, 5)
     ]
-    assert found[0].value > 0 and found[0].distance == "random (stand-in)"
+    assert found[0].value > 0
     for other in found[1:]:
         assert other.value == pytest.approx(found[0].value, rel=1e-3)
 

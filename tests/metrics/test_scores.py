@@ -43,7 +43,7 @@ def test_fid_of_two_gaussians_along_the_axes() -> None:
     sets = [gaussian(500, means[i], np.diag(deviations[i] ** 2), i) for i in (0, 1)]
     expected = ((means[0] - means[1]) ** 2 + (deviations[0] - deviations[1]) ** 2).sum()
     found = frechet_distance(sets[0].statistics(), sets[1].statistics())
-    assert found.value == pytest.approx(expected, rel=1e-6)
+    assert found.values["fid"] == pytest.approx(expected, rel=1e-6)
     assert (found.num_real, found.num_generated, found.stand_in) == (500, 500, True)
 
 
@@ -61,13 +61,13 @@ def test_fid_of_two_gaussians_of_any_orientation() -> None:
         Statistics(mean, covariance, 100, "random", True)
         for mean, covariance in ((np.zeros(WIDTH), first), (shift, second))
     ]
-    assert frechet_distance(*statistics).value == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(*statistics).values["fid"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_fid_of_a_set_with_itself_is_0() -> None:
     for num in (300, 8):  # more pictures than features, and fewer: a singular covariance
         statistics = draw(num, 0).statistics()
-        assert abs(frechet_distance(statistics, statistics).value) < 1e-6
+        assert abs(frechet_distance(statistics, statistics).values["fid"]) < 1e-6
 
 
 def test_all_equal_torch_fidelity_on_the_same_features() -> None:
@@ -76,38 +76,39 @@ def test_all_equal_torch_fidelity_on_the_same_features() -> None:
 
     first, second = (fid.fid_features_to_statistics(each.values.double()) for each in (fake, real))
     expected = fid.fid_statistics_to_metric(first, second, False)["frechet_inception_distance"]
-    assert frechet_distance(real.statistics(), fake.statistics()).value == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(real.statistics(), fake.statistics()).values["fid"] == pytest.approx(expected, rel=1e-9)
 
     found = kernel_distance(real, fake, num_subsets=7, subset_size=50, seed=5)
     options = {"kid_subsets": 7, "kid_subset_size": 50, "rng_seed": 5, "verbose": False}
     expected = kid.kid_features_to_metric(fake.values, real.values, **options)
-    assert [found.value, found.deviation] == list(expected.values())
-    assert (found.num_subsets, found.subset_size, found.num_real, found.num_generated) == (7, 50, 120, 150)
+    assert list(found.values.values()) == [*expected.values(), 50]
+    assert (found.num_real, found.num_generated) == (120, 150)
 
     found = precision_recall(real, fake, num_neighbours=4)
     expected = prc.prc_features_to_metric(fake.values, real.values, prc_neighborhood=4, verbose=False)
-    assert (found.precision, found.recall) == (expected["precision"], expected["recall"])
-    assert found.precision > found.recall > 0  # the narrower set misses the edges of the wider one
+    assert found.values == {"precision": expected["precision"], "recall": expected["recall"]}
+    assert found.values["precision"] > found.values["recall"] > 0  # the narrower set misses the edges of the wider one
 
     found = inception_score(fake, num_splits=5, seed=3)
     expected = isc.isc_features_to_metric(fake.logits, 5, True, 3)
-    assert [found.value, found.deviation] == list(expected.values())
+    assert list(found.values.values()) == list(expected.values())
 
 
 def test_inception_score_of_certain_and_evenly_spread_classes_is_their_number() -> None:
     logits = 200.0 * torch.eye(8).repeat(10, 1)
-    assert inception_score(feature_set(torch.zeros(80, 2), logits), num_splits=1).value == pytest.approx(8.0)
+    found = inception_score(feature_set(torch.zeros(80, 2), logits), num_splits=1)
+    assert found.values["inception_score"] == pytest.approx(8.0)
 
 
 def test_precision_and_recall_of_a_set_with_itself_and_of_sets_apart() -> None:
     real = draw(60, 0)
     same, apart = precision_recall(real, real), precision_recall(real, draw(60, 1, shift=100.0))
-    assert (same.precision, same.recall, apart.precision, apart.recall) == (1, 1, 0, 0)
+    assert same.values == {"precision": 1, "recall": 1} and apart.values == {"precision": 0, "recall": 0}
 
 
 def test_kid_takes_as_many_pictures_as_there_are_at_most_1000() -> None:
-    assert kernel_distance(draw(40, 0), draw(30, 1), num_subsets=1).subset_size == 30
-    assert kernel_distance(draw(1200, 0), draw(1100, 1), num_subsets=1).subset_size == 1000
+    assert kernel_distance(draw(40, 0), draw(30, 1), num_subsets=1).values["subset_size"] == 30
+    assert kernel_distance(draw(1200, 0), draw(1100, 1), num_subsets=1).values["subset_size"] == 1000
 
 
 def test_features_that_do_not_fit_are_refused() -> None:

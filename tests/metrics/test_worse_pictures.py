@@ -10,9 +10,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from docs.degradation import blurred, noisy, with_shuffled_regions
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.errors import InputError
-from semanticgan.metrics.degradation import blurred, noisy, with_shuffled_regions
 from semanticgan.metrics.fid import frechet_distance
 from semanticgan.metrics.statistics import extract_features
 from semanticgan.perception.extractors import RandomExtractor
@@ -48,7 +48,7 @@ def test_fid_rises(kind: str, portraits: tuple[Tensor, Tensor]) -> None:
         extract_features(shown.split(32), extractor, NUM).statistics()
         for shown in (portraits[0], *(WORSE[kind](*portraits, strength) for strength in (0.0, 0.25, 0.5, 0.75)))
     )
-    found = [frechet_distance(real, other).value for other in others]
+    found = [frechet_distance(real, other).values["fid"] for other in others]
     assert found[0] == pytest.approx(0.0, abs=1e-5)
     assert found == sorted(found) and found[1] > 1e-3
 

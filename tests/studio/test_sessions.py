@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import semanticgan as sg
 from semanticgan.editing.variants import render_variants
 from semanticgan.edits.operation import State
+from semanticgan.edits.script import from_json
 from semanticgan.model import Model
 from semanticgan.networks.local import LocalGenerators
 from semanticgan.studio.models import Models
@@ -122,6 +127,24 @@ def test_a_composite_keeps_all_other_pixels(studio: Client) -> None:
     assert not studio.post("/api/edit", {"script": script(3, base), "composite_after": 0}).json["composited"]
     wrong = studio.post("/api/edit", {"script": script(3), "composite_after": 2})
     assert wrong.status == 400 and "composite_after" in wrong.sentence
+
+
+def test_a_composited_download_replays_to_the_same_picture(
+    studio: Client, command: Callable[..., Any], tiny_model_file: Path, tmp_path: Path
+) -> None:
+    told = studio.post("/api/edit", {"script": script(3, mix(8, "eye")), "composite_after": 0}).json
+    assert told["composited"] and told["script"]["composite_after"] == 0
+    for name in ("script.json", "picture.png"):
+        (tmp_path / name).write_bytes(studio.get(f"/api/results/{told['id']}/{name}").content)
+    words = ("--model", tiny_model_file, "--device", "cpu", "--script", "script.json", "--out", "again.png")
+    assert command("edit-region", *words).result["composite"] is True
+    shown = pixels((tmp_path / "picture.png").read_bytes())
+    assert np.array_equal(np.asarray(Image.open("again.png")).astype(int), shown)
+    mark = json.dumps(command("inspect", "picture.png").result["mark"]["script"])
+    again = from_json(mark, "the mark").apply(sg.load(tiny_model_file, device="cpu"))
+    assert np.array_equal(np.asarray(again.rendering.to_pil()[0]).astype(int), shown)
+    offered = studio.post("/api/variations", {"code": told["id"], "regions": ["eye"]}).json["pictures"]
+    assert "composite_after" not in offered[0]["script"], "what is offered is shown whole"
 
 
 def test_locked_regions_are_left_alone(studio: Client, model: Model) -> None:

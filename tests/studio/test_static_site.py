@@ -191,7 +191,7 @@ def test_a_failure_leaves_the_earlier_site(
 def test_a_model_of_layers_is_refused(
     runtime: Path, quick_export: None, tiny_layered_file: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="has layers, and the four steps vary regions"):
+    with pytest.raises(InputError, match="has layers, and the page without a server takes regions"):
         write_site(sg.load(tiny_layered_file, device="cpu"), "layered", tmp_path / "site", runtime)
     assert not (tmp_path / "site").exists()
 

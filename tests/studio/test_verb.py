@@ -41,11 +41,6 @@ def test_two_models_of_one_name_are_refused(tiny_model_file: Path, tmp_path: Pat
         Models([tiny_model_file, other])
 
 
-def test_a_layered_model_is_refused(tiny_layered_file: Path) -> None:
-    with pytest.raises(InputError, match="layers"):
-        Models([tiny_layered_file]).get(tiny_layered_file.stem)
-
-
 def test_few_models_stay_in_memory(tiny_model_file: Path, tmp_path: Path) -> None:
     paths = [tiny_model_file, *(tmp_path / f"{name}.safetensors" for name in ("a", "b"))]
     for path in paths[1:]:

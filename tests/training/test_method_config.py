@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -11,15 +12,9 @@ from semanticgan.errors import InputError
 from semanticgan.formats.fields import check, key, key_of
 from semanticgan.formats.typed_yaml import read_plain
 from semanticgan.networks.config import DiscriminatorConfig, GeneratorConfig
-from semanticgan.training.config import (
-    CommonConfig,
-    TrainingConfig,
-    flat,
-    load_config,
-    recipe_text,
-    recipes,
-    register_method_config,
-)
+from semanticgan.training import methods
+from semanticgan.training.config import CommonConfig, TrainingConfig, flat, load_config, recipe_text, recipes
+from semanticgan.training.sections import METHOD_CONFIGS, register_method_config
 
 
 @dataclass
@@ -100,6 +95,23 @@ def test_a_recipe_of_another_method_is_refused_where_one_is_needed(tmp_path: Pat
     with pytest.raises(InputError, match=r"two\.yaml.*'two-keys'.*'semanticstylegan'"):
         load_config(path, kind=TrainingConfig)
     assert load_config(path, kind=CommonConfig).method == "two-keys"
+
+
+def test_a_file_of_the_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its configuration in the same file, and named nowhere else."""
+    (tmp_path / "just_dropped_in.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from semanticgan.training.sections import CommonConfig, register_method_config\n"
+        "@register_method_config\n@dataclass\nclass Config(CommonConfig):\n    method: str = 'just_dropped_in'\n"
+    )
+    monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
+    (tmp_path / "recipe.yaml").write_text("method: just_dropped_in\nbatch: 4\n")
+    module = "semanticgan.training.methods.just_dropped_in"
+    try:
+        assert type(load_config(tmp_path / "recipe.yaml")).__module__ == module
+    finally:
+        METHOD_CONFIGS.pop("just_dropped_in", None)
+        sys.modules.pop(module, None)
 
 
 def test_a_method_is_known_once() -> None:

@@ -1,6 +1,7 @@
-"""Mix: rows of regions taken from another code, all of them (a swap) or a part of the way (an interpolation).
+"""Mix: rows of regions or layers taken from another code, all of them (a swap) or a part of the way (an interpolation).
 
 {"source": {"seed": 8}, "regions": ["hair"], "what": "both", "include_base": false, "weight": 1.0}
+{"source": {"seed": 8}, "regions": [], "what": "both", "include_base": false, "weight": 1.0, "layers": "0-3"}
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from semanticgan.edits.operation import Operation, State
 from semanticgan.edits.reading import Reader
 from semanticgan.edits.source_json import source_from, source_to
 from semanticgan.edits.sources import Source
-from semanticgan.errors import unknown_name
+from semanticgan.errors import InputError, unknown_name
 from semanticgan.latents import LatentCode, mix
 from semanticgan.model import Model
 from semanticgan.progress import Progress
-from semanticgan.rows import WHAT
+from semanticgan.rows import WHAT, require_layers
 from semanticgan.wrong_arguments import finite_number
 
 
@@ -28,11 +29,12 @@ class Mix(Operation):
     """A swap or an interpolation.
 
     Attributes:
-        regions: names; empty with ``include_base`` alone.
+        regions: names; empty with ``include_base`` alone, or with layers.
         source: of the other code; of several faces the first counts.
         what: "structure", "texture" or "both".
         include_base: the base rows, too.
         weight: 1 is a swap, 0 changes nothing.
+        layers: of a layered model, such as "0-3"; "" of a model of regions.
     """
 
     key = "source"
@@ -42,11 +44,18 @@ class Mix(Operation):
     what: str = "both"
     include_base: bool = False
     weight: float = 1.0
+    layers: str = ""
 
     def __post_init__(self) -> None:
         if self.what not in WHAT:
             raise unknown_name("choice of codes", str(self.what), WHAT)
         finite_number("weight", self.weight)
+        require_layers(self.layers)
+        if self.layers and (self.regions or self.what != "both" or self.include_base):
+            raise InputError(
+                f"layers, {self.layers} here, are of a layered model; regions, what and include_base are of a model of "
+                "regions. Leave one of them out."
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,7 +67,7 @@ class Mix(Operation):
 
     @property
     def everywhere(self) -> bool:
-        return self.include_base
+        return self.include_base or bool(self.layers)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -72,27 +81,32 @@ class Mix(Operation):
         self, model: Model, state: State, others: Sequence[LatentCode], progress: Progress | bool = False
     ) -> tuple[State, Self]:
         (other,) = others
-        code = mix(state.code, other, list(self.regions), self.weight, self.what, self.include_base)
+        if self.layers:
+            code = mix(state.code, other, weight=self.weight, layers=self.layers)
+        else:
+            code = mix(state.code, other, list(self.regions), self.weight, self.what, self.include_base)
         return replace(state, code=code), self
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        content = {
             self.key: source_to(self.source),
             "regions": list(self.regions),
             "what": self.what,
             "include_base": self.include_base,
             "weight": self.weight,
         }
+        return content | ({"layers": self.layers} if self.layers else {})
 
     @classmethod
     def from_dict(cls, read: Reader, values: Mapping[str, Any], where: str) -> Self:
-        read.keys(values, (cls.key, "regions", "what", "include_base", "weight"), where)
+        read.keys(values, (cls.key, "regions", "what", "include_base", "weight"), where, ("layers",))
         return cls(
             read.names(values, "regions", where),
             source_from(read, values[cls.key], f"the source of {where}"),
             read.text(values, "what"),
             read.flag(values, "include_base"),
             read.number(values, "weight"),
+            read.text(values, "layers") if "layers" in values else "",
         )
 
     def __str__(self) -> str:

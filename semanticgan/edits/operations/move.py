@@ -21,6 +21,7 @@ from semanticgan.edits.reading import Reader
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model
 from semanticgan.progress import Progress
+from semanticgan.rows import require_layers
 from semanticgan.wrong_arguments import finite_number
 
 
@@ -46,6 +47,7 @@ class Move(Operation):
 
     def __post_init__(self) -> None:
         finite_number("strength", self.strength)
+        require_layers(self.layers)
 
     @property
     def names(self) -> tuple[str, ...]:

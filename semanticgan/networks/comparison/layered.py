@@ -140,6 +140,11 @@ class LayeredGenerator(StoredNoise, LatentGenerator):
         return side_at(self.config.size, self.level)
 
     @property
+    def row_sides(self) -> list[int]:
+        """The side of the maps that each row styles, coarse to fine; rows that the level does not use are left out."""
+        return [side for side in self.config.sides if side <= self.picture_size for _ in range(2)]
+
+    @property
     def num_choices(self) -> int:
         return 1
 

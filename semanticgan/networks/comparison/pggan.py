@@ -77,6 +77,10 @@ class PGGANGenerator(GrowingGenerator):
         self.store_noise([])
         self.register_buffer("mean_latent", torch.zeros(config.style_dim))
 
+    @property
+    def row_sides(self) -> list[int]:
+        return [SMALLEST_SIDE]
+
     def mapped(self, z: Tensor) -> Tensor:
         return pixel_norm(z)
 

@@ -101,6 +101,10 @@ class StyleGAN2Generator(LayeredGenerator):
         self.store_noise([4] + [side for side in config.sides[1:] for _ in range(2)])
         self.register_buffer("mean_latent", torch.zeros(config.style_dim))
 
+    @property
+    def row_sides(self) -> list[int]:
+        return [*self.noise_sides, self.config.size]  # of each convolution, and of the last ToRGB
+
     def mapped(self, z: Tensor) -> Tensor:
         w: Tensor = self.mapping(z)
         return w

@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 def sum_of_heads(hidden: Tensor, weights: Tensor, head: Tensor, bias: Tensor) -> Tensor:
-    """f = sum_k m_k (A_k h_k + b_k), [N, P, F].
+    """f = sum_k m~_k (A_k h_k + b_k), [N, P, F], the sum of ``networks/fusion.py``.
 
-    As A_k is linear, f = [A_1 .. A_K] (m_k h_k stacked over k) + sum_k m_k b_k: one product of K C channels, and the K
+    As A_k is linear, f = [A_1 .. A_K] (m~_k h_k stacked over k) + sum_k m~_k b_k: one product of K C channels. The K
     feature maps of F channels are never made.
 
     Args:
         hidden: h [N, K, P, C].
-        weights: m [N, K, P].
+        weights: m~ [N, K, P].
         head: A [K, F, C].
         bias: b [K, F].
     """

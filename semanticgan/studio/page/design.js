@@ -1,9 +1,10 @@
 // The four steps.
 
 import * as api from "./api.js";
-import { byId, complain, element, say, words } from "./elements.js";
+import { byId, complain, element, say } from "./elements.js";
 import * as face from "./face.js";
 import { makeGrid } from "./grid.js";
+import { listed } from "./parts.js";
 import { photographBox } from "./photograph.js";
 import * as state from "./state.js";
 
@@ -56,7 +57,7 @@ export function designPanel(about) {
     grid = makeGrid(`Sixteen choices: ${title}`, title);
     counter = element("span", { class: "counter" });
     earlier = element("button", { type: "button", onclick: () => shuffle(view, -1) }, "Earlier");
-    const next = view < 3
+    const next = view + 1 < about().steps.length
       ? element("button", { type: "button", class: "primary", onclick: () => state.change({ view: view + 1 }) },
         `Next: ${about().steps[view + 1].title}`)
       : element("button", { type: "button", class: "primary", onclick: () => state.change({ view: 4 }) }, "Next: Editor");
@@ -107,7 +108,7 @@ export function designPanel(about) {
       counter.textContent = number ? `Shuffled ${number === 1 ? "once" : `${number} times`}` : "";
       earlier.disabled = !number;
       locks.hidden = !current.locked.length;
-      locks.firstChild.textContent = `Locked, and left as they are: ${current.locked.map(words).join(", ")}. `;
+      locks.firstChild.textContent = `Locked, and left as they are: ${listed(current.locked)}. `;
       byId("next").disabled = !current.source;
       fill(current);
     },

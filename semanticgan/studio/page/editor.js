@@ -1,11 +1,14 @@
-// The editor: regions selected, locked, varied, taken from elsewhere, painted, moved; attributes.
+// The editor: regions selected, locked, varied, taken from elsewhere, painted, moved; attributes. Of a layered model, layers
+// in place of regions; what needs a segmentation (the tools on the face, motions, the composite) is left out.
 
 import * as api from "./api.js";
 import { byId, complain, element, say, words } from "./elements.js";
 import * as face from "./face.js";
 import { makeGrid } from "./grid.js";
+import { makeLayers } from "./layers.js";
 import * as operations from "./operations.js";
 import { makeTools } from "./paint.js";
+import { layersText, listed, mixWith } from "./parts.js";
 import { photographBox } from "./photograph.js";
 import { makeSlider } from "./slider.js";
 import * as state from "./state.js";
@@ -15,24 +18,43 @@ const PLACE = [
   ["right", "Right", -0.2, 0.2, 0.01, 0], ["down", "Down", -0.2, 0.2, 0.01, 0],
   ["scale", "Size", 0.4, 1.6, 0.02, 1], ["rotate", "Turn", -45, 45, 1, 0],
 ];
-const OWN = { structure: "Shape", texture: "Colour" };
+const OWN = { structure: "Shape", texture: "Colour", both: "Direction" };
 const TRUNCATION = 0.8;
-const SELECT_FIRST = "Select a region that is not locked first: click it on the face, or its name in the list.";
+const OF_REGIONS = {
+  hint: "Change one region and leave the rest alone.",
+  select: "Select a region that is not locked first: click it on the face, or its name in the list.",
+  vary: "Select a region to see sixteen variations of it.",
+  locked: "The selected region is locked. Unlock it to see variations.",
+  own: "Select one region to move it along its own directions.",
+  ownTitle: "Shape and colour",
+  photograph: "Take a region from a photograph",
+  drop: "Select the region, then drop a PNG, JPEG or WebP here, or choose one.",
+};
+const OF_LAYERS = {
+  hint: "Change some layers and leave the others alone.",
+  select: "Select layers that are not locked first, in the list.",
+  vary: "Select layers to see sixteen variations of them.",
+  locked: "The selected layers are locked. Unlock them to see variations.",
+  own: "Select layers to move them along their own directions.",
+  ownTitle: "Directions",
+  photograph: "Take layers from a photograph",
+  drop: "Select the layers, then drop a PNG, JPEG or WebP here, or choose one.",
+};
 
-const listed = (names) => names.map(words).join(", ");
 const put = (edits) => state.change({ edits: operations.placeLast(edits) });
 const preview = (edits) => face.update(state.script(operations.placeLast(edits)), true);
 const card = (id, title, ...content) => element("section", { class: "card", "aria-labelledby": id }, element("h2", { id }, title), ...content);
 
 export function editorPanel(about) {
   const panel = byId("panel");
-  const own = new Map(); // directions of a region's own rows, by model and region
+  const own = new Map(); // directions of the rows of a region or of layers, by model and name
   let built = false;
   let chips = new Map();
   let moves = new Map();
   let places = new Map();
   let ownOf = "";
   let parts = {};
+  let text = OF_REGIONS;
   let what = "both";
   let asked = "";
 
@@ -42,6 +64,16 @@ export function editorPanel(about) {
     const all = chosen.every((name) => locked.includes(name));
     const others = locked.filter((name) => !chosen.includes(name));
     state.change({ locked: all ? others : [...others, ...chosen] });
+  }
+
+  const layered = () => !about().regions.length;
+
+  function layersCard() {
+    parts.layers = makeLayers(about());
+    parts.lock = element("button", { type: "button", id: "lock", onclick: lock }, "Lock");
+    return card("layers-title", "Layers",
+      element("p", { class: "hint" }, "A name selects its group, a layer is added or taken away. Coarse layers hold pose and shape, fine ones colours. Nothing changes a locked layer."),
+      parts.layers.root, element("div", { class: "bar" }, parts.lock));
   }
 
   function regionsCard() {
@@ -64,9 +96,9 @@ export function editorPanel(about) {
   }
 
   function take(source) {
-    const regions = face.free();
-    if (!regions.length) { complain(new Error(SELECT_FIRST)); return; }
-    put(operations.withMix(state.now().edits, { source, regions, what, include_base: false, weight: 1 }));
+    const names = face.free();
+    if (!names.length) { complain(new Error(text.select)); return; }
+    put(operations.withMix(state.now().edits, { ...mixWith(source, names), what }));
   }
 
   function takeFromSeed(event) {
@@ -97,7 +129,8 @@ export function editorPanel(about) {
     parts.seed = element("input", { type: "number", id: "seed", min: 0, step: 1, value: 8, inputmode: "numeric" });
     const from = element("form", { class: "bar", novalidate: true, onsubmit: takeFromSeed },
       element("label", { for: "seed" }, "Take from seed"), parts.seed, parts.take = element("button", {}, "Take"));
-    parts.choices = element("div", { class: "bar" }, element("div", { class: "bar radios", role: "group", "aria-label": "What varies" }, choices), shuffle);
+    const radios = layered() ? null : element("div", { class: "bar radios", role: "group", "aria-label": "What varies" }, choices);
+    parts.choices = element("div", { class: "bar" }, radios, shuffle);
     const made = card("variations-title", "Variations", parts.none, parts.choices, parts.grid.root, parts.weight.root, from);
     parts.title = made.firstChild;
     return made;
@@ -132,43 +165,49 @@ export function editorPanel(about) {
   function ownCard() {
     parts.ownHint = element("p", { class: "hint" });
     parts.own = element("div", { class: "sliders", id: "own" });
-    return card("own-title", "Shape and colour", parts.ownHint, parts.own);
+    return card("own-title", text.ownTitle, parts.ownHint, parts.own);
   }
 
   function build() {
-    parts.tools = makeTools(about, (operation) => put([...state.now().edits, operation]));
-    byId("tools").replaceChildren(parts.tools.root);
+    parts = {};
+    chips = new Map();
+    places = new Map();
+    text = layered() ? OF_LAYERS : OF_REGIONS;
+    if (layered()) what = "both";
+    else {
+      parts.tools = makeTools(about, (operation) => put([...state.now().edits, operation]));
+      byId("tools").replaceChildren(parts.tools.root);
+    }
     panel.classList.remove("design");
     panel.replaceChildren(
       element("div", { class: "heading" },
         element("div", {}, element("h1", { id: "panel-title" }, "Editor"),
-          element("p", { class: "hint" }, "Change one region and leave the rest alone.")),
+          element("p", { class: "hint" }, text.hint)),
         element("div", { class: "bar" }, parts.reset = element("button", { type: "button", onclick: () => put([]) }, "Undo all edits"))),
       element("div", { class: "cards" },
-        element("div", {}, regionsCard(), variationsCard(), photographBox({
-          about, title: "Take a region from a photograph", done: ({ source }) => take(source),
-          hint: "Select the region, then drop a PNG, JPEG or WebP here, or choose one.",
+        element("div", {}, layered() ? layersCard() : regionsCard(), variationsCard(), photographBox({
+          about, title: text.photograph, hint: text.drop, done: ({ source }) => take(source),
         })),
-        element("div", {}, ownCard(), placeCard(), attributesCard())));
+        element("div", {}, ownCard(), layered() ? null : placeCard(), attributesCard())));
     built = true;
     asked = ownOf = "";
   }
 
   async function vary(current) {
-    const regions = face.free();
-    const usable = regions.length > 0 && current.source !== null;
+    const names = face.free();
+    const usable = names.length > 0 && current.source !== null;
     parts.grid.root.hidden = parts.choices.hidden = !usable;
     parts.none.hidden = usable;
-    parts.none.textContent = face.selection().length ? "The selected region is locked. Unlock it to see variations."
-      : "Select a region to see sixteen variations of it.";
+    parts.none.textContent = face.selection().length ? text.locked : text.vary;
     parts.take.disabled = !usable;
-    parts.title.textContent = usable ? `Variations of ${listed(regions)}` : "Variations";
-    const mix = operations.mixOf(current.edits, regions, what);
+    parts.title.textContent = usable ? `Variations of ${listed(names)}` : "Variations";
+    const mix = operations.mixOf(current.edits, names, what);
     parts.weight.set(mix?.weight ?? 1);
     parts.weight.enable(Boolean(mix));
     if (!usable) { asked = ""; return; }
     const script = state.script(current.edits.filter((one) => !("place" in one) && one !== mix));
-    const body = { model: current.model, script, regions, what, shuffle: current.shuffles[4], locked: current.locked };
+    const chosen = layered() ? { layers: layersText(names) } : { regions: names, what };
+    const body = { model: current.model, script, ...chosen, shuffle: current.shuffles[4], locked: current.locked };
     const mark = () => parts.grid.mark((picture) => state.now().edits.some((one) => operations.sameMix(one, picture.script.operations.at(-1))));
     mark();
     const key = JSON.stringify(body);
@@ -180,35 +219,49 @@ export function editorPanel(about) {
       if (key !== asked) return;
       parts.grid.show(pictures, (picture) => put(operations.withMix(state.now().edits, picture.script.operations.at(-1))));
       mark();
-      say(`Sixteen variations of ${listed(regions)} are there`);
+      say(`Sixteen variations of ${listed(names)} are there`);
     } catch (error) {
       if (key === asked) asked = "";
       complain(error);
     }
   }
 
-  // Sliders along the directions of the one selected region's own rows.
+  // Sliders along the directions of the rows of the one selected region, or of the selected layers.
   async function showOwn(current) {
-    const [name, ...more] = face.free();
-    const usable = name && !more.length && current.source;
-    const key = usable ? `${current.model}/${name}` : "";
-    parts.ownHint.textContent = usable ? `What changes ${words(name)} most, in standard deviations.`
-      : "Select one region to move it along its own directions.";
+    const names = face.free();
+    const usable = current.source && (layered() ? names.length > 0 : names.length === 1);
+    const key = usable ? `${current.model}/${listed(names)}` : "";
+    parts.ownHint.textContent = usable ? `What changes ${listed(names)} most, in standard deviations.` : text.own;
     if (key !== ownOf) {
       ownOf = key;
       parts.ownSliders = [];
       parts.own.replaceChildren();
       if (!usable) return;
       try {
-        if (!own.has(key)) own.set(key, (await api.post("own", "/api/directions", { model: current.model, region: name })).directions);
+        const chosen = layered() ? { layers: layersText(names) } : { region: names[0] };
+        if (!own.has(key)) own.set(key, (await api.post("own", "/api/directions", { model: current.model, ...chosen })).directions);
         if (key !== ownOf) return;
-        const counts = { structure: 0, texture: 0 };
+        const counts = { structure: 0, texture: 0, both: 0 };
         parts.ownSliders = own.get(key).map((one) => moveSlider(
-          { ...one, regions: [name], moves_base: false }, `${OWN[one.what]} ${counts[one.what] += 1}`, 3));
+          { ...one, regions: names, moves_base: false }, `${OWN[one.what]} ${counts[one.what] += 1}`, 3));
         parts.own.replaceChildren(...parts.ownSliders.map((slider) => slider.root));
       } catch (error) { if (key === ownOf) ownOf = ""; complain(error); return; }
     }
     (parts.ownSliders ?? []).forEach((slider) => slider.set(operations.strengthOf(state.now().edits, slider.direction, [])));
+  }
+
+  // The composite, motions and the tools on the face.
+  function showOfRegions(current, free) {
+    parts.composite.checked = current.composite;
+    const whole = current.composite && current.edits.length && face.present()?.composited === false;
+    parts.kept.textContent = whole ? "An edit here changes the whole picture, so nothing is kept." : "";
+    const placed = current.edits.find((one) => "place" in one);
+    const there = placed && operations.sameParts(placed, free) ? placed.place : { shift: [0, 0], scale: 1, rotate: 0 };
+    const values = { right: there.shift[0], down: there.shift[1], scale: there.scale, rotate: there.rotate };
+    places.forEach((slider, name) => { slider.set(values[name]); slider.enable(free.length > 0 && current.source !== null); });
+    parts.placeHint.textContent = free.length
+      ? `Moves ${listed(free)}; a motion of other regions is replaced.` : "Select a region that is seen and not locked.";
+    parts.tools.show();
   }
 
   function show(current) {
@@ -225,21 +278,13 @@ export function editorPanel(about) {
     });
     parts.lock.disabled = !chosen.length;
     parts.lock.textContent = chosen.length && chosen.every((name) => locked.includes(name)) ? "Unlock" : "Lock";
-    parts.composite.checked = current.composite;
-    const whole = current.composite && current.edits.length && face.present()?.composited === false;
-    parts.kept.textContent = whole ? "An edit here changes the whole picture, so nothing is kept." : "";
+    parts.layers?.show();
+    if (!layered()) showOfRegions(current, free);
     moves.forEach((slider) => {
       slider.set(operations.strengthOf(current.edits, slider.direction, locked));
       slider.enable(current.source !== null && operations.movable(slider.direction, locked).length > 0);
     });
-    const placed = current.edits.find((one) => "place" in one);
-    const there = placed && operations.sameRegions(placed, free) ? placed.place : { shift: [0, 0], scale: 1, rotate: 0 };
-    const values = { right: there.shift[0], down: there.shift[1], scale: there.scale, rotate: there.rotate };
-    places.forEach((slider, name) => { slider.set(values[name]); slider.enable(free.length > 0 && current.source !== null); });
-    parts.placeHint.textContent = free.length
-      ? `Moves ${listed(free)}; a motion of other regions is replaced.` : "Select a region that is seen and not locked.";
     parts.reset.disabled = !current.edits.length;
-    parts.tools.show();
     vary(current);
     showOwn(current);
   }

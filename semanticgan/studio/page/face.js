@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, complain, png, say, words } from "./elements.js";
+import { listed } from "./parts.js";
 import * as state from "./state.js";
 
 const HOVERED = [255, 255, 255, 120];
@@ -10,10 +11,10 @@ const PAINTED = [230, 120, 20, 190];
 const MOST_KEPT = 24;
 
 let result = null; // the server's answer to the present script
-let labels = null; // the label of each pixel
+let labels = null; // the label of each pixel; null of a layered model
 let size = 1;
 let shownScript = "";
-let regions = [];
+let regions = []; // names, by label; of a layered model those of its layers
 let hovered = null;
 let selected = new Set();
 let onSelect = () => {};
@@ -22,7 +23,7 @@ let tool = null; // of paint.js; null while regions are selected
 const kept = new Map(); // answers by what was asked; the newest only, so that going back shows the same picture at once
 
 export const present = () => result;
-export const isSeen = (name) => !result || result.seen.includes(name);
+export const isSeen = (name) => !labels || result.seen.includes(name);
 export const selection = () => regions.filter((name) => selected.has(name));
 export const free = () => selection().filter((name) => !state.now().locked.includes(name));
 export const regionNames = () => regions;
@@ -53,8 +54,18 @@ export function hover(name) { if (name !== hovered) { hovered = name; draw(); } 
 export function select(name, several) {
   if (several) selected.has(name) ? selected.delete(name) : selected.add(name);
   else selected = new Set(selected.size === 1 && selected.has(name) ? [] : [name]);
-  const names = selection().map(words);
-  say(names.length ? `Selected: ${names.join(", ")}` : "No region selected");
+  tellSelection();
+}
+
+// Select these alone; where they are, nothing.
+export function selectAll(names) {
+  selected = new Set(state.same(selection(), names) ? [] : names);
+  tellSelection();
+}
+
+function tellSelection() {
+  const names = selection();
+  say(names.length ? `Selected: ${listed(names)}` : "Nothing selected");
   draw();
   onSelect();
 }
@@ -101,9 +112,9 @@ export async function update(script = state.script(), preview = false) {
     result = answer;
     shownScript = key;
     size = answer.size;
-    labels = Uint8Array.from(atob(answer.labels), (letter) => letter.charCodeAt(0));
+    labels = answer.labels ? Uint8Array.from(atob(answer.labels), (letter) => letter.charCodeAt(0)) : null;
     showPicture(answer.picture);
-    byId("face").alt = `The chosen face, showing ${answer.seen.map(words).join(", ")}`;
+    byId("face").alt = answer.seen.length ? `The chosen face, showing ${listed(answer.seen)}` : "The chosen face";
     draw();
     if (!preview) onSelect();
   } catch (error) {

@@ -42,9 +42,10 @@ async function show(current) {
   try { await describe(current.model); } catch (error) { complain(error); return; }
   if (current !== state.now()) return;
   byId("model").value = current.model;
-  face.useRegions(about.regions, () => { if (state.now().view === EDITOR) shown?.show(state.now()); });
+  face.useRegions(about.regions.length ? about.regions : about.layers.map(({ name }) => name), () => { if (state.now().view === EDITOR) shown?.show(state.now()); });
   stepButtons.forEach((button, view) => {
     button.disabled = view > 0 && !current.source;
+    button.parentElement.hidden = view < EDITOR && view >= about.steps.length;
     if (view === current.view) button.setAttribute("aria-current", "step");
     else button.removeAttribute("aria-current");
   });
@@ -57,7 +58,7 @@ async function show(current) {
   byId("download-photograph").hidden = !photograph.isPhotograph();
   const panel = panels[current.view === EDITOR ? 1 : 0];
   if (shown !== panel) { shown?.leave(); shown = panel; }
-  face.setInteractive(current.view === EDITOR);
+  face.setInteractive(current.view === EDITOR && about.regions.length > 0);
   const updating = face.update();
   panel.show(current);
   await updating;

@@ -3,11 +3,13 @@
 // source      where the face comes from, as in an edit script; null before one is chosen
 // choices     lists of operations of the four steps, by their place; that of the first step holds locked regions
 // edits       the operations of the editor
-// locked      names of regions that nothing changes
+// locked      names of regions, or of layers ("layer.3"), that nothing changes
 // composite   whether pixels outside the edited regions are those of the face without edits
 // shuffles    of each step, and of the variations
 // view        0 to 3 for a step, 4 for the editor
 // photograph  id of the upload that the source was found in, or null
+
+import { confined, mixWith, partsOf } from "./parts.js";
 
 const KEPT = "semanticgan-studio-2";
 const MOST = 300;
@@ -76,16 +78,16 @@ export function script(edits = now().edits) {
 // Operations before those of the editor.
 export const numChoices = () => now().choices.flat().length;
 
-// What stays of a step's operations when another choice replaces it: the locked regions, as they look now.
+// What stays of a step's operations when another choice replaces it: what is locked, as it looks now.
 export function held(step) {
   const { source, choices, locked } = now();
   if (!locked.length || !source) return [];
   const kept = choices[step]
-    .map((one) => ({ ...one, regions: one.regions.filter((name) => locked.includes(name)) }))
-    .filter((one) => one.regions.length || one.include_base);
+    .map((one) => confined(one, partsOf(one).filter((name) => locked.includes(name))))
+    .filter((one) => partsOf(one).length || one.include_base);
   if (step) return kept;
-  const others = locked.filter((name) => !kept.some((one) => one.regions.includes(name)));
-  const own = others.length ? [{ source, regions: others, what: "both", include_base: false, weight: 1 }] : [];
+  const others = locked.filter((name) => !kept.some((one) => partsOf(one).includes(name)));
+  const own = others.length ? [mixWith(source, others)] : [];
   return [...own, ...kept];
 }
 

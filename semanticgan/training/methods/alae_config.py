@@ -12,7 +12,7 @@ from semanticgan.networks.comparison.layered import LayeredSizes
 from semanticgan.networks.config import LARGEST_COUNT, LARGEST_WIDTH
 from semanticgan.training.layered_config import GrowingTrainingConfig
 from semanticgan.training.objectives.r1 import PictureR1Weight
-from semanticgan.training.sections import OptimiserSection
+from semanticgan.training.sections import OptimiserSection, register_method_config
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class LreqOptimiserSection(OptimiserSection):
     beta1: float = key(0.0, "this Adam has no running mean of the gradient.", ge=0, le=0)
 
 
+@register_method_config
 @dataclass
 class ALAETrainingConfig(GrowingTrainingConfig):
     """All values that decide a training."""

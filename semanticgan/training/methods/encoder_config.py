@@ -8,7 +8,7 @@ from semanticgan.errors import InputError
 from semanticgan.formats.fields import key
 from semanticgan.networks.encoder import EncoderConfig, EncoderSizes
 from semanticgan.rows import Rows
-from semanticgan.training.sections import CommonConfig
+from semanticgan.training.sections import CommonConfig, register_method_config
 
 
 @dataclass
@@ -25,6 +25,7 @@ class EncoderLossSection:
     style_mixing: float = key(0.9, "probability per batch that the generator's codes are mixed from two.", ge=0, le=1)
 
 
+@register_method_config
 @dataclass
 class EncoderTrainingConfig(CommonConfig):
     """All values that decide the training of an encoder."""

@@ -10,7 +10,7 @@ from semanticgan.networks.comparison.layered import LayeredSizes
 from semanticgan.networks.comparison.pggan import PGGANConfig, PGGANDiscriminatorConfig
 from semanticgan.training.layered_config import GrowingTrainingConfig, PictureDiscriminatorSection
 from semanticgan.training.objectives.wasserstein import DRIFT, PENALTY
-from semanticgan.training.sections import EmaSection, OptimiserSection
+from semanticgan.training.sections import EmaSection, OptimiserSection, register_method_config
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class PGGANLossSection:
     drift: float = key(DRIFT, "weight of the squared score of real pictures.", ge=0)
 
 
+@register_method_config
 @dataclass
 class PGGANTrainingConfig(GrowingTrainingConfig):
     """All values that decide a training."""

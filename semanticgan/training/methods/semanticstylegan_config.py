@@ -27,7 +27,7 @@ from semanticgan.training.objectives.ownership import OwnershipKeys
 from semanticgan.training.objectives.path_length import PathLengthKeys
 from semanticgan.training.objectives.r1 import R1Keys
 from semanticgan.training.objectives.rates import RatesKeys
-from semanticgan.training.sections import CommonConfig
+from semanticgan.training.sections import CommonConfig, register_method_config
 
 PARTS = ("mapping", "local", "fusion", "renderer", "renderer.blocks")  # of a generator
 
@@ -97,6 +97,7 @@ class FreezeSection:
     )
 
 
+@register_method_config
 @dataclass
 class SemanticStyleGANConfig(CommonConfig):
     """All values that decide a training."""

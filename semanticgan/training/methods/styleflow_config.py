@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from semanticgan.errors import InputError
 from semanticgan.formats.fields import key
 from semanticgan.seeds import MAX_SEED
-from semanticgan.training.sections import CommonConfig, DataSection, MetricsSection
+from semanticgan.training.sections import CommonConfig, DataSection, MetricsSection, register_method_config
 
 _LARGEST_COUNT = 10**6
 
@@ -37,6 +37,7 @@ class LabelledCodesSection:
     count: int = key(10_000, "number of codes.", ge=2, le=_LARGEST_COUNT)
 
 
+@register_method_config
 @dataclass
 class StyleFlowTrainingConfig(CommonConfig):
     """All values that decide the training of a StyleFlow."""

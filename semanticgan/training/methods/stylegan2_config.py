@@ -12,6 +12,7 @@ from semanticgan.training.layered_config import LayeredTrainingConfig, PictureDi
 from semanticgan.training.objectives.adversarial import AdversarialKeys
 from semanticgan.training.objectives.path_length import PathLengthKeys
 from semanticgan.training.objectives.r1 import PictureR1Keys
+from semanticgan.training.sections import register_method_config
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class StyleGAN2LossSection(PathLengthKeys, AdversarialKeys, PictureR1Keys):
     style_mixing: float = key(0.9, "probability per batch that codes are mixed from two.", ge=0, le=1)
 
 
+@register_method_config
 @dataclass
 class StyleGAN2TrainingConfig(LayeredTrainingConfig):
     """All values that decide a training."""

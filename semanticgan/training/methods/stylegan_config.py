@@ -11,7 +11,7 @@ from semanticgan.networks.comparison.stylegan import StyleGANConfig, StyleGANDis
 from semanticgan.training.layered_config import GrowingTrainingConfig, GrowthSection, PictureDiscriminatorSection
 from semanticgan.training.objectives.adversarial import AdversarialKeys
 from semanticgan.training.objectives.r1 import PictureR1Keys
-from semanticgan.training.sections import OptimiserSection
+from semanticgan.training.sections import OptimiserSection, register_method_config
 
 
 @dataclass
@@ -22,6 +22,7 @@ class StyleGANLossSection(AdversarialKeys, PictureR1Keys):
     style_mixing: float = key(0.9, "probability per batch that codes are mixed from two.", ge=0, le=1)
 
 
+@register_method_config
 @dataclass
 class StyleGANTrainingConfig(GrowingTrainingConfig):
     """All values that decide a training."""
