@@ -183,7 +183,7 @@ def table(found: dict[str, list[Measured]]) -> str:
         ):
             lines.append(f"| {name}: {word} | " + " | ".join(cells) + " |")
     inside = [f"{np.nanmean([one.inside for one in all_of]):.1f}" for all_of in found.values()]
-    lines.append("| change inside, levels | " + " | ".join(inside) + " |")
+    lines.append("| change inside (0 to 255 scale) | " + " | ".join(inside) + " |")
     return "\n".join(lines) + "\n"
 
 
