@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 import semanticgan as sg
+from semanticgan.directions import painting
 from semanticgan.edits import Edit
-from semanticgan.edits.operations import paint as paint_operation
 from semanticgan.inversion.inversion import invert_all
 from semanticgan.inversion.target import targets_of
 from semanticgan.studio import photographs
@@ -180,7 +180,7 @@ def select(page: Any, *names: str) -> None:
 def test_a_mask_is_painted_and_dragged(
     open_page: Callable[..., Any], studio: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paint_operation, "paint", moves_a_row)
+    monkeypatch.setattr(painting, "paint", moves_a_row)
     page = open_page()
     in_editor(page)
     page.click("#tools button:has-text('Paint')")
