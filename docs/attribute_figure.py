@@ -38,12 +38,7 @@ Curves = dict[str, dict[str, list[dict[str, float]]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="portraits-64")
-    parser.add_argument("--flow", type=Path, help="flow of the model: run or file")
-    parser.add_argument("--layered", help="a StyleGAN2 of the same portraits: run or file")
-    parser.add_argument("--layered-flow", type=Path, help="flow of the StyleGAN2")
-    parser.add_argument("--num", type=int, default=10_000, help="plain samples to fit directions on all rows")
-    parser.add_argument("--scores", type=Path, required=True, help="folder of the scores read so far")
+    measuring.add_system_arguments(parser)
     parser.add_argument("--curves", type=Path, required=True, help="JSON file that measure_attributes.py wrote")
     parser.add_argument("--portraits", type=int, default=2)
     parser.add_argument("--seed", type=int, default=90_002, help="of the drawn portraits")

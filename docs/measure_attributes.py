@@ -107,13 +107,8 @@ class Judge:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="portraits-64")
-    parser.add_argument("--flow", type=Path, help="flow of the model: run or file")
-    parser.add_argument("--layered", help="a StyleGAN2 of the same portraits: run or file")
-    parser.add_argument("--layered-flow", type=Path, help="flow of the StyleGAN2")
-    parser.add_argument("--num", type=int, default=10_000, help="plain samples to fit directions on all rows")
+    add_system_arguments(parser)
     parser.add_argument("--codes", type=int, default=500, help="samples that are edited")
-    parser.add_argument("--scores", type=Path, required=True, help="folder of the scores read so far")
     parser.add_argument("--only", default="", help="measure only systems whose name contains this")
     parser.add_argument("--curves", type=Path, required=True, help="JSON file of what was measured")
     parser.add_argument("--plot", type=Path)
@@ -142,6 +137,16 @@ def main() -> None:
     if args.plot:
         plot(curves, args.plot)
     print(json.dumps({"out": str(args.out), "curves": curves}))
+
+
+def add_system_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that :func:`systems` reads."""
+    parser.add_argument("--model", default="portraits-64")
+    parser.add_argument("--flow", type=Path, help="flow of the model: run or file")
+    parser.add_argument("--layered", help="a StyleGAN2 of the same portraits: run or file")
+    parser.add_argument("--layered-flow", type=Path, help="flow of the StyleGAN2")
+    parser.add_argument("--num", type=int, default=10_000, help="plain samples to fit directions on all rows")
+    parser.add_argument("--scores", type=Path, required=True, help="folder of the scores read so far")
 
 
 def systems(args: argparse.Namespace) -> list[System]:
