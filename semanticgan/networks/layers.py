@@ -28,8 +28,14 @@ from torch import Tensor, nn
 
 from semanticgan.networks.kernels.folded import Folded
 from semanticgan.networks.kernels.resampling import conv_then_mean, fir_filter, repeat_then_conv
-from semanticgan.networks.kernels.strided import conv_stride_2, conv_transpose_stride_2, faster_by_taps
 from semanticgan.networks.kernels.transposed import conv_transpose_by_parity, parity_kernels
+from semanticgan.networks.kernels.weight_gradients import (
+    conv_stride_1,
+    conv_stride_2,
+    conv_transpose_stride_2,
+    faster_by_planes,
+    faster_by_taps,
+)
 
 ACTIVATION_SLOPE = 0.2
 ACTIVATION_GAIN = math.sqrt(2.0)
@@ -119,6 +125,14 @@ class EqualisedLinear(nn.Module):
         return leaky_relu(x) if self.activated else x
 
 
+def _conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution of stride 1 that keeps the resolution, [N, C, H, W] and [E, C, k, k] -> [N, E, H, W]."""
+    if not faster_by_planes(x, weight):
+        return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+    x = conv_stride_1(x, weight)
+    return x if bias is None else x + bias.to(x.dtype).view(-1, 1, 1)
+
+
 class EqualisedConv(nn.Module):
     """y = r(g / sqrt(C k k) w * x) + g_b b, [N, C, H, W] -> [N, E, H', W'] (arXiv 1710.10196, Section 4.1).
 
@@ -167,7 +181,7 @@ class EqualisedConv(nn.Module):
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.resampling == "none":
-            return F.conv2d(x, weight, bias, padding=self.kernel // 2)
+            return _conv(x, weight, bias)
         if self.resampling == "fir_halve":
             if self.kernel == 1:  # a 1x1 convolution reads every second pixel only, so the blur computes only those
                 return F.conv2d(fir_filter(x, padding=1, stride=2), weight, bias)
@@ -252,7 +266,7 @@ class ModulatedConv(nn.Module):
 
     def _convolved(self, x: Tensor, gain: float, bias: Tensor | None) -> Tensor:
         if not self.upsample:
-            return F.conv2d(x, self.effective_weight(gain), bias, padding=self.kernel // 2)
+            return _conv(x, self.effective_weight(gain), bias)
         if x.device.type == "cpu" and not torch.is_grad_enabled():
             kernels = self._parity.of(self._parts(), gain, lambda: parity_kernels(self._fold(gain)))
             x = conv_transpose_by_parity(x, kernels)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.formats.fields import key
-from semanticgan.networks.kernels.strided import without_weight_gradients
+from semanticgan.networks.kernels.weight_gradients import without_weight_gradients
 from semanticgan.training.draws import Draws
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.objectives import Objective, Setting

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.formats.fields import key
-from semanticgan.networks.kernels.strided import without_weight_gradients
+from semanticgan.networks.kernels.weight_gradients import without_weight_gradients
 from semanticgan.networks.layers import widened
 from semanticgan.training.draws import Draws
 from semanticgan.training.method import Batch, Phase, Values

@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from semanticgan.networks.kernels.strided import without_weight_gradients
+from semanticgan.networks.kernels.weight_gradients import without_weight_gradients
 from semanticgan.networks.layers import widened
 
 DRIFT = 0.001

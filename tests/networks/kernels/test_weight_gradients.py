@@ -1,4 +1,4 @@
-"""Convolutions of stride 2 with their own derivatives: PyTorch's must be the same, to the second."""
+"""Convolutions with their own derivatives: PyTorch's must be the same, to the second."""
 
 import pytest
 import torch
@@ -6,11 +6,19 @@ import torch.nn.functional as F
 
 from semanticgan.networks.config import DiscriminatorConfig
 from semanticgan.networks.discriminator import Discriminator
-from semanticgan.networks.kernels.strided import conv_stride_2, conv_transpose_stride_2, faster_by_taps
+from semanticgan.networks.kernels import weight_gradients
+from semanticgan.networks.kernels.weight_gradients import (
+    conv_stride_1,
+    conv_stride_2,
+    conv_transpose_stride_2,
+    faster_by_planes,
+    faster_by_taps,
+)
 from semanticgan.training.objectives.r1 import r1_penalty
 
 SIDE = 5
 PAIRS = [
+    (conv_stride_1, lambda x, w: F.conv2d(x, w, padding=1), (2, 3, SIDE, SIDE + 1)),
     (conv_stride_2, lambda x, w: F.conv2d(x, w, stride=2), (2, 3, 2 * SIDE + 1, 2 * SIDE + 1)),
     (conv_transpose_stride_2, lambda x, w: F.conv_transpose2d(x, w, stride=2), (2, 4, SIDE, SIDE)),
 ]
@@ -50,13 +58,41 @@ def test_where_it_is_used() -> None:
         assert not faster_by_taps(x, weight)
 
 
+def test_stride_1_is_for_large_maps_without_avx512(monkeypatch) -> None:
+    weight = torch.zeros(256, 8, 3, 3, requires_grad=True)
+    large, small = torch.zeros(1, 8, 32, 32), torch.zeros(1, 8, 31, 31)
+    for capability, expected in (("AVX2", True), ("DEFAULT", True), ("AVX512", False)):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
+        assert faster_by_planes(large, weight) is expected
+        assert not faster_by_planes(small, weight)
+        assert not faster_by_planes(large, weight[:, :, :1, :1])
+        assert not faster_by_planes(large, weight.detach())
+
+
+def test_discriminator_with_large_maps(monkeypatch) -> None:
+    """The same scores, gradients and R1 gradients where every 3x3 convolution of stride 1 takes the other way."""
+    widths = {4: 8, 8: 8, 16: 8}
+    discriminator = Discriminator(DiscriminatorConfig(16, 3, widths, widths)).double()
+    image = torch.randn(2, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = []
+    for smallest in (1 << 62, 0):
+        monkeypatch.setattr(weight_gradients, "LARGE_MAP", smallest)
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+        shown = image.clone().requires_grad_()
+        score = discriminator(shown)
+        loss = F.softplus(score).mean() + r1_penalty(score, shown, None).image
+        found.append([score.detach(), *torch.autograd.grad(loss, [*discriminator.parameters()], allow_unused=True)])
+    for usual, other in zip(*found, strict=True):
+        assert (usual is None) == (other is None)
+        if usual is not None:
+            torch.testing.assert_close(usual, other, rtol=1e-10, atol=1e-12)
+
+
 def test_no_gradient_of_weights_that_nobody_asked_for(monkeypatch) -> None:
     """R1's first derivative is that of the picture alone."""
-    from semanticgan.networks.kernels import strided
-
     calls = []
-    usual = strided._weight_gradient_1x1
-    monkeypatch.setattr(strided, "_weight_gradient_1x1", lambda *inputs: calls.append(1) or usual(*inputs))
+    usual = weight_gradients._by_taps
+    monkeypatch.setattr(weight_gradients, "_by_taps", lambda *inputs: calls.append(1) or usual(*inputs))
     widths = {4: 8, 8: 8, 16: 8}
     discriminator = Discriminator(DiscriminatorConfig(16, 3, widths, widths))
     image = torch.randn(2, 3, 16, 16).requires_grad_()
