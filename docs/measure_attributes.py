@@ -33,6 +33,7 @@ from semanticgan.directions.finding import by_attributes
 from semanticgan.directions.flow_files import LoadedFlow, load_flow
 from semanticgan.directions.labels import open_labels
 from semanticgan.directions.scored import ScoredCodes, score_samples
+from semanticgan.directions.styleflow import with_rows
 from semanticgan.editing.change import measure_change
 from semanticgan.editing.compositing import feather, region_mask
 from semanticgan.files import written_aside
@@ -119,11 +120,14 @@ def main() -> None:
     curves: dict[str, dict[str, list[dict[str, float]]]] = {}
     if args.curves.is_file():
         curves = json.loads(args.curves.read_text(encoding="utf-8"))
+    codes: dict[int, tuple[LatentCode, Seen]] = {}  # by model: systems of one model edit the same samples
     for system in systems(args):
         if args.only not in system.name or any(system.name in of_system for of_system in curves.values()):
             continue
-        code = system.model.sample(seed=FIRST_SEED, n=args.codes)
-        before = judge.seen(pictures_of(system.model, code))
+        if id(system.model) not in codes:
+            code = system.model.sample(seed=FIRST_SEED, n=args.codes)
+            codes[id(system.model)] = code, judge.seen(pictures_of(system.model, code))
+        code, before = codes[id(system.model)]
         for attribute, edit in system.edits().items():
             points = [
                 measured(judge, attribute, before, pictures_of(system.model, edit(code, step))) | {"step": step}
@@ -160,16 +164,16 @@ def systems(args: argparse.Namespace) -> list[System]:
         ),
     ]
     if args.flow:
-        flow = load_flow(flow_file(args.flow), model)
-        found.append(System("ours by regions, StyleFlow", model, lambda: flowed(flow, model, rows), REACHES))
-        found.append(System("ours on all rows, StyleFlow", model, lambda: flowed(flow, model), REACHES))
+        flow = FlowEdits(load_flow(flow_file(args.flow), model), model)
+        found.append(System("ours by regions, StyleFlow", model, lambda: flow.edits(rows), REACHES))
+        found.append(System("ours on all rows, StyleFlow", model, flow.edits, REACHES))
     if args.layered:
         layered = sg.load(args.layered, device="cpu")
         edits = partial(plain_directions, args, layered, "layered")
         found.append(System("StyleGAN2, InterFaceGAN", layered, lambda: along(edits()), STRENGTHS))
         if args.layered_flow:
-            own = load_flow(flow_file(args.layered_flow), layered)
-            found.append(System("StyleGAN2, StyleFlow", layered, lambda: flowed(own, layered), REACHES))
+            own = FlowEdits(load_flow(flow_file(args.layered_flow), layered), layered)
+            found.append(System("StyleGAN2, StyleFlow", layered, own.edits, REACHES))
     return found
 
 
@@ -187,27 +191,43 @@ def plain_directions(args: argparse.Namespace, model: Model, name: str) -> dict[
     return {each.name: each for each in by_attributes(scored, list(ATTRIBUTES), every)}
 
 
-def flowed(flow: LoadedFlow, model: Model, rows: dict[str, tuple[str, ...]] | None = None) -> dict[str, Edit]:
-    """Edits by StyleFlow; on some rows where they are given."""
-    tutor = load_classifier("tutor-attributes-64", "cpu")
-    read: dict[int, Tensor] = {}  # attributes of a code, which is edited many times
+class FlowEdits:
+    """Edits by StyleFlow. What two systems share, the codes z and the edited codes, is solved once.
 
-    def edit_of(name: str) -> Edit:
-        attribute = flow.attributes[flow.names.index(name)]
-        chosen = None if rows is None else [model.rows.names.index(row) for row in rows[name]]
+    All rows of a plain sample are the same w: one row is solved.
+    """
 
-        def edit(code: LatentCode, reach: float) -> LatentCode:
-            if id(code) not in read:
-                read[id(code)] = tutor.values(pictures_of(model, code), flow.names)
-            old = read[id(code)]
-            column = flow.names.index(name)
+    def __init__(self, flow: LoadedFlow, model: Model) -> None:
+        self.flow, self.model = flow, model
+        self.tutor = load_classifier("tutor-attributes-64", "cpu")
+        self._read: tuple[LatentCode, Tensor, Tensor] | None = None  # a code, its attributes, z
+        self._edited: dict[tuple[str, float], Tensor] = {}
+
+    def edits(self, rows: Mapping[str, tuple[str, ...]] | None = None) -> dict[str, Edit]:
+        """An edit of each attribute, of some rows where they are given."""
+
+        def edit(name: str, code: LatentCode, reach: float) -> LatentCode:
+            edited = self._moved(code, name, reach).expand_as(code.tensor)
+            chosen = code.rows.names if rows is None else rows[name]
+            return LatentCode(with_rows(code.tensor, edited, list(map(code.rows.names.index, chosen))), code.rows)
+
+        return {name: partial(edit, name) for name in ATTRIBUTES if name in self.flow.names}
+
+    def _moved(self, code: LatentCode, name: str, reach: float) -> Tensor:
+        """w [N, R or 1, D] with an attribute moved part of the way to its high end."""
+        if self._read is None or self._read[0] is not code:
+            old = self.tutor.values(pictures_of(self.model, code), self.flow.names)
+            alike = bool((code.tensor == code.tensor[:, :1]).all())
+            w = code.tensor[:, :1] if alike else code.tensor
+            self._read = code, old, self.flow.flow.encode(w, self.flow.conditions(old))
+            self._edited.clear()
+        if (name, reach) not in self._edited:
+            _, old, z = self._read
+            column = self.flow.names.index(name)
             new = old.clone()
-            new[:, column] = old[:, column] + reach * (attribute.high - old[:, column])
-            return flow.edit(code, old, new, chosen)
-
-        return edit
-
-    return {name: edit_of(name) for name in ATTRIBUTES if name in flow.names}
+            new[:, column] += reach * (self.flow.attributes[column].high - old[:, column])
+            self._edited[name, reach] = self.flow.flow.decode(z, self.flow.conditions(new))
+        return self._edited[name, reach]
 
 
 def flow_file(path: Path) -> Path:
