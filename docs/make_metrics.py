@@ -1,6 +1,7 @@
 """Writes the list of metrics in docs/metrics.md: python docs/make_metrics.py
 
-Each metric says of itself what is there: the docstring of its function, what it needs, what published figures rest on.
+The table holds of each metric the docstring of its function, the options that it needs, and how published values are
+measured.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from semanticgan.metrics.metric import METRICS, Metric, known_names
 from semanticgan.metrics.table import markdown_table
 
 PAGE = Path(__file__).parent / "metrics.md"
+HEADINGS = ("metric", "what it measures", "needs", "comparable with published values")
+OPTIONS = {"dataset": "`--data` or `--data-kind`"}
+"""What a metric needs -> how the command line gives it, where that is not an option of the same name."""
 BEGIN, END = "<!-- written by make_metrics.py -->\n", "<!-- end -->\n"
 
 
 def listed() -> str:
     """The table."""
     rows = [(f"`{name}`", *_cells(METRICS[name])) for name in known_names()]
-    return "\n".join(markdown_table(("metric", "what it says", "needs", "published figures"), rows)) + "\n"
+    return "\n".join(markdown_table(HEADINGS, rows)) + "\n"
 
 
 def page(text: str) -> str:
@@ -30,10 +34,13 @@ def page(text: str) -> str:
 
 def _cells(metric: Metric) -> tuple[str, str, str]:
     says = " ".join((inspect.getdoc(metric.measure) or metric.summary).replace("``", "`").split())
-    needs = ", ".join(need for need in metric.needs if need != "classes") + ("; regions" if metric.of_regions else "")
+    needs = [OPTIONS.get(need, f"`--{need}`") for need in metric.needs if need != "classes"]
+    needs += ["a model with regions"] * metric.of_regions
     if metric.published_by is None:
-        return says, needs.removeprefix("; "), metric.else_because
-    return says, needs, f"by {metric.published_by}, {metric.num_published:,} pictures, truncation 1"
+        because = metric.else_because
+        return says, ", ".join(needs), because if because.startswith("no ") else f"no: {because}"
+    comparable = f"with {metric.published_by}, {metric.num_published:,} images, truncation 1"
+    return says, ", ".join(needs), comparable
 
 
 if __name__ == "__main__":

@@ -202,7 +202,8 @@ def compared(
     uses=(*SAMPLED, "dataset", "num_real"),
 )
 def _attributes(evaluation: Evaluation) -> Measured:
-    """How often the model draws glasses, hats, beards, ... beside how often the data show them; of drawn portraits."""
+    """How often glasses, hats, beards and other attributes occur in the model's images, divided by how often they occur
+    in the data. For drawn portraits only."""
     rates = measure_attributes(evaluation)
     known = rates.known()
     factors = [each.factor for name, each in known.items() if name in rates.binary and each.factor is not None]

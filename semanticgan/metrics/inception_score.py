@@ -45,5 +45,6 @@ def inception_score(generated: FeatureSet, *, num_splits: int = NUM_SPLITS, seed
 
 @metric("is", "Inception score", needs=("extractor", "classes"), published_by="inception", least_pictures=NUM_SPLITS)
 def _inception_score(evaluation: Evaluation) -> Measured:
-    """How sure and how varied Inception's classes are (Salimans et al. 2016); says little of faces."""
+    """Inception score: how certain and how varied the predicted classes are (Salimans et al. 2016). The classes are
+    those of ImageNet, so the score tells little about faces."""
     return inception_score(evaluation.generated)

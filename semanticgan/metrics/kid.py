@@ -69,5 +69,6 @@ def kernel_distance(
     stand_in_columns={"kid": "kernel distance"},
 )
 def _kid(evaluation: Evaluation) -> Measured:
-    """The same as ``fid`` by a polynomial kernel, unbiased for few pictures (Binkowski et al. 2018)."""
+    """Kernel distance (squared maximum mean discrepancy with a polynomial kernel) between the features that ``fid``
+    uses. The estimate is unbiased, also for small sets (Binkowski et al. 2018)."""
     return kernel_distance(evaluation.real, evaluation.generated)

@@ -279,7 +279,8 @@ def _shared(evaluation: Evaluation) -> Locality:
     columns={what: f"locality of {what}" for what in EDITED},
 )
 def _locality(evaluation: Evaluation) -> Measured:
-    """What changes outside of a region that was swapped, over what changes inside, in pixels; 0 is perfectly local."""
+    """Mean absolute change of the pixels outside a swapped region, divided by the change inside. 0 means that only the
+    region changes."""
     locality = locality_of(evaluation)
     found = locality.to_dict()
     figures = ["region", "what", "score", "change_inside", "change_outside"]

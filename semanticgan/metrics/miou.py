@@ -67,8 +67,8 @@ def measure_segmentation(evaluation: Evaluation) -> SegmentationScore:
     columns={"miou": "mIoU"},
 )
 def _segmentation(evaluation: Evaluation) -> Measured:
-    """IoU of the model's own segmentation and a parser's reading of its picture, by region; the parser's own score is
-    printed beside."""
+    """IoU of the model's own segmentation and the segmentation that a face parser computes from the same image, for
+    each region and as mean. The parser's own IoU on held-out pairs is printed beside it."""
     score = measure_segmentation(evaluation)
     found = score.to_dict()
     on_pairs = score.parser.get("iou", {})

@@ -261,7 +261,8 @@ _USES = (*SAMPLED, "paths", "num_paths")
     require=lambda evaluation: require_paths(evaluation.paths),
 )
 def _path_length(evaluation: Evaluation) -> Measured:
-    """How far a picture moves with a small step of z or w (Karras et al. 2018)."""
+    """Perceptual path length: perceptual distance between the images of two nearby codes on a path in z or w, divided
+    by the squared length of the step (Karras et al. 2018)."""
     return _paths(evaluation, {path: ((None, "both"), path) for path in evaluation.paths})
 
 
@@ -274,7 +275,7 @@ def _path_length(evaluation: Evaluation) -> Measured:
     require=lambda evaluation: require_paths(evaluation.paths, most=1),
 )
 def _path_length_of_regions(evaluation: Evaluation) -> Measured:
-    """The same as ``ppl`` when one region's structure or texture alone moves."""
+    """As ``ppl``, but only the structure row or the texture row of one region moves."""
     path = evaluation.paths[0]
     return _paths(
         evaluation,

@@ -59,6 +59,6 @@ def precision_recall(real: FeatureSet, generated: FeatureSet, *, num_neighbours:
     columns={"precision": "precision", "recall": "recall"},
 )
 def _precision_recall(evaluation: Evaluation) -> Measured:
-    """Precision: share of generated pictures that could be real; recall: share of real ones that could be generated
-    (Kynkaanniemi et al. 2019)."""
+    """Precision is the share of generated images that lie within the estimated manifold of the data, and recall is the
+    share of images of the data that lie within the estimated manifold of the model (Kynkaanniemi et al. 2019)."""
     return precision_recall(evaluation.real, evaluation.generated)

@@ -94,8 +94,9 @@ def _require_pictures(evaluation: Evaluation) -> None:
     require=_require_pictures,
 )
 def _projection(evaluation: Evaluation) -> Measured:
-    """How well projecting pictures into w separates real from generated ones: 0.5 not at all, 1 each (Karras et al.
-    2019)."""
+    """Share of pairs (one image of the data, one generated image) in which the image of the data is farther from its
+    projection into w (Karras et al. 2019). 0.5 means that both kinds of image cannot be distinguished, 1 that all pairs
+    are ordered correctly."""
     assert evaluation.distance is not None and evaluation.dataset is not None
     num, model = evaluation.num_projections, evaluation.model
     own = model.render(model.sample(seeds=evaluation.seeds[:num]), batch_size=evaluation.batch_size).to_uint8().cpu()

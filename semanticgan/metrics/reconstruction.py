@@ -119,7 +119,7 @@ def measure_reconstruction(
     else_because="other pictures",
 )
 def _reconstruction(evaluation: Evaluation) -> Measured:
-    """MSE, PSNR, SSIM, perceptual distance and mIoU of ``--reconstructions`` and the data."""
+    """MSE, PSNR, SSIM, perceptual distance and mIoU of the reconstructions, compared with the data."""
     parser, distance = evaluation.parser, evaluation.distance
     parts = [
         measure_reconstruction(
