@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,8 @@ def started() -> Iterator[Any]:
 
 
 @contextmanager
-def opening(
-    browser: Any, address: str, wait_ms: int = WAIT_MS, logged: Sequence[str] = ("error",)
-) -> Iterator[Callable[..., Any]]:
-    """Opens a page at a size; afterwards there must be no error and no request to anywhere but below its address.
-
-    Args:
-        wait_ms: how long the page may take for anything.
-        logged: kinds of what a page writes to its console that count as errors.
-    """
+def opening(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Opens a page at a size; afterwards there must be no error and no request to anywhere but below its address."""
     wrong: list[str] = []
     contexts = []
 
@@ -51,8 +44,8 @@ def opening(
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(wait_ms)
-        page.on("console", lambda message: message.type in logged and wrong.append(message.text))
+        page.set_default_timeout(WAIT_MS)
+        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or wrong.append(asked.url))
         page.goto(address)
