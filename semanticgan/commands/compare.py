@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--path",
         choices=("z-full", "z-end", "w-full", "w-end"),
         default="w-end",
-        help="space and sampling of the path lengths (default: %(default)s)",
+        help="space and sampling of the path lengths",
     )
     measuring.add_batch_argument(parser)
     pictures = {

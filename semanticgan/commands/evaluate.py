@@ -74,7 +74,7 @@ def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-variations",
         type=arguments.at_least(2, 1000),
         default=8,
-        help="variations of each region of a picture, for diversity (default: %(default)s)",
+        help="variations of each region of a picture, for diversity",
     )
     measuring.add_batch_argument(parser)
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--offset",
         type=arguments.at_least(1, arguments.MOST),
         default=SWAP_OFFSET,
-        help="the region is taken from seed + OFFSET (default: %(default)s)",
+        help="the region is taken from seed + OFFSET",
     )
     photographs.add_image_argument(parser, "photograph of any size, in place of the seeds' own pictures")
     photographs.add_photograph_arguments(parser)

@@ -65,14 +65,12 @@ def add_data_arguments(data: argparse._ArgumentGroup) -> None:
         "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
     )
     data.add_argument("--scheme", help="region scheme of a folder's label maps, if its dataset.json does not give it")
-    data.add_argument(
-        "--split", default="train", help="split of celebamask-hq: train, val or all (default: %(default)s)"
-    )
+    data.add_argument("--split", default="train", help="split of celebamask-hq: train, val or all")
     data.add_argument(
         "--data-seed",
         type=arguments.seed,
         default=0,
-        help="seed of the drawn portraits; use one that was not used in training (default: %(default)s)",
+        help="seed of the drawn portraits; use one that was not used in training",
     )
     data.add_argument(
         "--num-real",
@@ -80,9 +78,7 @@ def add_data_arguments(data: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="number of pictures of the data (default: --num-generated, or all)",
     )
-    data.add_argument(
-        "--workers", type=arguments.at_least(0, 64), default=0, help="reader processes (default: %(default)s)"
-    )
+    data.add_argument("--workers", type=arguments.at_least(0, 64), default=0, help="reader processes")
     arguments.add_megapixels_argument(data)
     data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="folder that caches features of the data")
 
@@ -93,11 +89,9 @@ def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-generated",
         type=arguments.at_least(1, arguments.MOST),
         default=5000,
-        help="number of generated pictures (default: %(default)s)",
+        help="number of generated pictures",
     )
-    parser.add_argument(
-        "--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed (default: %(default)s)"
-    )
+    parser.add_argument("--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed")
     arguments.add_truncation_argument(parser)
 
 
@@ -217,9 +211,7 @@ def write_table(args: argparse.Namespace, table: str, result: dict[str, Any]) ->
 
 
 def add_batch_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--batch", type=arguments.at_least(1, 4096), default=32, help="pictures per batch (default: %(default)s)"
-    )
+    parser.add_argument("--batch", type=arguments.at_least(1, 4096), default=32, help="pictures per batch")
 
 
 def data_kind(args: argparse.Namespace) -> str | None:

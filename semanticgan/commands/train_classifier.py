@@ -28,26 +28,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=arguments.picture_side,
         default=64,
-        help="resolution that it reads, up to 256 pixels (default: %(default)s)",
+        help="resolution that it reads, up to 256 pixels",
     )
     parser.add_argument(
         "--count",
         type=arguments.at_least(3, 10_000_000),
         default=DEFAULT_NUM_PORTRAITS,
-        help="portraits to draw, kept in memory (default: %(default)s)",
+        help="portraits to draw, kept in memory",
     )
-    parser.add_argument(
-        "--data-seed", type=arguments.seed, default=0, help="seed of the drawn portraits (default: %(default)s)"
-    )
+    parser.add_argument("--data-seed", type=arguments.seed, default=0, help="seed of the drawn portraits")
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         default=ClassifierTraining.precision,
-        help="precision of the training; bfloat16 is faster on processors that support it (default: %(default)s)",
+        help="precision of the training; bfloat16 is faster on processors that support it",
     )
-    parser.add_argument(
-        "--workers", type=arguments.at_least(0, 64), default=0, help="worker processes that draw (default: %(default)s)"
-    )
+    parser.add_argument("--workers", type=arguments.at_least(0, 64), default=0, help="worker processes that draw")
     arguments.add_learning_arguments(parser, ClassifierTraining, "portraits", "drawn by this package, free of terms")
 
 

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=arguments.picture_side,
         default=64,
-        help="resolution that it reads, up to 512 pixels (default: %(default)s)",
+        help="resolution that it reads, up to 512 pixels",
     )
     parser.add_argument("--scheme", metavar="NAME", help="region scheme of the labels (default: from dataset.json)")
     parser.add_argument(
@@ -52,17 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=arguments.STORED_PRECISIONS,
         default="float32",
-        help="precision of the stored weights; float16 halves the file (default: %(default)s)",
+        help="precision of the stored weights; float16 halves the file",
     )
     parser.add_argument(
         "--arithmetic",
         choices=PRECISIONS,
         default=ParserTraining.precision,
-        help="precision of the training; bfloat16 is faster on processors that support it (default: %(default)s)",
+        help="precision of the training; bfloat16 is faster on processors that support it",
     )
-    parser.add_argument(
-        "--data-seed", type=arguments.seed, default=0, help="seed of the drawn portraits (default: %(default)s)"
-    )
+    parser.add_argument("--data-seed", type=arguments.seed, default=0, help="seed of the drawn portraits")
     arguments.add_megapixels_argument(parser)
     arguments.add_learning_arguments(parser, ParserTraining, "pairs")
 

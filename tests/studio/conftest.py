@@ -46,6 +46,11 @@ class Client:
     port: int
     state: Any
 
+    @property
+    def address(self) -> str:
+        """Of the page."""
+        return f"http://127.0.0.1:{self.port}/"
+
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=240)
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -93,6 +98,15 @@ def running(models: list[Path], **options: Any) -> Iterator[Client]:
 def studio(tiny_model_file: Path) -> Iterator[Client]:
     with running([tiny_model_file]) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for tests that are marked with NEEDS_BROWSER."""
+    from tests.studio.browser import started  # skips the test where playwright is not installed
+
+    with started() as opened:
+        yield opened
 
 
 @pytest.fixture

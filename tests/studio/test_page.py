@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,87 +19,29 @@ from semanticgan.edits import Edit
 from semanticgan.inversion.inversion import invert_all
 from semanticgan.inversion.target import targets_of
 from semanticgan.studio import photographs
-from tests.studio.conftest import Client, running
-from tests.studio.test_api import pixels
+from tests.studio.browser import (
+    CLIPPED,
+    FAINT,
+    NEEDS_BROWSER,
+    OFFERED,
+    choose,
+    in_editor,
+    opening,
+    saved,
+    shown,
+    waits_for_another,
+)
+from tests.studio.conftest import Client
 from tests.studio.test_long_jobs import moves_a_row
 from tests.studio.test_photographs import photograph
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium (apt-get install chromium)"),
-    pytest.mark.slow,
-]
-
-WAIT_MS = 60_000
-OFFERED = ".grid[aria-busy=false]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-gpu"]
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments, timeout=4 * WAIT_MS)
-        yield opened
-        opened.close()
-
-
-@contextmanager
-def opening(browser: Any, client: Client) -> Iterator[Callable[..., Any]]:
-    """Opens the page at a size; afterwards there must be no error and no request to another host."""
-    wrong: list[str] = []
-    contexts = []
-    own = f"http://127.0.0.1:{client.port}/"
-
-    def open_(width: int = 1280, height: int = 900, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith((own, "data:", "blob:")) or wrong.append(asked.url))
-        page.goto(own)
-        page.wait_for_selector(OFFERED)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert wrong == []
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture
 def open_page(browser: Any, studio: Client) -> Iterator[Callable[..., Any]]:
-    with opening(browser, studio) as open_:
+    with opening(browser, studio.address) as open_:
         yield open_
-
-
-@pytest.fixture(scope="module")
-def layered(tiny_layered_file: Path, tiny_model_file: Path) -> Iterator[Client]:
-    with running([tiny_layered_file, tiny_model_file]) as client:
-        yield client
-
-
-@pytest.fixture
-def open_layered(browser: Any, layered: Client) -> Iterator[Callable[..., Any]]:
-    with opening(browser, layered) as open_:
-        yield open_
-
-
-def choose(page: Any, number: int) -> None:
-    page.wait_for_selector(OFFERED)
-    page.click(f".cell >> nth={number}")
-    page.wait_for_selector(".cell[aria-pressed=true] >> nth=0")
-    page.wait_for_selector("body:not(.busy)")
-
-
-def saved(page: Any, button: str, folder: Path) -> Path:
-    with page.expect_download() as waiting:
-        page.click(button)
-    path = folder / waiting.value.suggested_filename
-    waiting.value.save_as(path)
-    return path
 
 
 def test_four_clicks_to_a_download_and_every_step_back(open_page: Callable[..., Any], tmp_path: Path) -> None:
@@ -150,21 +90,6 @@ def test_the_editor_changes_a_region_and_undoes_it(open_page: Callable[..., Any]
     page.wait_for_function("source => document.querySelector('#face').src === source", arg=after)
     page.reload()
     page.wait_for_function("source => document.querySelector('#face').src === source", arg=after)
-
-
-def in_editor(page: Any, number: int = 0) -> None:
-    choose(page, number)
-    page.click("#to-editor")
-    page.wait_for_selector("body:not(.busy)")
-
-
-def shown(page: Any) -> np.ndarray:
-    return pixels(page.get_attribute("#face", "src").partition(",")[2])
-
-
-def waits_for_another(page: Any, before: str | None) -> None:
-    page.wait_for_function("source => document.querySelector('#face').src !== source", arg=before)
-    page.wait_for_selector("body:not(.busy)")
 
 
 def present_code(page: Any, studio: Client, folder: Path) -> sg.LatentCode:
@@ -385,120 +310,6 @@ def test_the_keyboard_alone(open_page: Callable[..., Any]) -> None:
     page.wait_for_selector(f".card {OFFERED}")
 
 
-def changed_layers(page: Any, start: sg.LatentCode, folder: Path) -> list[int]:
-    code = sg.LatentCode.load(saved(page, "#download-code", folder))
-    return (code.tensor != start.tensor)[0].any(1).nonzero().flatten().tolist()
-
-
-def chip(page: Any, name: str) -> Any:
-    return page.locator(".group button").get_by_text(name, exact=True)
-
-
-def test_a_layered_model_from_a_step_to_a_download(
-    open_layered: Callable[..., Any], tmp_path: Path, command: Callable[..., Any], tiny_layered_file: Path
-) -> None:
-    page = open_layered()
-    start = sg.load(tiny_layered_file, device="cpu").sample(seed=3, truncation=0.8)
-    varied: list[int] = []
-    for number, (step, layers) in enumerate(
-        [("Face", []), ("Style", [0, 1, 2]), ("Colouring", [5, 6, 7]), ("Details", [3, 4])]
-    ):
-        page.wait_for_selector(f"#panel-title:has-text('{step}')")
-        choose(page, 3 + number)
-        varied = sorted([*varied, *layers])
-        assert changed_layers(page, start, tmp_path) == varied
-        page.click("#next")
-    page.wait_for_selector("#panel-title:has-text('Editor')")
-    script = saved(page, "#download-script", tmp_path)
-    saved(page, "#download-picture", tmp_path)
-    assert [one["layers"] for one in json.loads(script.read_text())["operations"]] == ["0-2", "5-7", "3-4"]
-    words = ("--model", tiny_layered_file, "--device", "cpu", "--script", script, "--out", "again.png")
-    assert command("edit-region", *words).code == 0
-    assert np.array_equal(np.asarray(Image.open("again.png").convert("RGB")), np.asarray(Image.open("face.png")))
-
-
-def test_the_editor_of_layers(open_layered: Callable[..., Any], tmp_path: Path) -> None:
-    page = open_layered()
-    in_editor(page)
-    for absent in ("#tools button", "#composite", "#place-title", ".radios"):
-        assert page.locator(absent).count() == 0
-    start = sg.LatentCode.load(saved(page, "#download-code", tmp_path))
-    first = page.get_attribute("#face", "src")
-    chip(page, "Colouring").click()
-    assert page.inner_text("#variations-title") == "Variations of layers 5 to 7"
-    choose(page, 6)
-    waits_for_another(page, first)
-    assert changed_layers(page, start, tmp_path) == [5, 6, 7]
-    varied = page.get_attribute("#face", "src")
-    page.get_by_label("Strength", exact=True).press("Home")
-    waits_for_another(page, varied)
-    page.keyboard.press("Control+z")
-    page.wait_for_function("source => document.querySelector('#face').src === source", arg=varied)
-    chip(page, "Colouring").click()
-    chip(page, "5 · 32 px").click()
-    page.click("#lock")
-    chip(page, "Colouring").click()
-    page.wait_for_selector("#variations-title:has-text('Variations of layers 6 to 7')")
-    page.wait_for_selector("#own .slider >> nth=7")
-    page.get_by_label("Direction 2", exact=True).press("End")
-    waits_for_another(page, varied)
-    moved = sg.LatentCode.load(saved(page, "#download-code", tmp_path))
-    page.click("#back")
-    page.wait_for_function("source => document.querySelector('#face').src === source", arg=varied)
-    assert changed_layers(page, moved, tmp_path) == [6, 7], "a locked layer is left alone"
-    page.click("#before")
-    page.wait_for_function("source => document.querySelector('#face').src === source", arg=first)
-    page.click("#before")
-    page.wait_for_function("source => document.querySelector('#face').src === source", arg=varied)
-    page.click("#panel .heading button")
-    page.wait_for_function("source => document.querySelector('#face').src === source", arg=first)
-    page.click(".steps button:has-text('Colouring')")
-    page.wait_for_selector(".locks:has-text('layer 5')")
-    choose(page, 2)
-    assert changed_layers(page, start, tmp_path) == [6, 7]
-
-
-def test_layers_and_regions_after_each_other(
-    open_layered: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(photographs, "invert_all", functools.partial(invert_all, steps=2, distance=None))
-    page = open_layered()
-    in_editor(page)
-    page.select_option("#model", "tiny")
-    page.wait_for_selector("#panel-title:has-text('Face')")
-    in_editor(page)
-    assert page.is_visible("#tools") and page.is_visible("#composite")
-    page.select_option("#model", "layered")
-    page.wait_for_selector("#panel-title:has-text('Face')")
-    picture = tmp_path / "me.png"
-    picture.write_bytes(photograph((60, 90)))
-    page.locator("#panel input[type=file]").set_input_files(picture)
-    page.wait_for_selector("#message:not([hidden])")
-    assert "face" in page.inner_text("#message p")  # the tiny model has no place of a face
-    page.click("#message button")
-    page.locator("#panel .drop input[type=checkbox]").check()
-    page.locator("#panel input[type=file]").set_input_files(picture)
-    page.wait_for_selector("#panel-title:has-text('Editor')")
-    page.wait_for_selector("body:not(.busy)")
-    assert page.locator("#tools button").count() == 0
-    before = page.get_attribute("#face", "src")
-    chip(page, "Style").click()
-    page.click("#panel form button")
-    waits_for_another(page, before)
-    assert Image.open(saved(page, "#download-photograph", tmp_path)).size == (60, 90)
-
-
-@pytest.mark.parametrize("width", [1440, 390])
-def test_nothing_of_layers_is_clipped_or_faint(open_layered: Callable[..., Any], width: int) -> None:
-    page = open_layered(width)
-    in_editor(page, 1)
-    chip(page, "Details").click()
-    page.wait_for_selector("#own .slider >> nth=7")
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert page.evaluate(CLIPPED) == []
-    assert page.evaluate(FAINT) == []
-
-
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_nothing_is_clipped_or_faint(open_page: Callable[..., Any], width: int) -> None:
     page = open_page(width)
@@ -509,32 +320,3 @@ def test_nothing_is_clipped_or_faint(open_page: Callable[..., Any], width: int) 
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         assert page.evaluate(CLIPPED) == []
         assert page.evaluate(FAINT) == []
-
-
-CLIPPED = """() => [...document.querySelectorAll('button, label, p, h1, h2, output, select')]
-  .filter((one) => one.offsetParent && !one.matches('.skip, .unseen, .cell') && !one.closest('[hidden]'))
-  .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline')
-  .map((one) => one.textContent)"""
-
-# WCAG 2.1, 1.4.3: contrast of text on the nearest opaque ground; disabled controls are exempt.
-FAINT = """() => {
-  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const light = (colour) => parse(colour).slice(0, 3).map((value) => value / 255)
-    .map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
-  const ground = (one) => {
-    for (let at = one; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if ((parse(colour)[3] ?? 1) > 0.8) return colour;
-    }
-    return 'rgb(255, 255, 255)';
-  };
-  return [...document.querySelectorAll('body *')]
-    .filter((one) => one.offsetParent && !one.disabled && !one.closest(':disabled'))
-    .filter((one) => [...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
-    .map((one) => {
-      const [a, b] = [light(getComputedStyle(one).color), light(ground(one))];
-      return [one.textContent.trim(), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
-    })
-    .filter(([, contrast]) => contrast < 4.5);
-}"""

@@ -219,7 +219,7 @@ def test_the_keyboard_alone(open_page: Callable[..., Any]) -> None:
 
 
 def test_nothing_is_clipped_or_faint(open_page: Callable[..., Any]) -> None:
-    from tests.studio.test_page import CLIPPED, FAINT
+    from tests.studio.browser import CLIPPED, FAINT
 
     page = open_page()
     for step in ("Face", "Style"):
