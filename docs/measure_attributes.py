@@ -288,14 +288,17 @@ def plot(curves: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> No
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    names = sorted({name.split(", ")[0] for of_system in curves.values() for name in of_system})
+    colours = {name: f"C{number}" for number, name in enumerate(names)}
     figure, axes = pyplot.subplots(2, len(curves), figsize=(3.2 * len(curves), 6), squeeze=False, layout="constrained")
     for column, (attribute, of_system) in enumerate(curves.items()):
         for row, (key, label) in enumerate((("others", "other verdicts changed"), ("outside", "levels outside"))):
             axis = axes[row][column]
-            for number, (name, points) in enumerate(of_system.items()):
-                line = "--" if "StyleFlow" in name else "-"
+            for name, points in of_system.items():
+                system, method = name.split(", ")
+                line = "--" if method == "StyleFlow" else "-"
                 values = [[0.0, *(point[part] for point in points)] for part in (key, "success")]
-                axis.plot(*values, line, color=f"C{number // 2}" if "Flow" in name else f"C{number}", label=name)
+                axis.plot(*values, line, color=colours[system], label=name)
             axis.set(xlabel=label, ylabel="success", ylim=(0, 1.02), title=attribute if row == 0 else "")
             axis.grid(alpha=0.3)
     axes[0][0].legend(fontsize=7)
