@@ -35,8 +35,11 @@ def started() -> Iterator[Any]:
 
 
 @contextmanager
-def opening(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
-    """Opens a page at a size; afterwards there must be no error and no request to anywhere but below its address."""
+def opening(
+    browser: Any, address: str, wait_ms: int = WAIT_MS, unwanted: tuple[str, ...] = ("error",)
+) -> Iterator[Callable[..., Any]]:
+    """Opens a page at a size; afterwards there must be no request to anywhere but below its address, no error of the
+    page and no unwanted kind of message on its console."""
     wrong: list[str] = []
     contexts = []
 
@@ -44,8 +47,8 @@ def opening(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+        page.set_default_timeout(wait_ms)
+        page.on("console", lambda message: message.type in unwanted and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or wrong.append(asked.url))
         page.goto(address)

@@ -7,7 +7,6 @@ import functools
 import io
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -26,22 +25,19 @@ from semanticgan.model import Model
 from semanticgan.studio.runtime_files import HOW_TO_GET
 from semanticgan.studio.static_site import LARGEST_SEED, write_site
 from semanticgan.studio.steps import TRUNCATION
+from tests.studio.browser import CLIPPED, FAINT, NEEDS_BROWSER, OFFERED, opening
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
-CHROMIUM = shutil.which("chromium")
 RUNTIME = os.environ.get("SEMANTICGAN_ONNX_RUNTIME_WEB")
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium (apt-get install chromium)"),
+    *NEEDS_BROWSER,
     pytest.mark.skipif(
         RUNTIME is None, reason=f"SEMANTICGAN_ONNX_RUNTIME_WEB does not name a folder of the runtime. {HOW_TO_GET}"
     ),
     pytest.mark.skipif(extras.problem("onnx") is not None, reason="needs pip install 'semanticgan[onnx]'"),
-    pytest.mark.slow,
     pytest.mark.timeout(1200),
 ]
 
 WAIT_MS = 180_000
-OFFERED = ".grid[aria-busy=false]"
 BELOW = "somewhere/below/"
 TOLERANCE = 2  # of 255
 
@@ -68,37 +64,10 @@ def site(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-gpu"]
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments, timeout=WAIT_MS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def open_page(browser: Any, site: str) -> Iterator[Callable[..., Any]]:
-    """Opens the page at a size; afterwards there must be no error and no request outside of the folder."""
-    wrong: list[str] = []
-    contexts = []
-
-    def open_(width: int = 1280, height: int = 900, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith((site, "data:", "blob:")) or wrong.append(asked.url))
-        page.goto(site)
-        page.wait_for_selector(OFFERED)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    with opening(browser, site, wait_ms=WAIT_MS, unwanted=("error", "warning")) as open_:
+        yield open_
 
 
 def decoded(address: str) -> np.ndarray[Any, Any]:
@@ -219,8 +188,6 @@ def test_the_keyboard_alone(open_page: Callable[..., Any]) -> None:
 
 
 def test_nothing_is_clipped_or_faint(open_page: Callable[..., Any]) -> None:
-    from tests.studio.browser import CLIPPED, FAINT
-
     page = open_page()
     for step in ("Face", "Style"):
         page.wait_for_selector(f"#panel-title:has-text('{step}')")

@@ -25,8 +25,10 @@ from torch import Tensor
 Gradients = tuple[Tensor | None, Tensor | None, None]
 _weights_wanted: ContextVar[bool] = ContextVar("weights_wanted", default=True)
 
-LARGE_MAP = 2**18
-"""C x H x W of one image from which :func:`conv_stride_1` is faster: 1 MiB in float32, larger than most L2 caches."""
+LARGE_MAP = 2**17
+"""C x H x W of one image from which :func:`conv_stride_1` is faster: 512 KiB in float32, about a second-level cache."""
+FEWEST_CHANNELS = 32
+"""With fewer channels oneDNN's gradient of NCHW copies is the slower one."""
 
 
 @contextlib.contextmanager
@@ -56,8 +58,11 @@ def faster_by_taps(x: Tensor, weight: Tensor) -> bool:
 
 def faster_by_planes(x: Tensor, weight: Tensor) -> bool:
     """Whether :func:`conv_stride_1` is to be used: as :func:`faster_by_taps`, for large maps without AVX-512."""
-    large = weight.shape[-1] == 3 and max(weight.shape[:2]) * x.shape[-2] * x.shape[-1] >= LARGE_MAP
-    return large and torch.backends.cpu.get_cpu_capability() != "AVX512" and faster_by_taps(x, weight)
+    channels_out, channels_in, kernel, _ = weight.shape
+    large = max(channels_out, channels_in) * x.shape[-2] * x.shape[-1] >= LARGE_MAP
+    wide = min(channels_out, channels_in) >= FEWEST_CHANNELS
+    without_avx512 = torch.backends.cpu.get_cpu_capability() != "AVX512"
+    return kernel == 3 and large and wide and without_avx512 and faster_by_taps(x, weight)
 
 
 def conv_stride_1(x: Tensor, weight: Tensor) -> Tensor:

@@ -59,12 +59,13 @@ def test_where_it_is_used() -> None:
 
 
 def test_stride_1_is_for_large_maps_without_avx512(monkeypatch) -> None:
-    weight = torch.zeros(256, 8, 3, 3, requires_grad=True)
-    large, small = torch.zeros(1, 8, 32, 32), torch.zeros(1, 8, 31, 31)
+    weight = torch.zeros(128, 32, 3, 3, requires_grad=True)
+    large, small = torch.zeros(1, 32, 32, 32), torch.zeros(1, 32, 31, 32)
     for capability, expected in (("AVX2", True), ("DEFAULT", True), ("AVX512", False)):
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
         assert faster_by_planes(large, weight) is expected
         assert not faster_by_planes(small, weight)
+        assert not faster_by_planes(large[:, :31], weight[:, :31])
         assert not faster_by_planes(large, weight[:, :, :1, :1])
         assert not faster_by_planes(large, weight.detach())
 
@@ -74,18 +75,23 @@ def test_discriminator_with_large_maps(monkeypatch) -> None:
     widths = {4: 8, 8: 8, 16: 8}
     discriminator = Discriminator(DiscriminatorConfig(16, 3, widths, widths)).double()
     image = torch.randn(2, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    calls: list[int] = []
+    usual = weight_gradients._by_planes
+    monkeypatch.setattr(weight_gradients, "_by_planes", lambda *inputs: calls.append(1) or usual(*inputs))
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(weight_gradients, "FEWEST_CHANNELS", 1)
     found = []
     for smallest in (1 << 62, 0):
         monkeypatch.setattr(weight_gradients, "LARGE_MAP", smallest)
-        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
         shown = image.clone().requires_grad_()
         score = discriminator(shown)
         loss = F.softplus(score).mean() + r1_penalty(score, shown, None).image
         found.append([score.detach(), *torch.autograd.grad(loss, [*discriminator.parameters()], allow_unused=True)])
-    for usual, other in zip(*found, strict=True):
-        assert (usual is None) == (other is None)
-        if usual is not None:
-            torch.testing.assert_close(usual, other, rtol=1e-10, atol=1e-12)
+        assert bool(calls) is (smallest == 0)
+    for plain, other in zip(*found, strict=True):
+        assert (plain is None) == (other is None)
+        if plain is not None:
+            torch.testing.assert_close(plain, other, rtol=1e-10, atol=1e-12)
 
 
 def test_no_gradient_of_weights_that_nobody_asked_for(monkeypatch) -> None:
