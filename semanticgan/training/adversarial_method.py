@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -79,9 +80,9 @@ class AdversarialMethod(Method):
                 values[f"loss/{name}"] = value
         return loss, values
 
+    @abstractmethod
     def generate(self, draws: Draws, visible: Tensor | None = None) -> Rendering:
         """Pictures of fresh codes."""
-        raise NotImplementedError
 
     def read(self, step: GeneratorStep) -> None:
         """Let a reader look at the pictures of a step, where there is one."""

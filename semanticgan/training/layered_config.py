@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -49,20 +50,20 @@ class GrowthSection:
 
 
 @dataclass
-class LayeredTrainingConfig(CommonConfig):
+class LayeredTrainingConfig(CommonConfig, ABC):
     """Values that decide the training of a layered model."""
 
     recompute: bool = key(False, "compute activations again in the backward pass; less memory, more time.")
     generator: LayeredSizes = field(default_factory=LayeredSizes)
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
 
+    @abstractmethod
     def generator_config(self) -> LatentConfig:
         """Sizes of the generator."""
-        raise NotImplementedError
 
+    @abstractmethod
     def discriminator_config(self) -> NetworkConfig:
         """Sizes of the discriminator."""
-        raise NotImplementedError
 
     def stages(self) -> dict[int, Stage]:
         """The stages by the number of images seen at which each begins; one where nothing grows."""
@@ -105,9 +106,9 @@ class GrowingTrainingConfig(LayeredTrainingConfig):
             begins += growth.stable_images
         return found
 
+    @abstractmethod
     def always_in_use(self) -> Sequence[str]:
         """Parts that learn at every resolution, such as "generator.mapping"."""
-        raise NotImplementedError
 
     def parts_at(self, side: int, fading: bool) -> list[str]:
         """Parts of the networks that learn at a resolution, such as "generator.blocks.0".
