@@ -58,11 +58,12 @@ def faster_by_taps(x: Tensor, weight: Tensor) -> bool:
 
 def faster_by_planes(x: Tensor, weight: Tensor) -> bool:
     """Whether :func:`conv_stride_1` is to be used: as :func:`faster_by_taps`, for large maps without AVX-512."""
+    if not faster_by_taps(x, weight):  # before all else: torch.compile cannot trace the question after AVX-512
+        return False
     channels_out, channels_in, kernel, _ = weight.shape
     large = max(channels_out, channels_in) * x.shape[-2] * x.shape[-1] >= LARGE_MAP
     wide = min(channels_out, channels_in) >= FEWEST_CHANNELS
-    without_avx512 = torch.backends.cpu.get_cpu_capability() != "AVX512"
-    return kernel == 3 and large and wide and without_avx512 and faster_by_taps(x, weight)
+    return kernel == 3 and large and wide and torch.backends.cpu.get_cpu_capability() != "AVX512"
 
 
 def conv_stride_1(x: Tensor, weight: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from semanticgan.networks.kernels.weight_gradients import (
     faster_by_planes,
     faster_by_taps,
 )
+from semanticgan.networks.layers import EqualisedConv
 from semanticgan.training.objectives.r1 import r1_penalty
 
 SIDE = 5
@@ -68,6 +69,15 @@ def test_stride_1_is_for_large_maps_without_avx512(monkeypatch) -> None:
         assert not faster_by_planes(large[:, :31], weight[:, :31])
         assert not faster_by_planes(large, weight[:, :, :1, :1])
         assert not faster_by_planes(large, weight.detach())
+
+
+def test_a_compiled_convolution_of_large_maps_is_one_graph(monkeypatch) -> None:
+    monkeypatch.setattr(weight_gradients, "LARGE_MAP", 0)
+    monkeypatch.setattr(weight_gradients, "FEWEST_CHANNELS", 1)
+    conv = EqualisedConv(3, 4, 3)
+    x = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    compiled = torch.compile(conv, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), conv(x))
 
 
 def test_discriminator_with_large_maps(monkeypatch) -> None:
