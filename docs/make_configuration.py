@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md: every configuration key with its default and meaning, from the fields.
+"""Writes docs/configuration.md: every configuration key with its values, default and meaning, from the fields.
 
 python docs/make_configuration.py
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import typing
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from semanticgan.files import written_aside
-from semanticgan.formats.fields import key_of, types_of
+from semanticgan.formats.fields import LARGEST_SIDE, Key, key_of, types_of, without_none
 from semanticgan.training.config import METHOD_CONFIGS, TrainingConfig
 from semanticgan.training.sections import CommonConfig
 
@@ -22,8 +23,9 @@ INTRODUCTION = """\
 For anyone who trains: every key of a recipe (`configs/*.yaml`) and of `KEY=VALUE` on the command line of `train`.
 
 A value on the command line replaces the recipe's; `null` empties a key that may be empty. An unknown key or a value of
-another type stops the command with the nearest known key. Widths by resolution and weights by name are pairs:
-`generator.channels.128=24`, `loss.owned.eye=1`. This page is made from the code: `python docs/make_configuration.py`.
+another type stops the command with the nearest known key. Pairs are widths by resolution and weights by name:
+`generator.channels.128=24`, `loss.owned.eye=1`. The page [training](training.md) explains how to use them. This page is
+made from the code: `python docs/make_configuration.py`.
 """
 
 
@@ -52,16 +54,46 @@ def _common() -> set[str]:
 def _tables(section: type, prefix: str, title: str, without: Collection[str] = (), mark: str = "##") -> Iterator[str]:
     kinds, known, inner = types_of(section), meanings(section), []
     yield f"\n{mark} {title}\n\n{(inspect.getdoc(section) or '').partition(chr(10))[0]}\n\n"
-    yield "| key | default | meaning |\n|---|---|---|\n"
+    yield "| key | values | default | meaning |\n|---|---|---|---|\n"
     for item in dataclasses.fields(section):
         if item.name in without:
             continue
         if dataclasses.is_dataclass(kinds[item.name]):
             inner.append((kinds[item.name], item.name))
             continue
-        yield f"| `{prefix}{item.name}` | `{_default(item)}` | {known[item.name].replace('|', 'or')} |\n"
+        values, meaning = allowed(kinds[item.name], key_of(item)), known[item.name].replace("|", "or")
+        yield f"| `{prefix}{item.name}` | {values} | `{_default(item)}` | {meaning} |\n"
     for kind, name in inner:
         yield from _tables(kind, f"{prefix}{name}.", f"`{name}`", mark=mark)
+
+
+NAMES = {int: "whole number", float: "number", bool: "true, false", str: "text", typing.Any: "any"}
+
+
+def allowed(kind: typing.Any, key: Key) -> str:
+    """The values that a key may have: ``number, 0 to 1``."""
+    kind, optional = without_none(kind)
+    inner = typing.get_args(kind)
+    if typing.get_origin(kind) is dict:
+        names = "resolution" if key.side else "name"
+        text = f"pairs, {names}: {allowed(inner[1], dataclasses.replace(key, side=False))}"
+    elif typing.get_origin(kind) is list:
+        text = f"list: {allowed(inner[0], key)}"
+    elif key.choices:
+        text = ", ".join(key.choices)
+    elif key.side:
+        text = f"power of two, 4 to {LARGEST_SIDE}"
+    else:
+        text = {"PATH": "path", "KIND:PATH": "name or KIND:PATH"}.get(key.path, NAMES[kind]) + _bounds(key)
+    return f"{text}, or null" if optional else text
+
+
+def _bounds(key: Key) -> str:
+    """As ``, 0 to 1``; nothing where there are none."""
+    if key.ge is not None and key.le is not None:
+        return f", {key.ge} to {key.le}"
+    bounds = (("at least", key.ge), ("above", key.gt), ("at most", key.le), ("below", key.lt))
+    return "".join(f", {word} {bound}" for word, bound in bounds if bound is not None)
 
 
 def _default(item: dataclasses.Field[object]) -> str:

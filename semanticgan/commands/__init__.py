@@ -148,6 +148,9 @@ def _run(words: list[str], program: str | None) -> int:
             raise InputError("--with takes a Python file and a verb: semanticgan --with my_loss.py train ...")
         run_file(words[1])
         del words[:2]
+    while words[1:2] == ["--with"] and words[2:3] and words[2].endswith(".py"):  # as tools/VERB.py has it
+        run_file(words[2])
+        del words[1:3]
     verb = words[0].replace("_", "-")
     if verb not in VERBS:
         raise unknown_name("verb", words[0], VERBS)

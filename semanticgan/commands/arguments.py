@@ -34,6 +34,7 @@ MOST = 1_000_000_000
 LARGEST_BATCH = 65_536
 _LONGEST_NUMBER = 40
 MAX_SEEDS = 1_000_000
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -197,6 +198,16 @@ def path(text: str) -> Path:
         return user_path(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+
+
+def output_folder(text: str) -> Path:
+    """The path of a folder to write. The name of a picture or video is refused where there is no such folder."""
+    found = path(text)
+    if found.suffix.lower() in _PICTURES and not found.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has the name of a picture or video; give a folder, such as {found.stem!r}"
+        )
+    return found
 
 
 def seed(text: str) -> int:

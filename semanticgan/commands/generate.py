@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
     arguments.add_seeds_argument(parser)
     arguments.add_truncation_argument(parser)
-    parser.add_argument("--out", type=arguments.path, default=Path("samples"), help="output folder")
+    parser.add_argument("--out", type=arguments.output_folder, default=Path("samples"), help="output folder")
     parser.add_argument("--labels", action="store_true", help="also write the label map of each picture (indexed PNG)")
     parser.add_argument(
         "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"

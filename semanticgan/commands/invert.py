@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=arguments.at_least(1, 100_000), metavar="N", help="steps of the optimisation, at most"
     )
-    parser.add_argument("--out", type=arguments.path, default=Path("inverted"), help="output folder")
+    parser.add_argument("--out", type=arguments.output_folder, default=Path("inverted"), help="output folder")
     arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 

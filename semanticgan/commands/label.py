@@ -27,7 +27,9 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=arguments.path, metavar="PHOTO", help="photograph of any size")
-    parser.add_argument("--out", type=arguments.path, default=Path("regions"), metavar="FOLDER", help="output folder")
+    parser.add_argument(
+        "--out", type=arguments.output_folder, default=Path("regions"), metavar="FOLDER", help="output folder"
+    )
     parser.add_argument("--parser", metavar="NAME_OR_PATH", default="photographs-64", help=arguments.PARSER_HELP)
     parser.add_argument(
         "--model", metavar=arguments.MODEL, default="faces-64", help="model whose alignment the parser's pictures have"

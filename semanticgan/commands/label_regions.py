@@ -26,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--parser", required=True, metavar="NAME_OR_PATH", help=arguments.PARSER_HELP)
     parser.add_argument(
-        "--out", type=arguments.path, required=True, metavar="FOLDER", help="output folder, which must not exist"
+        "--out",
+        type=arguments.output_folder,
+        required=True,
+        metavar="FOLDER",
+        help="output folder, which must not exist",
     )
     parser.add_argument(
         "--size", type=arguments.picture_side, help="resolution of pictures and label maps (default: the parser's)"

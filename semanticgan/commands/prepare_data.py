@@ -16,6 +16,7 @@ from semanticgan.commands.arguments import (
     add_overwrite_argument,
     add_seed_argument,
     at_least,
+    output_folder,
     path,
     picture_side,
 )
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", type=path, metavar="PATH", help="input folder or zip; none for portraits")
     parser.add_argument("--size", type=picture_side, default=256, help="resolution of the pictures in pixels")
     parser.add_argument(
-        "--out", type=path, metavar="FOLDER", help="output folder, outside PATH; required unless verifying"
+        "--out", type=output_folder, metavar="FOLDER", help="output folder, outside PATH; required unless verifying"
     )
     parser.add_argument(
         "--format",

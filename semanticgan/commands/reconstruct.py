@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_model_arguments(parser)
     parser.add_argument("--crop", action="store_true", help="use the middle square of pictures that are not square")
-    parser.add_argument("--out", type=arguments.path, default=Path("reconstructed"), help="output folder")
+    parser.add_argument("--out", type=arguments.output_folder, default=Path("reconstructed"), help="output folder")
     parser.add_argument(
         "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"
     )

@@ -95,7 +95,7 @@ def open_dataset(
     """
     require_seed(seed)
     _require_in_range(kind, size, split, length, max_megapixels)
-    _require_fitting_kind(kind, path, scheme, split, label_order, style)
+    _require_fitting_kind(kind, path, scheme, split, label_order, style, missing)
     if kind == "portraits":
         from semanticgan.data.portraits import PortraitDataset
 
@@ -128,6 +128,7 @@ def _require_fitting_kind(
     split: str,
     label_order: str | None,
     style: str | None,
+    missing: str,
 ) -> None:
     if kind not in ("portraits", *_REGISTERED) and path is None:
         raise InputError(f"a dataset of kind {kind!r} needs the path of its folder or zip. Give path=...")
@@ -142,6 +143,12 @@ def _require_fitting_kind(
     if kind != "folder" and label_order is not None:
         raise InputError(
             f"a label order was given for a dataset of kind {kind!r}. Only the label maps of a folder have one."
+        )
+    if kind in _REGISTERED and scheme is not None:
+        raise InputError(f"a dataset of kind {kind!r} brings its regions. Leave the scheme out.")
+    if kind != "celebamask-hq" and missing != "error":
+        raise InputError(
+            f"missing={missing!r} was given for a dataset of kind {kind!r}. Only celebamask-hq leaves them out."
         )
     if kind != "celebamask-hq" and split == "val":
         raise InputError(

@@ -113,6 +113,15 @@ def test_numbers_within_bounds() -> None:
             reader(text)
 
 
+def test_an_output_folder_is_not_named_like_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "old.png").mkdir()
+    for name in ("samples", "v1.0", "old.png"):
+        assert arguments.output_folder(str(tmp_path / name)) == tmp_path / name
+    for name in ("smooth.png", "a.JPG", "walk.mp4"):
+        with pytest.raises(argparse.ArgumentTypeError, match="give a folder"):
+            arguments.output_folder(str(tmp_path / name))
+
+
 def test_shared_choices_are_those_of_the_package() -> None:
     from semanticgan import latents
     from semanticgan.formats import weights

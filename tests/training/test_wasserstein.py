@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from semanticgan.training.objectives.wasserstein import (
+from semanticgan.training.methods.pggan_losses import (
     between,
     discriminator_loss,
     generator_loss,

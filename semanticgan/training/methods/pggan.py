@@ -17,7 +17,7 @@ from semanticgan.training.draws import Draws
 from semanticgan.training.layered import LayeredMethod, prepared_layered
 from semanticgan.training.method import Average, Batch, Phase, Prepared, Stage, Values, register
 from semanticgan.training.methods.pggan_config import PGGANTrainingConfig
-from semanticgan.training.objectives.wasserstein import (
+from semanticgan.training.methods.pggan_losses import (
     between,
     discriminator_loss,
     generator_loss,

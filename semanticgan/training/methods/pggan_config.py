@@ -9,7 +9,7 @@ from semanticgan.formats.fields import key
 from semanticgan.networks.comparison.layered import LayeredSizes
 from semanticgan.networks.comparison.pggan import PGGANConfig, PGGANDiscriminatorConfig
 from semanticgan.training.layered_config import GrowingTrainingConfig, PictureDiscriminatorSection
-from semanticgan.training.objectives.wasserstein import DRIFT, PENALTY
+from semanticgan.training.methods.pggan_losses import DRIFT, PENALTY
 from semanticgan.training.sections import EmaSection, OptimiserSection, register_method_config
 
 

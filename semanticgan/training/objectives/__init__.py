@@ -1,4 +1,6 @@
-"""The terms of what a SemanticStyleGAN learns, one file each: its loss, what it observes, its state.
+"""The terms of what a model learns, one file each: its loss, what it observes, its state.
+
+SemanticStyleGAN trains those that its configuration wants, StyleGAN and StyleGAN2 those of their ``objective_kinds``.
 
 An objective is a subclass of :class:`Objective` in a file of this folder; :data:`ORDER` says in which order their terms
 are added, the others follow by name.
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 
 from semanticgan.distributed import Processes
+from semanticgan.errors import InputError
 from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.training.draws import Draws
@@ -136,7 +139,13 @@ _REGISTERED: dict[str, type[Objective]] = {}
 
 
 def register(kind: type[Objective]) -> type[Objective]:
-    """Make an objective known that is not in this folder; usable as a decorator of its class."""
+    """Make an objective known that is not in this folder; usable as a decorator of its class.
+
+    Raises:
+        InputError: a name that is taken.
+    """
+    if kind.name in known_objectives():
+        raise InputError(f"there is an objective {kind.name!r} already. Choose another name.")
     _REGISTERED[kind.name] = kind
     return kind
 

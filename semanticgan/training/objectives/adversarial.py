@@ -31,7 +31,7 @@ class AdversarialKeys:
     """Keys of the adversarial losses."""
 
     adversarial: float = key(
-        1.0, "weight of the adversarial losses for the generator; 0 trains without a discriminator.", ge=0
+        1.0, "weight of the adversarial losses for the generator; 0 trains without discriminator and R1.", ge=0
     )
     relativistic: bool = key(
         False,

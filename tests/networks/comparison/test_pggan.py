@@ -14,7 +14,7 @@ from semanticgan.networks.comparison.pggan import (
 from semanticgan.networks.discriminator import minibatch_deviation
 from semanticgan.networks.layers import pixel_norm
 from semanticgan.reference import pggan
-from semanticgan.training.objectives.wasserstein import (
+from semanticgan.training.methods.pggan_losses import (
     between,
     discriminator_loss,
     generator_loss,
