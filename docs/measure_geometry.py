@@ -1,4 +1,4 @@
-"""Measures whether regions follow their coordinates: the table of docs/attributes.md.
+"""Measures whether regions follow their coordinates: the table of docs/geometry.md.
 
 python docs/measure_geometry.py --out geometry.md
 

@@ -1,4 +1,4 @@
-"""Measures how closely a segmentation follows a painting: the table of docs/attributes.md.
+"""Measures how closely a segmentation follows a painting: the table of docs/geometry.md.
 
 python docs/measure_painting.py --out painting.md
 
