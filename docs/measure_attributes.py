@@ -292,13 +292,15 @@ def plot(curves: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> No
     colours = {name: f"C{number}" for number, name in enumerate(names)}
     figure, axes = pyplot.subplots(2, len(curves), figsize=(3.2 * len(curves), 6), squeeze=False, layout="constrained")
     for column, (attribute, of_system) in enumerate(curves.items()):
-        for row, (key, label) in enumerate((("others", "other verdicts changed"), ("outside", "levels outside"))):
+        for row, (key, label) in enumerate(
+            (("others", "other attributes changed"), ("outside", "change outside, 0 to 255"))
+        ):
             axis = axes[row][column]
             for name, points in of_system.items():
                 system, method = name.split(", ")
                 line = "--" if method == "StyleFlow" else "-"
                 values = [[0.0, *(point[part] for point in points)] for part in (key, "success")]
-                axis.plot(*values, line, color=colours[system], label=name)
+                axis.plot(*values, line, color=colours[system], label=name.replace("ours", "portraits-64"))
             axis.set(xlabel=label, ylabel="success", ylim=(0, 1.02), title=attribute if row == 0 else "")
             axis.grid(alpha=0.3)
     axes[0][0].legend(fontsize=7)

@@ -22,7 +22,7 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strength",
         metavar="NUMBERS",
-        help="in standard deviations of the codes; one for all, or one each (default: 4)",
+        help="in standard deviations of the codes; one for all, or one each (default: 4, with --image 2)",
     )
     group.add_argument(
         "--directions",
@@ -35,7 +35,7 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_region_operation_arguments(parser: argparse.ArgumentParser) -> None:
-    """--move, --scale, --rotate, --paint, --free-base, --drag, --radius, --text."""
+    """--move, --scale, --rotate, --each-part, --paint, --free-base, --drag, --radius, --text."""
     group = parser.add_argument_group("regions moved, painted and described")
     group.add_argument(
         "--move", metavar="DX,DY", help="move --region right and down, in parts of the side: --move -0.05,0"
@@ -43,6 +43,9 @@ def add_region_operation_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--scale", type=arguments.finite, metavar="S", help="scale --region about its centre")
     group.add_argument(
         "--rotate", type=arguments.finite, metavar="DEGREES", help="turn --region clockwise about its centre"
+    )
+    group.add_argument(
+        "--each-part", action="store_true", help="scale and turn each connected part, such as each eye, by itself"
     )
     group.add_argument(
         "--paint",
@@ -58,7 +61,9 @@ def add_region_operation_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--radius", type=arguments.finite, metavar="R", help="reach of --drag (default: 0.1)")
     group.add_argument(
-        "--text", metavar="WORDS", help="move --region until CLIP sees these words in the picture (extra [text])"
+        "--text",
+        metavar="WORDS",
+        help="move --region towards these words, as CLIP compares words and picture (extra [text])",
     )
 
 
@@ -77,6 +82,8 @@ def is_given(args: argparse.Namespace) -> bool:
         for other in others:
             if getattr(args, other) not in (None, False) and not getattr(args, option):
                 raise InputError(f"--{other.replace('_', '-')} goes with --{option}. Add --{option}, or leave it out.")
+    if args.each_part and args.scale is None and args.rotate is None:
+        raise InputError("--each-part goes with --scale and --rotate. Add one of them, or leave it out.")
     asked = [f"--{option}" for option in (*needs, "text") if getattr(args, option)]
     if _is_placed(args):
         asked.append("--move, --scale or --rotate")
@@ -151,7 +158,7 @@ def with_operations(edit: Edit, args: argparse.Namespace, model: Model) -> Edit:
     if _is_placed(args):
         right, down = (0.0, 0.0) if args.move is None else numbers("move", args.move, 2)
         scale = 1.0 if args.scale is None else args.scale
-        return edit.place(regions or (), (right, down), scale, args.rotate or 0.0)
+        return edit.place(regions or (), (right, down), scale, args.rotate or 0.0, args.each_part)
     return _moved(edit, args, model)
 
 
@@ -162,7 +169,8 @@ def _moved(edit: Edit, args: argparse.Namespace, model: Model) -> Edit:
         InputError: a strength that is no number, or another number of strengths than of directions.
     """
     directions = chosen_directions(args, model)
-    strengths = numbers("strength", "4" if args.strength is None else args.strength)
+    usual = "2" if args.image else "4"  # faces of photographs are distorted beyond 3
+    strengths = numbers("strength", usual if args.strength is None else args.strength)
     if len(strengths) == 1:
         strengths = strengths * len(directions)
     if len(strengths) != len(directions):

@@ -98,6 +98,7 @@ class Steps(ABC):
         shift: tuple[float, float] = (0.0, 0.0),
         scale: float = 1.0,
         rotate: float = 0.0,
+        each_part: bool = False,
     ) -> Self:
         """With regions moved, scaled and rotated, each about its own centre.
 
@@ -106,11 +107,12 @@ class Steps(ABC):
             shift: (right, down) in sides of the picture.
             scale: 1 keeps the size.
             rotate: degrees, clockwise.
+            each_part: about the centre of each connected part of a region, such as each eye.
 
         Raises:
             InputError: no names, or a number out of range.
         """
-        return self.then(Place(_names(regions), Motion(shift, scale, rotate)))
+        return self.then(Place(_names(regions), Motion(shift, scale, rotate), each_part))
 
     def paint(
         self, labels: str | Path | Tensor, regions: str | Iterable[str] | None = None, free_base: bool = False

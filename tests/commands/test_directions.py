@@ -85,6 +85,7 @@ def test_a_strip_of_strengths(command: Command, tiny: tuple[str, ...], direction
         (("--direction", "smile", "--from-seed", "8"), "does not go with --from-seed"),
         (("--direction", "smile", "--strengths", "1", "--strength", "1"), "strip alone"),
         (("--strength", "2"), "goes with --direction"),
+        (("--move", "0.1,0", "--region", "eye", "--each-part"), "goes with --scale and --rotate"),
     ],
 )
 def test_wrong_options_are_one_line(

@@ -63,6 +63,12 @@ def test_a_placement_is_rendered_through_coordinates(model: Model) -> None:
     assert edited.code == code
     torch.testing.assert_close(edited.rendering.image, model.render(code, coordinates=coordinates).image)
     torch.testing.assert_close(again(edited.edit, model), edited.rendering.image)
+    each = Edit(3).place("eye", rotate=20.0, each_part=True).apply(model)
+    together = Edit(3).place("eye", rotate=20.0).apply(model)
+    assert not torch.equal(each.rendering.image, together.rendering.image)
+    coordinates = region_coordinates(model, code, "eye", rotate=20.0, each_part=True)
+    torch.testing.assert_close(each.rendering.image, model.render(code, coordinates=coordinates).image)
+    torch.testing.assert_close(again(each.edit, model), each.rendering.image)
     with pytest.raises(InputError, match="in one operation"):
         Edit(3).place("mouth", (0.05, 0)).place("nose", (0.05, 0)).apply(model)
 
