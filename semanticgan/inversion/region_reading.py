@@ -13,10 +13,15 @@ from semanticgan.rendering import Rendering
 
 PARSERS = ("photographs-64", "portraits-64")
 """Bundled parsers that read labels; the tutors, which taught the generators, are left to judge."""
+_DRAWN = "drawn by this package"
+"""How the terms of the data begin of what was trained on drawn portraits."""
 
 
 def read_labels(model: Model, pictures: Tensor) -> Tensor | None:
-    """The region at each pixel, uint8 [N, S, S]; None where no bundled parser has the model's regions.
+    """The region at each pixel, uint8 [N, S, S]; None where no bundled parser fits the model.
+
+    It fits where it has the model's regions. A parser of drawn portraits does not read the photographs of a model that
+    was trained on other data.
 
     Args:
         model: whose regions.
@@ -35,8 +40,12 @@ def read_memberships(model: Model, pictures: Tensor) -> Tensor | None:
 
 def _parser_of(model: Model) -> FaceParser | None:
     names = None if model.rows.regions is None else model.rows.regions.names
-    parsers = (_opened(name, str(model.device)) for name in PARSERS)
-    return next((parser for parser in parsers if parser.regions.names == names), None)
+    is_drawn = model.metadata.data_licence.startswith(_DRAWN)
+    for name in PARSERS:
+        parser = _opened(name, str(model.device))
+        if parser.regions.names == names and (is_drawn or not parser.data_licence.startswith(_DRAWN)):
+            return parser
+    return None
 
 
 @functools.cache

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 import semanticgan as sg
+from semanticgan.checkpoint import LoadedModel
 from semanticgan.data.portraits import PortraitDataset
 from semanticgan.inversion.region_reading import read_labels, read_memberships
+from semanticgan.model import Model
 
 
 def test_memberships_are_those_of_the_labels() -> None:
@@ -22,6 +26,15 @@ def test_memberships_are_those_of_the_labels() -> None:
     assert (memberships.argmax(1) == labels).float().mean() > 0.999  # labels are read from rounded pictures
     truth = torch.stack([torch.as_tensor(np.asarray(one.labels)) for one in drawn])
     assert (memberships.argmax(1) == truth).float().mean() > 0.9
+
+
+def test_no_parser_of_drawn_portraits_for_photographs() -> None:
+    """A model of photographs with the 13 regions, such as celebamask-hq-512."""
+    model = sg.load("portraits-64", device="cpu")
+    of_photographs = dataclasses.replace(model.metadata, data_licence="CelebAMask-HQ, research only")
+    other = Model(LoadedModel(model.generator, model.regions, of_photographs))
+    assert read_labels(model, torch.zeros(1, 3, 64, 64)) is not None
+    assert read_labels(other, torch.zeros(1, 3, 64, 64)) is None
 
 
 def test_no_parser_of_other_regions(monkeypatch: pytest.MonkeyPatch) -> None:
