@@ -25,8 +25,8 @@ WHY = {
     "no published figures": "not comparable: no published values",
     "other pictures": "not comparable: published values are of other images",
     "another parser": "not comparable: published values are of another parser",
-    "other noise, other distance": "not comparable: published values treat the noise inputs of the generator in another "
-    "way and use another distance",
+    "other noise, other distance": "not comparable: published values treat the noise inputs of the generator "
+    "in another way and use another distance",
 }
 """Why published values do not compare, as the programs print it -> a sentence."""
 OTHERWISE = {"VGG-16": "not comparable: published values use VGG-16, which `--extractor` does not offer"}
