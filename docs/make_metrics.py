@@ -15,9 +15,22 @@ from semanticgan.metrics.metric import METRICS, Metric, known_names
 from semanticgan.metrics.table import markdown_table
 
 PAGE = Path(__file__).parent / "metrics.md"
-HEADINGS = ("metric", "what it measures", "needs", "comparable with published values")
-OPTIONS = {"dataset": "`--data` or `--data-kind`"}
+HEADINGS = ("metric", "what it measures", "needs", "how published values are measured")
+OPTIONS = {
+    "dataset": "`--data` or `--data-kind`",
+    "reconstructions": "`--reconstructions` (a folder of images with the file names of the data)",
+}
 """What a metric needs -> how the command line gives it, where that is not an option of the same name."""
+WHY = {
+    "no published figures": "not comparable: no published values",
+    "other pictures": "not comparable: published values are of other images",
+    "another parser": "not comparable: published values are of another parser",
+    "other noise, other distance": "not comparable: published values treat the noise inputs of the generator "
+    "in another way and use another distance",
+}
+"""Why published values do not compare, as the programs print it -> a sentence."""
+OTHERWISE = {"VGG-16": "not comparable: published values use VGG-16, which `--extractor` does not offer"}
+"""The network of published values -> a sentence, where no option gives this network."""
 BEGIN, END = "<!-- written by make_metrics.py -->\n", "<!-- end -->\n"
 
 
@@ -37,10 +50,9 @@ def _cells(metric: Metric) -> tuple[str, str, str]:
     needs = [OPTIONS.get(need, f"`--{need}`") for need in metric.needs if need != "classes"]
     needs += ["a model with regions"] * metric.of_regions
     if metric.published_by is None:
-        because = metric.else_because
-        return says, ", ".join(needs), because if because.startswith("no ") else f"no: {because}"
-    comparable = f"with {metric.published_by}, {metric.num_published:,} images, truncation 1"
-    return says, ", ".join(needs), comparable
+        return says, ", ".join(needs), WHY.get(metric.else_because, metric.else_because)
+    published = f"with {metric.published_by}, at least {metric.num_published:,} images, truncation 1"
+    return says, ", ".join(needs), OTHERWISE.get(metric.published_by, published)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 For each seed, the region is taken from the picture of seed + OFFSET. The change is the mean absolute difference over
 pixels and channels, in levels of 0..255, outside the union of the region's old and new mask, feathered by 1/32 of the
-side, and inside it.
+side, and inside it. Means are over the images that show the region before or after, as the metric locality has them;
+change_unseen is the mean over the others.
 
 With --image the region is put into the photograph's inversion instead, once for each seed. What is compared are
 pictures that the model renders: edit-region pastes into the photograph, where every pixel outside the mask stays.
@@ -12,10 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semanticgan.choices import SWAP_OFFSET
 from semanticgan.commands import arguments, photographs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EXAMPLES = (
     "--region hair --what texture --seeds 0-99",
@@ -74,6 +78,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     )
     change = Change.cat([edit.change(args.composite) for _, edit in edits])
     seen = change.seen
+
+    def mean(values: Tensor) -> float | None:
+        return float(values.mean()) if len(values) else None
+
     if args.out:
         numbers = [
             {"seed": seed, "outside": outside, "inside": inside if there else None}
@@ -91,8 +99,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "composite": args.composite,
         "seeds": len(seeds),
         "seeds_with_region": int(seen.sum()),
-        "change_outside": float(change.outside.mean()),
+        "change_outside": mean(change.outside[seen]),
+        "change_unseen": mean(change.outside[~seen]),
         "change_outside_max": float(change.outside.max()),
-        "change_inside": float(change.inside[seen].mean()) if bool(seen.any()) else None,
+        "change_inside": mean(change.inside[seen]),
         **({"out": str(args.out)} if args.out else {}),
     }

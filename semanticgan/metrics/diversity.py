@@ -138,8 +138,8 @@ def _variations(seed: int, num: int) -> list[int]:
     uses=(*SAMPLED, "distance", "regions", "num_edits", "num_variations"),
 )
 def _diversity(evaluation: Evaluation) -> Measured:
-    """How much variations of one region differ inside the mask of the region, by a perceptual distance or, without one,
-    as mean absolute difference on the 0 to 255 scale."""
+    """How much variations of one region differ inside the mask of the region, by `--distance` or, without
+    this option, as mean absolute difference on the 0 to 255 scale. The two units cannot be compared."""
     found = evaluation.by_region(lambda region: measure_diversity(evaluation, region))
     return Measured(
         {one.region: one.mean for one in found},

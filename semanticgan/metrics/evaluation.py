@@ -142,6 +142,8 @@ class Evaluation:
     def matches(self) -> list[tuple[int, int]]:
         """Index of each reconstruction and of its picture in the data, which has a file of the same name.
 
+        What ``invert`` and ``reconstruct`` write beside the reconstructions is left out: sheet and NAME-aligned.
+
         Raises:
             InputError: a reconstruction of no picture, or two of one.
         """
@@ -150,6 +152,8 @@ class Evaluation:
         found: dict[str, tuple[int, int]] = {}
         for index in range(len(self.reconstructions)):
             stem = self.reconstructions.stem(index)
+            if stem not in places and (stem == "sheet" or stem.removesuffix("-aligned") in places):
+                continue
             if stem not in places or stem in found:
                 what = "comes twice" if stem in found else f"is of no picture of the data, such as {min(places)!r}"
                 raise InputError(f"the reconstruction {stem!r} {what}. Give each the name of its picture's file.")

@@ -35,6 +35,6 @@ def frechet_distance(real: Statistics, generated: Statistics) -> Measured:
     stand_in_columns={"fid": "Frechet distance"},
 )
 def _fid(evaluation: Evaluation) -> Measured:
-    """Frechet distance between two Gaussians, fitted to the features of the generated images and of the data, computed
-    by torch-fidelity (Heusel et al. 2017)."""
+    """Frechet distance between two Gaussians, fitted to the features of the generated images and of the data, with the
+    code of torch-fidelity (Heusel et al. 2017)."""
     return frechet_distance(evaluation.real.statistics(), evaluation.generated.statistics())

@@ -21,8 +21,8 @@ from semanticgan.metrics.metric import Measured, metric
     else_because="other pictures",
 )
 def _identity(evaluation: Evaluation) -> Measured:
-    """Mean distance between the face descriptors of each image of the data and its reconstruction, and the share of
-    pairs whose distance counts as one person."""
+    """Mean distance between the face descriptors (vectors that a face network computes) of each image of the data and
+    its reconstruction, and the share of pairs whose distance counts as one person."""
     judge = evaluation.identity
     assert judge is not None
     parts = [judge.distance(pictures, again) for pictures, again in evaluation.pairs("identity")]

@@ -86,9 +86,9 @@ def measure_ownership(evaluation: Evaluation, region: str) -> RegionOwnership:
     uses=(*SAMPLED, "regions", "num_edits"),
 )
 def _ownership(evaluation: Evaluation) -> Measured:
-    """Share of the pixels of a region that a face parser still finds when the image is rendered without this region,
-    and the change outside the region. A share of 0 means that no other local generator renders the region. A share of 1
-    means that leaving the region out changes nothing."""
+    """Share of the pixels of a region that a face parser still labels as this region after the image is rendered
+    without it, and the change outside the region. A share of 0 means that no other local generator renders the region.
+    A share of 1 means that leaving the region out changes nothing."""
     found = evaluation.by_region(lambda region: measure_ownership(evaluation, region))
     rows = tuple((one.region, one.left, one.change_outside, float(one.num_images)) for one in found)
     return Measured(

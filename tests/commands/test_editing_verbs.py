@@ -226,7 +226,9 @@ def test_locality_measures_outside_and_inside(command: Command, tiny: tuple[str,
     strict = command(*measure, "--composite").result
     numbers = json.loads(Path("numbers.json").read_text())
     assert [row["seed"] for row in numbers] == list(range(10))
-    assert free["change_outside"] == pytest.approx(np.mean([row["outside"] for row in numbers]))
+    seen = [row["outside"] for row in numbers if row["inside"] is not None]
+    assert free["change_outside"] == pytest.approx(np.mean(seen))
+    assert (free["change_unseen"] is None) == (len(seen) == len(numbers))
     assert free["seeds_with_region"] == sum(row["inside"] is not None for row in numbers)
     assert free["change_outside"] > 0 and strict["change_outside"] == strict["change_outside_max"] == 0
 

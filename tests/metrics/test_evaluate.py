@@ -178,6 +178,8 @@ def test_reconstructions_are_found_by_name(model: Model, tmp_path: Path) -> None
         Image.new("L", (32, 32)).save(tmp_path / f"label/{name}.png")
         if name != "b":  # not every picture needs to be reconstructed
             picture.save(tmp_path / f"again/{name}.png")
+    for name in ("sheet", "a-aligned"):  # as invert writes them
+        picture.save(tmp_path / f"again/{name}.png")
     dataset = FolderDataset(tmp_path, 32, PHOTOGRAPHS_11)
     again = PictureDataset(tmp_path / "again", 32, PHOTOGRAPHS_11)
     asked = Evaluation(model, 6, dataset=dataset, reconstructions=again)
