@@ -268,17 +268,32 @@ def at_success(points: list[dict[str, float]], key: str, success: float) -> floa
 
 
 def table(curves: dict[str, dict[str, list[dict[str, float]]]], success: float = 0.5) -> str:
-    """Markdown: the leakage where half the pictures have gained the attribute, and the largest success."""
+    """Markdown: both kinds of leakage where ``success`` of the pictures have gained the attribute; largest success."""
+    systems = list(dict.fromkeys(name for of_system in curves.values() for name in of_system))
+    systems.sort(key=lambda name: ("StyleFlow" in name, "StyleGAN2" in name, "all rows" in name))
+    heads = [", ".join(reversed(name.replace("ours ", "").split(", "))) for name in systems]
     lines = []
-    for attribute, of_system in curves.items():
-        lines += [f"| {attribute} | others | outside | largest success |", "|---|---|---|---|"]
-        for name, points in of_system.items():
-            leaks = [at_success(points, key, success) for key in ("others", "outside")]
-            cells = ["-" if leaks[0] is None else f"{leaks[0]:.3f}", "-" if leaks[1] is None else f"{leaks[1]:.1f}"]
-            largest = max(point["success"] for point in points)
-            lines.append(f"| {name} | {cells[0]} | {cells[1]} | {largest:.2f} |")
+    for title, cell in (
+        ("Share of the images in which another attribute changes", _leakage("others", "{:.3f}", success)),
+        ("Change outside, 0 to 255", _leakage("outside", "{:.1f}", success)),
+        ("Largest success", lambda points: f"{max(point['success'] for point in points):.2f}"),
+    ):
+        lines += [f"{title}:", "", f"| attribute | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+        for attribute, of_system in curves.items():
+            cells = [cell(of_system[name]) if name in of_system else "" for name in systems]
+            lines.append(f"| {attribute} | {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _leakage(key: str, form: str, success: float) -> Callable[[list[dict[str, float]]], str]:
+    """The cell of a curve; "-" where it does not reach the success."""
+
+    def cell(points: list[dict[str, float]]) -> str:
+        found = at_success(points, key, success)
+        return "-" if found is None else form.format(found)
+
+    return cell
 
 
 def plot(curves: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> None:
