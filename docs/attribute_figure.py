@@ -3,16 +3,18 @@
 python docs/attribute_figure.py --flow runs/flow --layered runs/stylegan2 --layered-flow runs/flow-stylegan2 \
     --scores scores --curves docs/attribute_curves.json --out docs/images/attribute-figure.png
 
-Drawn portraits that no system has seen are inverted row by row from the mean code (inversion/optimise.py), with the
-same settings in each system. An attribute is moved by the strength at which half of 500 samples have gained it (the
-curves of measure_attributes.py, whose options these are), or by the largest strength where fewer do. Beside each edit
-stands its difference from the inversion; all difference maps have one colour scale.
+Drawn portraits that no system was trained on are inverted row by row from the mean code (inversion/optimise.py), with
+the same settings in each system. They are the first of a seed that have none of the attributes. An attribute is moved
+by the strength at which half of 500 samples have gained it (the curves of measure_attributes.py, whose options these
+are), or by the largest strength where fewer do. Beside each edit stands its difference from the inversion; all
+difference maps have one colour scale.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from itertools import islice
 from pathlib import Path
 
 import measure_attributes as measuring
@@ -20,13 +22,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from semanticgan.data import open_dataset
+from semanticgan.data.portraits import PortraitDataset
 from semanticgan.editing.outputs import to_image
 from semanticgan.editing.sheets import FULL_DIFFERENCE, difference_map, draw_sheet
 from semanticgan.files import written_aside
 from semanticgan.inversion.optimise import optimise
 from semanticgan.latents import LatentCode
 from semanticgan.model import Model
+from semanticgan.perception.classifier_truth import BINARY
 from semanticgan.progress import Progress
 
 ATTRIBUTES = ("smile", "bald", "bangs", "beard")
@@ -47,8 +50,7 @@ def main() -> None:
     curves: Curves = json.loads(args.curves.read_text(encoding="utf-8"))
     systems = [system for system in measuring.systems(args) if "all rows" not in system.name]
     size = systems[0].model.size
-    data = open_dataset("portraits", None, size, None, seed=args.seed, length=args.portraits)
-    portraits = torch.stack([data[index].image for index in range(args.portraits)])
+    portraits = torch.stack(without_attributes(PortraitDataset(size, seed=args.seed), args.portraits))
     inverted = {model: inversion(model, portraits) for model in {system.model for system in systems}}
     shown = [strip(system, inverted[system.model], curves) for system in systems]
     rows: list[list[Image.Image]] = []
@@ -59,7 +61,7 @@ def main() -> None:
             rows.append([to_image(portrait), *pictures[index]])
             steps = [text for strength in strengths for text in (f"{strength:.2g}", "")]
             names.append(["", "", *steps])
-            row_names.append(system.name)
+            row_names.append(system.name.replace("ours", "portraits-64"))
     columns = ["portrait", "inversion", *(text for name in ATTRIBUTES for text in (name, "difference"))]
     caption = f"below each edit its strength; difference: brightest at {FULL_DIFFERENCE} levels of 255"
     with written_aside(args.out, overwrite=True) as aside:
@@ -69,6 +71,12 @@ def main() -> None:
         system.name: dict(zip(ATTRIBUTES, each, strict=True)) for system, (_, each) in zip(systems, shown, strict=True)
     }
     print(json.dumps({"out": str(args.out), "strengths": moved}))
+
+
+def without_attributes(data: PortraitDataset, num: int) -> list[Tensor]:
+    """The first drawn portraits that are said to have none of the attributes."""
+    plain = (at for at in range(len(data)) if not any(BINARY[name](data.attributes(at)) for name in ATTRIBUTES))
+    return [data[at].image for at in islice(plain, num)]
 
 
 def inversion(model: Model, portraits: Tensor) -> LatentCode:
