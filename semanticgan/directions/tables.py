@@ -59,8 +59,8 @@ def read_table(path: str | Path) -> Table:
     """Read a CSV or CelebA's attributes.
 
     Raises:
-        InputError: no such file, no text, no CSV, no attribute, a name that comes twice, a line of another length, or a value
-            that is no finite number.
+        InputError: no such file, no text, no CSV, no attribute, a name that comes twice, a line of another length, or a
+            value that is no finite number.
     """
     path = require_file(path, "table of labels")
     try:
