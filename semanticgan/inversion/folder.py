@@ -21,7 +21,7 @@ import torch
 
 from semanticgan.editing.outputs import mark_of, save_picture, to_image
 from semanticgan.errors import ExistingFileError, InputError
-from semanticgan.files import LONGEST_NAME, sha256_of, written_aside
+from semanticgan.files import LONGEST_NAME, require_free, sha256_of, written_aside
 from semanticgan.formats.strict_json import loads
 from semanticgan.inversion.inversion import Inversion, invert_all
 from semanticgan.inversion.region_reading import read_labels
@@ -164,6 +164,7 @@ def _claim(out: Path, photographs: Sequence[Path], overwrite: bool) -> None:
     marker = out / _MARKER
     if marker.is_file():
         return
+    require_free(marker)  # removes what a kill left here before the marker
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise ExistingFileError(
             f"output {str(out)!r} is a folder with other files, some of which may have the names of results. Choose a "

@@ -116,7 +116,7 @@ def test_numbers_that_are_not_finite(kind: str, files: dict[str, tuple[Path, Rea
 FLOW = {"style_dim": 16, "num_conditions": 2, "hidden": [8, 8], "num_blocks": 1}
 
 
-@pytest.mark.parametrize("change", [{"num_blocks": 10**8}, {"hidden": [1] * 10**5}, {"style_dim": 2**40}], ids=str)
+@pytest.mark.parametrize("change", [{"num_blocks": 10**8}, {"hidden": [1] * 10**5}, {"style_dim": 2**40}], ids=min)
 def test_a_flow_of_absurd_size(change: dict[str, Any], files: dict[str, tuple[Path, Read]], tmp_path: Path) -> None:
     refused(load_flow, rewritten(files["flow"][0], tmp_path / "a.safetensors", config=json.dumps({**FLOW, **change})))
 
