@@ -13,10 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from PIL import Image
-
 from semanticgan.commands import main
-from tests import alae
 
 TRAIN = ["train", "tiny", "device=cpu", "batch=4", "schedule.total_images=8", "schedule.save_every=1"]
 LIMIT = 100  # bytes
@@ -28,8 +25,6 @@ def prepared(folder: Path) -> None:
     words = ["portraits", "--size", "16", "--count", "8", "--workers", "0", "--out", str(folder / "data")]
     assert main(["prepare-data", *words]) == 0
     assert main(["export", str(folder / "run"), "--out", str(folder / "model.safetensors")]) == 0
-    alae.write(folder / "alae.safetensors")
-    Image.new("RGB", (32, 32), (200, 150, 120)).save(folder / "photograph.png")
 
 
 def commands(folder: Path, disk: Path) -> list[list[str]]:
@@ -38,11 +33,6 @@ def commands(folder: Path, disk: Path) -> list[list[str]]:
     pair = [str(folder / "model.safetensors"), str(folder / "model.safetensors")]
     measured = ["evaluate", *model, "--data", data, "--num-generated", "4", "--extractor", "random", "--metrics"]
     portraits = ["prepare-data", "portraits", "--size", "16", "--count", "4", "--workers", "0"]
-    photograph, layered = str(folder / "photograph.png"), ["--model", str(folder / "alae.safetensors")]
-    layered += ["--device", "cpu"]
-    inverted = ["--aligned", "--method", "optimise", "--steps", "1", "--out", f"{disk}/inverted"]
-    masks = ["--labels", "masks", "--num", "10", "--out", f"{disk}/masks.safetensors"]
-    compared = ["--data", data, "--num-generated", "4", "--extractor", "random", "--metrics", "fid", "--device", "cpu"]
     small = ["--held-out", "2", "--steps", "1", "--batch", "2", "--device", "cpu"]
     return [
         ["generate", *model, "--seeds", "1", "--out", f"{disk}/generated"],
@@ -50,12 +40,6 @@ def commands(folder: Path, disk: Path) -> list[list[str]]:
         ["edit-region", *model, "--region", "hair", "--from-seed", "2", "--out", f"{disk}/old.png", "--overwrite"],
         ["interpolate", *model, "--frames", "2", "--seeds", "1,2", "--out", f"{disk}/a.gif"],
         ["interpolate", *model, "--frames", "2", "--seeds", "1,2", "--out", f"{disk}/old.mp4", "--overwrite"],
-        ["invert", photograph, *model, *inverted],
-        ["find-directions", *model, "--method", "sefa", "--out", f"{disk}/sefa.safetensors"],
-        ["find-directions", *model, *masks],
-        ["compare", pair[0], *compared, "--out", f"{disk}/comparison.md", "--sheet", f"{disk}/comparison.png"],
-        ["reconstruct", photograph, *layered, "--out", f"{disk}/reconstructed"],
-        ["mix", *layered, "--seeds", "1", "--with-seeds", "2", "--schema", "SSSDDD", "--out", f"{disk}/mixed.png"],
         ["components", *model, "--seed", "1", "--out", f"{disk}/components.png"],
         ["locality", *model, "--seeds", "1,2", "--region", "hair", "--out", f"{disk}/locality.json"],
         [*measured, "fid", "--out", f"{disk}/table.md"],
