@@ -23,6 +23,7 @@ from pathlib import Path
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, UnwritableError
 
 _PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}\.partial(\..+)?", re.DOTALL)
+_REPLACED = re.compile(r"\.(.+)-[a-z0-9_]{8}\.replaced", re.DOTALL)
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO)
 SYSTEM_REASONS = tuple(os.strerror(number) for number in _NOT_WRITTEN)
 """What the system says of a failed write, as programs repeat it."""
@@ -31,7 +32,9 @@ SYSTEM_REASONS = tuple(os.strerror(number) for number in _NOT_WRITTEN)
 _SAID_OF_A_FAILED_WRITE = re.compile(
     r"PytorchStreamWriter|unexpected pos|iostream error|I/O error|IoError|^encoder error|requested and \d+ written"
 )
-_LONGEST_NAME = 255  # bytes of a file's name on the usual file systems
+LONGEST_NAME = 255
+"""Bytes of a file's name on the usual file systems."""
+_ADDED = len(".-12345678.replaced")  # bytes that the name of a temporary file has more
 _LONGEST_PATH = 4095  # bytes, on Linux
 _NOT_IN_PATHS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, lone surrogates, line separators
 
@@ -63,10 +66,10 @@ def user_path(path: str | os.PathLike[str], what: str = "path") -> Path:
         raise InputError(f"{what} has {len(os.fsencode(text))} bytes. A path has at most {_LONGEST_PATH}.")
     found = _with_home(text, what) if text.startswith("~") else Path(text)
     for name in found.parts:
-        if len(os.fsencode(name)) > _LONGEST_NAME:
+        if len(os.fsencode(name)) > LONGEST_NAME:
             raise InputError(
                 f"{what} has a name of {len(os.fsencode(name))} bytes, {name[:20]!r}... Names have at most "
-                f"{_LONGEST_NAME} bytes."
+                f"{LONGEST_NAME} bytes."
             )
     # "./~x" is a name in this folder. Path drops the dot, so that only the whole path still says it.
     return found.absolute() if found.parts and found.parts[0].startswith("~") else found
@@ -133,7 +136,7 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = require_free(path, overwrite)
     if path.is_dir():
         raise ExistingFileError(f"output {str(path)!r} is a folder, which is not replaced. Choose another name.")
-    with _folder_made(path.absolute().parent), _failed_writes_named(path, f".{path.stem}-"):
+    with _folder_made(path.absolute().parent), _failed_writes_named(path, _own(path.stem, path.suffix)):
         aside, handle = _partial_file(path)
         try:
             yield aside
@@ -167,7 +170,7 @@ def folder_written_aside(path: str | Path, overwrite: bool = False) -> Iterator[
     if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
         raise ExistingFileError(f"output {str(path)!r} is no folder, so it is not replaced. Choose another name.")
     folder = path.absolute().parent
-    with _folder_made(folder), _failed_writes_named(path, f".{path.name}-"):
+    with _folder_made(folder), _failed_writes_named(path, _own(path.name)):
         aside, handle = _partial_folder(path)
         try:
             yield aside
@@ -184,18 +187,27 @@ def folder_written_aside(path: str | Path, overwrite: bool = False) -> Iterator[
 
 
 def _publish_folder(aside: Path, path: Path, overwrite: bool) -> None:
-    """Rename ``aside`` to ``path``; what is there is moved away before, moved back where that fails, else removed."""
+    """Rename ``aside`` to ``path``; what is there is moved away before, moved back where that fails, else removed.
+
+    A lock says that this process is at work; after a kill in between, :func:`remove_leftovers` moves it back.
+    """
     if not (overwrite and path.is_dir()):
         os.rename(aside, path)
         return
     old = Path(f"{aside}".removesuffix(".partial") + ".replaced")
-    os.rename(path, old)
+    handle = None if sys.platform == "win32" else os.open(path, os.O_RDONLY)
+    if handle is not None:
+        _hold(handle, str(path))
     try:
-        os.rename(aside, path)
-    except BaseException:
-        os.rename(old, path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        os.rename(path, old)
+        try:
+            os.rename(aside, path)
+        except BaseException:
+            os.rename(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        _close(handle)
 
 
 @contextlib.contextmanager
@@ -249,14 +261,20 @@ def _safetensors_error() -> type[Exception]:
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed processes left in a folder, once in this process; what is still being written stays.
 
+    A folder that a killed process had moved aside to replace it comes back, unless the new one is in place.
+
     Args:
         folder: absolute; may be missing.
     """
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
-            if _PARTIAL.fullmatch(entry.name) and not entry.is_symlink():
-                with contextlib.suppress(OSError):
+            if entry.is_symlink():
+                continue
+            with contextlib.suppress(OSError):
+                if _PARTIAL.fullmatch(entry.name):
                     _remove_if_left(Path(entry.path))
+                elif (found := _REPLACED.fullmatch(entry.name)) and entry.is_dir():
+                    _move_back_if_left(Path(entry.path), folder / found[1])
 
 
 def _remove_if_left(path: Path) -> None:
@@ -279,19 +297,40 @@ def _remove_if_left(path: Path) -> None:
         os.close(handle)
 
 
+def _own(name: str, suffix: str = "") -> str:
+    """What the names of temporary files for ``name`` begin with; a long name is cut, so that theirs are allowed."""
+    room = LONGEST_NAME - _ADDED - len(os.fsencode(suffix))
+    return f".{name.encode()[: max(room, 1)].decode(errors='ignore')}-"
+
+
 def _partial_file(path: Path) -> tuple[Path, int]:
     """A new temporary file for ``path``, held by a lock, and its open handle."""
     folder = path.absolute().parent
     while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".partial{path.suffix}", dir=folder)
+        own, suffix = _own(path.stem, path.suffix), f".partial{path.suffix}"
+        handle, name = tempfile.mkstemp(prefix=own, suffix=suffix, dir=folder)
         if _hold(handle, name):
             return Path(name), handle
+
+
+def _move_back_if_left(old: Path, path: Path) -> None:
+    """Give a folder its name back where nobody holds it and nothing has that name; a cut name is not guessed."""
+    if sys.platform == "win32" or os.path.lexists(path) or len(os.fsencode(path.name)) >= LONGEST_NAME - _ADDED - 3:
+        return
+    import fcntl
+
+    handle = os.open(old, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(old, path)
+    finally:
+        os.close(handle)
 
 
 def _partial_folder(path: Path) -> tuple[Path, int | None]:
     """A new temporary folder for ``path``, held by a lock, and its open handle where the system has one."""
     while True:
-        name = tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".partial", dir=path.absolute().parent)
+        name = tempfile.mkdtemp(prefix=_own(path.name), suffix=".partial", dir=path.absolute().parent)
         if sys.platform == "win32":
             return Path(name), None
         handle = os.open(name, os.O_RDONLY)

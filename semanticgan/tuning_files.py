@@ -39,6 +39,7 @@ Measured on a tuning of the renderer of ``faces-64``: half the bytes, and 2 % of
 """
 
 _LEFT, _RIGHT = ".left", ".right"
+_MOST_NUMBERS = 2**28  # of all differences; the generators of this package have fewer weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +116,15 @@ def read_tuning(path: str | Path) -> Tuning:
     try:
         model = parse_object(raw["model"], numbers_only=False)
         figures = parse_object(raw["figures"], numbers_only=False)
-        changes = {}
+        changes: dict[str, Tensor] = {}
+        num = sum(tensor.numel() for tensor in tensors.values())
         for name, tensor in tensors.items():
             if name.endswith(_LEFT):
-                product = tensor @ tensors[name.removesuffix(_LEFT) + _RIGHT].flatten(1)
+                right = tensors[name.removesuffix(_LEFT) + _RIGHT].flatten(1)
+                num += len(tensor) * right.shape[1]
+                if num > _MOST_NUMBERS:
+                    raise ValueError(f"its differences have more than {_MOST_NUMBERS:,} numbers")
+                product = tensor @ right
                 shape = tensors[name.removesuffix(_LEFT) + _RIGHT].shape[1:]
                 changes[name.removesuffix(_LEFT)] = product.reshape(-1, *shape)
             elif not name.endswith(_RIGHT):

@@ -220,3 +220,42 @@ def test_a_folder_that_cannot_be_published_leaves_the_old_one(tmp_path: Path, mo
     with pytest.raises(UnwritableError), folder_written_aside(path, overwrite=True) as aside:
         (aside / "new").write_bytes(b"new")
     assert [entry.name for entry in path.iterdir()] == ["old"] and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".png", "\u00e9" * 125 + ".png", "a" * 235 + ".safetensors"], ids=len)
+def test_every_name_that_is_allowed_can_be_written(name: str, tmp_path: Path) -> None:
+    with written_aside(tmp_path / name) as aside:
+        aside.write_bytes(b"whole")
+    with folder_written_aside(tmp_path / f"b{name[1:]}"):
+        pass
+    with folder_written_aside(tmp_path / f"b{name[1:]}", overwrite=True):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"b{name[1:]}"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks")
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_kill_while_a_folder_is_replaced(moment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before the first rename or between the two, the old folder is there at the next start."""
+    path = tmp_path / "a"
+    with folder_written_aside(path) as aside:
+        (aside / "old").write_bytes(b"old")
+    renames, rename = iter(range(1, 9)), os.rename
+
+    def killed(*paths: Path) -> None:
+        if next(renames) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(*paths)
+
+    process = os.fork()
+    if not process:
+        monkeypatch.setattr(os, "rename", killed)
+        with folder_written_aside(path, overwrite=True) as aside:
+            (aside / "new").write_bytes(b"new")
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(process, 0)[1])
+    assert path.exists() == (moment == 1)
+    remove_leftovers.cache_clear()
+    with pytest.raises(ExistingFileError, match="exists already"):
+        require_free(path)
+    assert [entry.name for entry in path.iterdir()] == ["old"] and list(tmp_path.iterdir()) == [path]

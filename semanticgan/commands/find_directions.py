@@ -160,11 +160,18 @@ def _scored(args: argparse.Namespace, model: Model) -> ScoredCodes:
         return score_samples(model, labels, args.num, args.seed, args.sampling, kept, Progress(bar=True))
     table = read_table(args.table)
     _require_known(args, table.attributes)
-    files = sorted(path for path in args.codes.glob("*.safetensors")) if args.codes.is_dir() else []
+    files = _codes_in(args.codes) if args.codes.is_dir() else []
     if not files:
         raise InputError(f"folder {str(args.codes)!r} has no .safetensors codes. Make them with `semanticgan invert`.")
     code = LatentCode.cat([arguments.load_code(path, model) for path in files])
     return score_by_table(code, [path.name for path in files], table)
+
+
+def _codes_in(folder: Path) -> list[Path]:
+    """Files of codes; hidden files and the tunings that ``invert --method tune`` writes beside them are none."""
+    found = sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("."))
+    stems = {path.stem for path in found}
+    return [path for path in found if not path.stem.endswith("-tuning") or path.stem[:-7] not in stems]
 
 
 def _rows(args: argparse.Namespace, model: Model) -> list[str] | None:

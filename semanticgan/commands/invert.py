@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from semanticgan.commands import arguments, photographs
 from semanticgan.progress import Progress
+from semanticgan.terminal import printable
 
 if TYPE_CHECKING:
     from semanticgan.formats.provenance import Mark
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         **photographs.photograph_options(args),
     )
     for name, reason in found.failed.items():
-        sys.stderr.write(f"warning: {name}: {reason}\n")
+        sys.stderr.write(f"warning: {printable(name)}: {reason}\n")
     _write_sheet(args.out, [entry["name"] for entry in found.faces], arguments.mark_of(args, model, "composite"))
     figures = {
         name: sum(values) / len(values)

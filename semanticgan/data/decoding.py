@@ -144,8 +144,8 @@ def _require_within(size: tuple[int, int], name: str, max_megapixels: float) -> 
     if megapixels > max_megapixels:
         raise InputError(
             f"picture {name!r} is too large: {size[0]}x{size[1]} are {megapixels:.3g} megapixels, the limit is "
-            f"{max_megapixels:g}. Reduce it, or raise the limit with --max-megapixels {math.ceil(megapixels)} "
-            f"(in a training data.max_megapixels={math.ceil(megapixels)})."
+            f"{max_megapixels:g}. Reduce it, or raise the limit where the command has --max-megapixels "
+            f"{math.ceil(megapixels)} (in a training data.max_megapixels={math.ceil(megapixels)})."
         )
 
 

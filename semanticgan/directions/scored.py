@@ -178,7 +178,13 @@ class _Kept:
                 f"{str(self.path)!r} has scores of another model, other labels, another sampling or seed. Give another "
                 "file, or remove it."
             )
-        return tensors["scores"]
+        scores = tensors["scores"]
+        if scores.ndim != 2 or scores.shape[1] != self.num_attributes:
+            raise InputError(
+                f"{str(self.path)!r} has scores of the shape {list(scores.shape)}; [codes, {self.num_attributes}] is "
+                "needed. Remove it, and the codes are scored anew."
+            )
+        return scores
 
     def write(self, scores: Tensor) -> None:
         """Replace the file."""

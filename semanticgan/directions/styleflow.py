@@ -26,6 +26,11 @@ from semanticgan.errors import InputError, WeightsError
 from semanticgan.rendering import is_finite
 from semanticgan.wrong_arguments import require_dense, require_type, whole_number
 
+MOST_BLOCKS = 16
+"""Conditional ODEs of a flow."""
+
+_MOST_LAYERS = 64  # hidden ones of a vector field
+
 
 @dataclass(frozen=True)
 class Flowed:
@@ -53,7 +58,7 @@ class StyleFlow(nn.Module):
         solver: how its ODEs are solved; it may be set.
 
     Raises:
-        InputError: a width or a number below 1.
+        InputError: a width or a number below 1, or too many layers or blocks.
     """
 
     def __init__(
@@ -62,8 +67,9 @@ class StyleFlow(nn.Module):
         super().__init__()
         self.style_dim = whole_number("style_dim", style_dim, 1)
         self.num_conditions = whole_number("num_conditions", num_conditions, 1)
+        whole_number("the number of hidden layers", len(hidden), 0, _MOST_LAYERS)
         self.hidden = tuple(whole_number("a hidden width", width, 1) for width in hidden)
-        self.num_blocks = whole_number("num_blocks", num_blocks, 1)
+        self.num_blocks = whole_number("num_blocks", num_blocks, 1, MOST_BLOCKS)
         self.solver = Solver()
         self.norms = nn.ModuleList(MovingNorm(self.style_dim) for _ in range(self.num_blocks + 1))
         self.blocks = nn.ModuleList(

@@ -59,8 +59,8 @@ def read_table(path: str | Path) -> Table:
     """Read a CSV or CelebA's attributes.
 
     Raises:
-        InputError: no such file, no text, no attribute, a name that comes twice, a line of another length, or a value
-            that is no finite number.
+        InputError: no such file, no text, no CSV, no attribute, a name that comes twice, a line of another length, or a
+            value that is no finite number.
     """
     path = require_file(path, "table of labels")
     try:
@@ -72,7 +72,7 @@ def read_table(path: str | Path) -> Table:
         header, rows = ["name", *lines[1].split()], [line.split() for line in lines[2:] if line.strip()]
         first = 3
     else:
-        parsed = [row for row in csv.reader(io.StringIO(text)) if row]
+        parsed = _csv_rows(text, path)
         header, rows, first = (parsed[0] if parsed else []), parsed[1:], 2
     names = [name.strip() for name in header[1:]]
     if not names or not rows or len(set(names)) < len(names):
@@ -90,6 +90,14 @@ def read_table(path: str | Path) -> Table:
     return Table(
         tuple(attribute for attribute, _ in columns), tuple(keys), torch.stack([each for _, each in columns], 1)
     )
+
+
+def _csv_rows(text: str, path: Path) -> list[list[str]]:
+    """Raises: InputError: what the reader refuses, such as a cell of more than 131,072 characters."""
+    try:
+        return [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise InputError(f"table of labels {str(path)!r} is no CSV ({error}). Save it anew.") from error
 
 
 def _column(name: str, scores: Tensor) -> tuple[Attribute, Tensor]:

@@ -8,6 +8,7 @@ the folder as one of inversions, so that nothing of somebody else is replaced.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ import torch
 
 from semanticgan.editing.outputs import mark_of, save_picture, to_image
 from semanticgan.errors import ExistingFileError, InputError
-from semanticgan.files import sha256_of, written_aside
+from semanticgan.files import LONGEST_NAME, require_free, sha256_of, written_aside
 from semanticgan.formats.strict_json import loads
 from semanticgan.inversion.inversion import Inversion, invert_all
 from semanticgan.inversion.region_reading import read_labels
@@ -37,6 +38,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", 
 
 _BATCH = 8  # faces
 _MARKER = "inversions.json"
+_OWN_NAMES = ("inversions", "figures", "sheet")  # of files about all photographs, the command's among them
+_ENDINGS = ("-aligned", "-tuning")  # of the names of results
 _MOST_FACES = 10_000
 
 
@@ -87,9 +90,10 @@ def invert_into(
 
     Raises:
         InputError: the folder holds photographs of these or other people's files, results of something else are there,
-            or not one photograph could be inverted.
+            results of two photographs would have one name, or not one photograph could be inverted.
         Cancelled: by ``progress``.
     """
+    _require_names(out, photographs, face)
     _claim(out, photographs, overwrite)
     done: dict[str, list[dict[str, Any]]] = {}
     failed: dict[str, str] = {}
@@ -117,6 +121,36 @@ def invert_into(
     return FolderInversion(faces, failed, num_kept)
 
 
+def _require_names(out: Path, photographs: Sequence[Path], face: int | str | None) -> None:
+    """Check what the results will be called.
+
+    Raises:
+        InputError: the name of a result is too long, or also that of another photograph's or of the folder's own.
+    """
+    names = {path.stem for path in photographs} | {path.stem for path in out.glob("*.json")}
+    for path in photographs:
+        stem = path.stem
+        longest = f"{stem}{'-1000' if face == 'all' else ''}-tuning.safetensors"
+        if (length := len(os.fsencode(longest))) > LONGEST_NAME:
+            raise InputError(
+                f"results of the photograph {path.name!r} would have names of up to {length} bytes; at most "
+                f"{LONGEST_NAME} are allowed. Give it a shorter name."
+            )
+        if stem in _OWN_NAMES and face != "all":
+            raise InputError(
+                f"results of the photograph {path.name!r} would have the name of a file that is about all photographs. "
+                "Rename the photograph."
+            )
+        pairs = [(stem, stem + ending) for ending in _ENDINGS]
+        pairs += [(stem.removesuffix(ending), stem) for ending in _ENDINGS if stem.endswith(ending)]
+        for one, other in pairs:
+            if {one, other} <= names:
+                raise InputError(
+                    f"results of the photographs {one!r} and {other!r} would have one name in the output folder. "
+                    "Rename one, or write them into two folders."
+                )
+
+
 def _claim(out: Path, photographs: Sequence[Path], overwrite: bool) -> None:
     """Make the folder one of inversions, whose files may be replaced.
 
@@ -130,6 +164,7 @@ def _claim(out: Path, photographs: Sequence[Path], overwrite: bool) -> None:
     marker = out / _MARKER
     if marker.is_file():
         return
+    require_free(marker)  # removes what a kill left here before the marker
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise ExistingFileError(
             f"output {str(out)!r} is a folder with other files, some of which may have the names of results. Choose a "

@@ -77,6 +77,10 @@ def _number(value: float | None) -> str:
 
 
 def markdown_table(headings: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Its lines."""
+    """Its lines; a name with ``|`` or a line break stays in its cell."""
     every = (headings, ["---"] * len(headings), *rows)
-    return ["| " + " | ".join(map(str, cells)) + " |" for cells in every]
+    return ["| " + " | ".join(map(_cell, cells)) + " |" for cells in every]
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).replace("|", "\\|").splitlines())

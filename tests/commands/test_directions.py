@@ -169,6 +169,8 @@ def test_codes_of_photographs_with_a_table(command: Command, tiny: tuple[str, ..
         code.save(folder / f"{seed}.safetensors")
         row = code.tensor[0, code.rows.names.index("hair.texture"), 0]
         lines.append(f"{seed}.jpg,{1 if row > 0 else -1}")
+    (folder / "0-tuning.safetensors").write_bytes(b"what invert --method tune writes beside a code")
+    (folder / "._0.safetensors").write_bytes(b"what a Mac writes beside a file")
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     options = ("find-directions", *tiny, "--codes", folder, "--table", "labels.csv", "--region", "hair")
     made = command(*options, "--ratio", "0.3", "--out", "found.safetensors").result

@@ -94,6 +94,26 @@ def test_a_broken_photograph_does_not_stop_the_others(command: Command) -> None:
     assert made["faces"] == 2 and list(made["failed"]) == ["c.png"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("figures.png", "about all photographs"),
+        ("a-aligned.png", "results of the photographs 'a' and 'a-aligned' would have one name"),
+        ("x" * 240 + ".png", "at most 255"),
+    ],
+)
+def test_results_that_would_have_one_name_or_none(name: str, words: str, command: Command) -> None:
+    Path("photographs/b.png").rename(Path("photographs") / name)
+    assert words in command(*INVERT, "--out", "out").complaint
+    assert not Path("out").exists()
+
+
+def test_a_name_with_a_line_break_is_one_line(command: Command) -> None:
+    Path("photographs/b.png").rename("photographs/b\nerror: c.png")
+    made = command(*INVERT, "--out", "out")
+    assert list(made.result["failed"]) == ["b\nerror: c.png"] and "warning: b\\x0aerror: c.png: " in made.err
+
+
 def test_edit_region_edits_a_photograph_and_repeats_its_script(command: Command) -> None:
     first = command(*EDIT, "--image", "photographs/a.png", "--save-script", "e.json", "--out", "one.png").result
     command("edit-region", "--script", "e.json", "--out", "two.png", "--device", "cpu")

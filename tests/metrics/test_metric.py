@@ -13,6 +13,7 @@ from semanticgan.commands.measuring import read_summaries
 from semanticgan.errors import InputError
 from semanticgan.metrics import evaluate, metric
 from semanticgan.metrics.metric import METRICS, Measured, Metric, used_by
+from semanticgan.metrics.table import markdown_table
 
 NEW = """
 from semanticgan.metrics.metric import Measured, metric
@@ -75,3 +76,7 @@ def test_help_reads_what_the_files_register() -> None:
     """It does not import them."""
     of_package = {name for name, each in METRICS.items() if each.measure.__module__.startswith("semanticgan.metrics.")}
     assert read_summaries() == {name: METRICS[name].summary for name in of_package}
+
+
+def test_names_stay_in_their_cell() -> None:
+    assert markdown_table(["model"], [["a|b\n# c"]]) == ["| model |", "| --- |", "| a\\|b # c |"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from semanticgan.directions.styleflow import MOST_BLOCKS
 from semanticgan.errors import InputError
 from semanticgan.formats.fields import key
 from semanticgan.seeds import MAX_SEED
@@ -17,7 +18,7 @@ class FlowSizes:
     """The flow."""
 
     hidden: list[int] = key([512, 512, 512, 512, 512], "widths of the vector field's hidden layers.", ge=1)
-    num_blocks: int = key(1, "number of conditional ODEs, each followed by a norm.", ge=1, le=16)
+    num_blocks: int = key(1, "number of conditional ODEs, each followed by a norm.", ge=1, le=MOST_BLOCKS)
     adjoint: bool = key(
         True,
         "gradients by the adjoint equation, as in the paper; false takes those of the solver's steps, for small "
