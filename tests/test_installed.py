@@ -21,9 +21,10 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +143,33 @@ EXAMPLES = [
 KEYS = [(verb, number) for verb, number, _ in EXAMPLES]
 
 
+# Has imported what every command imports, which takes longer than most examples; each command is a child of it.
+SERVER = """
+import json, os, sys
+import semanticgan.model, semanticgan.training.config
+from semanticgan.commands import main
+for line in sys.stdin:
+    words, folder, *outputs = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        for stream, path in zip((0, 1, 2), (os.devnull, *outputs)):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), stream)
+        sys.argv = ["semanticgan", *words]
+        sys.exit(main())
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
 @dataclass(frozen=True)
 class Installed:
     """An environment with the wheel, and a shelf of what examples read.
@@ -151,32 +179,40 @@ class Installed:
         shelf: inputs by the names that examples give them.
         variables: of the environment: no PYTHONPATH, an empty home, no way to download.
         sdist: names of its files, below its folder.
+        server: runs :data:`SERVER`.
     """
 
     python: Path
     shelf: Path
     variables: Mapping[str, str]
     sdist: frozenset[str]
+    server: subprocess.Popen[str]
 
-    def start(self, words: Sequence[str | Path], folder: Path) -> subprocess.Popen[str]:
-        """The command ``semanticgan WORDS...``."""
+    def start(self, words: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+        """The program ``semanticgan WORDS...`` in a process of its own."""
         command = [self.python.with_name("semanticgan"), *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # Ctrl-C, as in a terminal
         return subprocess.Popen(command, cwd=folder, env=self.variables, text=True, **pipes, **heeding)
 
-    def run(self, words: Sequence[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:
-        with self.start(words, folder) as process:
-            out, err = process.communicate()
-        return subprocess.CompletedProcess(list(map(str, words)), process.returncode, out, err)
+    def run(self, words: Sequence[str], folder: Path) -> Ended:
+        """The same as a child of the server, to its end."""
+        assert self.server.stdin is not None and self.server.stdout is not None
+        with tempfile.TemporaryDirectory() as kept:
+            outputs = [Path(kept) / name for name in ("out", "err")]
+            request = [words, str(folder), *map(str, outputs)]
+            self.server.stdin.write(json.dumps(request) + "\n")
+            self.server.stdin.flush()
+            code = int(self.server.stdout.readline())
+            return Ended(code, *(path.read_text(encoding="utf-8") for path in outputs))
 
     def make(self, text: str) -> None:
         """Run ``semanticgan TEXT`` on the shelf, where what it reads is made before."""
-        words = text.split()
-        for name in names_of(words):
+        verb, *words = text.split()
+        for name in names_of(read_by(verb, words)):
             self.provide(name)
-        ended = self.run(words, self.shelf)
-        assert ended.returncode == 0, (text, ended.stderr[-3000:])
+        ended = self.run([verb, *words], self.shelf)
+        assert ended.code == 0, (text, ended.err[-3000:])
 
     def provide(self, name: str) -> Path:
         """The input of that name."""
@@ -358,7 +394,7 @@ MAKERS: Mapping[str, Callable[[Installed, Path], object]] = {
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """The release: from the files of the checkout to the installed command."""
     folder = tmp_path_factory.mktemp("installed")
     source, unpacked, home = (folder / name for name in ("source", "unpacked", "home"))
@@ -399,7 +435,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE),
     }
     held = frozenset(path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file())
-    return Installed(binaries / "python", folder / "shelf", variables, held)
+    command, pipes = [binaries / "python", "-I", "-c", SERVER], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=home, env=variables, text=True, **pipes) as server:
+        yield Installed(binaries / "python", folder / "shelf", variables, held, server)
 
 
 def test_the_tables_name_examples() -> None:
@@ -415,8 +453,8 @@ def test_the_tables_name_examples() -> None:
 def test_the_sdist_has_what_a_checkout_has(installed: Installed) -> None:
     """Pages, tools and tests, too: who unpacks it can run the tests."""
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    lacking = {name for name in listing.splitlines() if (ROOT / name).is_file()} - installed.sdist
-    assert lacking <= {".gitignore", ".dockerignore"}
+    ours = {name for name in listing.splitlines() if not name.startswith(".") and (ROOT / name).is_file()}
+    assert ours <= installed.sdist
 
 
 def test_the_package_is_the_installed_one(installed: Installed, tmp_path: Path) -> None:
@@ -432,9 +470,12 @@ def test_the_package_is_the_installed_one(installed: Installed, tmp_path: Path) 
         "print(json.dumps({'file': sg.__file__, 'version': metadata.version('semanticgan'), 'terms': len(terms),\n"
         "    'examples': dict(zip(VERBS, found)), 'size': sg.load().size, 'recipes': recipes()}))"
     )
-    command = [installed.python, "-c", asking]
-    ended = subprocess.run(command, cwd=tmp_path, env=installed.variables, capture_output=True, text=True)
+    about = {"cwd": tmp_path, "env": installed.variables, "capture_output": True, "text": True}
+    ended = subprocess.run([installed.python, "-c", asking], **about)
     assert ended.returncode == 0, ended.stderr
+    for command in ([installed.python.with_name("semanticgan")], [installed.python, "-m", "semanticgan"]):
+        shown = subprocess.run([*command, "generate", "--help"], **about).stdout
+        assert f"semanticgan generate {EXAMPLES[0][2]}" in shown, shown
     told = json.loads(ended.stdout)
     assert Path(told["file"]).is_relative_to(installed.python.parents[1])
     assert (told["version"], told["terms"], told["size"]) == (semanticgan.__version__, 1, 64)
@@ -450,8 +491,8 @@ def test_an_example_runs(installed: Installed, tmp_path: Path, verb: str, number
     if (verb, number) in LISTED:
         ended = installed.run([verb, *words], tmp_path)
         _, refusal = LISTED[verb, number]
-        complaint = ended.stderr.splitlines()[-1]
-        assert ended.returncode == 2 and complaint.startswith("error: ") and re.search(refusal, complaint), ended.stderr
+        complaint = ended.err.splitlines()[-1]
+        assert ended.code == 2 and complaint.startswith("error: ") and re.search(refusal, complaint), ended.err
         return
     for word in read_by(verb, words):
         if re.search(r"/|\.(png|jpe?g|pt|pth|zip|tgz|npz|lmdb|safetensors|csv|json|yaml)$", word):
@@ -461,14 +502,14 @@ def test_an_example_runs(installed: Installed, tmp_path: Path, verb: str, number
         answer_once(installed, words, tmp_path)
         return
     ended = installed.run([verb, *words], tmp_path)
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    assert "Traceback" not in ended.stderr
-    told = json.loads(ended.stdout)
+    assert ended.code == 0, ended.err[-3000:]
+    assert "Traceback" not in ended.err
+    told = json.loads(ended.out)
     assert isinstance(told, dict)
     for name in (*written_by(verb, words), *PROMISED.get((verb, number), ())):
         path = tmp_path / name
         assert any(path.iterdir()) if path.is_dir() else path.stat().st_size, name
-    assert ("|---" in ended.stderr or "| ---" in ended.stderr) == ((verb, number) in TABLE_ON_STDERR)
+    assert ("|---" in ended.err or "| ---" in ended.err) == ((verb, number) in TABLE_ON_STDERR)
 
 
 def answer_once(installed: Installed, words: Sequence[str], folder: Path) -> None:
