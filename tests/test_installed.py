@@ -57,7 +57,7 @@ SHORTER: Mapping[str, str] = {
     "--count 8": "--count 2",
     "--count 2000": "--count 12",
     "--count 30000": "--count 24",
-    "--num 2000": "--num 60",
+    "--num 2000": "--num 300",
     "--num-generated 1000": "--num-generated 4",
     "--num-generated 2000": "--num-generated 8",
     "--num-generated 5000": "--num-generated 8",
@@ -76,7 +76,7 @@ SHORTER: Mapping[str, str] = {
 }
 """Words of examples -> what is run in their place."""
 
-QUICK = "device=cpu log_to=[] batch=2 schedule.total_images=2"
+QUICK = "device=cpu log_to=[] batch=2 schedule.total_images=2 schedule.log_every=1 schedule.sheet_images=2"
 SMALL_DATA = "--num-generated 8 --num-real 8"
 MORE: Mapping[tuple[str, int], str] = {
     ("benchmark", 0): "--repeats 1",
@@ -103,7 +103,10 @@ LISTED: Mapping[tuple[str, int], tuple[str, str]] = {
         "needs face-api's npm package, 11 MB of another project",
         r"'vladmandic-face-api-1\.7\.15\.tgz' does not exist",
     ),
-    ("evaluate", 2): ("needs Inception's weights, which torch-fidelity downloads", "."),
+    ("evaluate", 2): (
+        "needs Inception's weights, which the user downloads",
+        r"the weights of Inception, .* are not there\. Download https",
+    ),
     ("studio", 2): (
         "needs the npm package onnxruntime-web, 100 MB of another project",
         r"'node_modules/onnxruntime-web' is no folder\. Run `npm pack",
@@ -134,7 +137,7 @@ PROMISED: Mapping[tuple[str, int], Sequence[str]] = {
 }
 """What examples write beside the files that they name."""
 
-TABLE_ON_STDERR = (("benchmark", 0), ("benchmark", 2), ("evaluate", 0), ("evaluate", 1))
+TABLE_ON_STDERR = (("benchmark", 0), ("benchmark", 2), ("compare", 1), ("evaluate", 0), ("evaluate", 1))
 EXAMPLES = [
     (verb, number, example)
     for verb in VERBS
@@ -251,7 +254,7 @@ def read_by(verb: str, words: Sequence[str]) -> list[str]:
 def names_of(words: Sequence[str]) -> list[str]:
     """Those of :data:`MAKERS` among words; ``data.path=data/faces`` and ``photographs/`` name one, too."""
     values = [word.rpartition("=")[2].rstrip("/") for word in words]
-    return [value for value in dict.fromkeys(values) if value in MAKERS]
+    return [name for name in MAKERS if any(value == name or value.startswith(f"{name}/") for value in values)]
 
 
 def words_of(verb: str, number: int, example: str) -> list[str]:
