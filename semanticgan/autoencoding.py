@@ -36,7 +36,7 @@ class Autoencoding:
         if not self.has_encoder:
             raise InputError(
                 "this model has no encoder of its own; models of the method alae have one. Train one "
-                "(tools/train.py alae-64), or find the code by inversion (tools/invert.py)."
+                "(semanticgan train alae-64), or find the code by inversion (semanticgan invert)."
             )
 
     def encode(self, image: Tensor, *, batch_size: int = 4, gradients: bool = False) -> Tensor:

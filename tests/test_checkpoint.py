@@ -211,7 +211,7 @@ def test_a_flipped_bit_anywhere_is_found(tmp_path: Path, tiny_generator: Generat
         (b"just some text that is long enough", "is not a file of weights"),
         (struct.pack("<Q", 2**60) + b"{" + b" " * 100, "is not a file of weights"),
         (struct.pack("<Q", 90_000_000) + b"{" + b" " * 100, "truncated or damaged"),
-        (pickle.dumps({"g_ema": 1}), "pickle, which is never opened.*convert_checkpoint.py .* --trust"),
+        (pickle.dumps({"g_ema": 1}), "pickle, which is never opened.*semanticgan convert-checkpoint .* --trust"),
     ],
     ids=["html", "html-later", "git-lfs", "empty", "text", "huge-header", "long-header", "pickle"],
 )

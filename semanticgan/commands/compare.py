@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the model's file",
     )
     arguments.add_device_argument(parser)
-    measuring.add_metrics_argument(parser, None, "those that the table has in docs/comparison.md")
+    measuring.add_metrics_argument(parser, None, "those of the table's columns")
     measuring.add_data_arguments(parser.add_argument_group("data"))
     measuring.add_sampling_arguments(parser)
     installed = "lite0 where it is installed"

@@ -15,6 +15,7 @@ from typing import Any
 
 from semanticgan.commands import arguments
 from semanticgan.errors import InputError
+from semanticgan.studio.runtime_files import PACKAGE, VERSION
 
 EXAMPLES = (
     "--port 8000",
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runtime",
         type=arguments.path,
         metavar="FOLDER",
-        help="with --static: folder of the npm package onnxruntime-web, the version that docs/static-studio.md names",
+        help=f"with --static: folder of the npm package {PACKAGE}, version {VERSION}",
     )
     parser.add_argument("--overwrite", action="store_true", help="with --static: replace what it wrote before")
 

@@ -133,7 +133,7 @@ class LoadedFlow:
         if wanted != digest or self.rows != model.rows:
             raise InputError(
                 f"the flow belongs to the model {self.model.get('name', '')!r} with the digest {wanted}; this model "
-                f"has {digest or 'none'}. Use that model, or train a flow of this one (configs/styleflow-*.yaml)."
+                f"has {digest or 'none'}. Use that model, or train a flow of this one (recipes styleflow-*)."
             )
 
 

@@ -122,10 +122,7 @@ _CURES = {
     "an empty file": "Download it again.",
     "an HTML page": "Download the file itself, not the page that shows it.",
     "a git-lfs pointer": "Run `git lfs pull` where it came from, or download the file itself.",
-    "pickle": (
-        "A checkpoint of the authors is made safe by: tools/convert_checkpoint.py FILE.pt OUT.safetensors --trust "
-        "(or: semanticgan convert-checkpoint ...)."
-    ),
+    "pickle": "Make a checkpoint of the authors safe: semanticgan convert-checkpoint FILE.pt OUT.safetensors --trust",
     "not a file of weights": "Give a .safetensors file written by semanticgan, or download it again.",
 }
 

@@ -76,7 +76,7 @@ def require_encoder_of(encoder: LoadedEncoder, model: Model) -> None:
     if digest and model.metadata.digest and digest != model.metadata.digest:
         raise InputError(
             f"the encoder belongs to the model {encoder.model.get('name', '')!r} with the digest {digest}; this model "
-            f"has {model.metadata.digest}. Use that model, or train an encoder of this one (configs/encoder-*.yaml)."
+            f"has {model.metadata.digest}. Use that model, or train an encoder of this one (recipes encoder-*)."
         )
     if len(model.rows) != config.num_rows or model.config.style_dim != config.style_dim:
         raise InputError(

@@ -204,7 +204,7 @@ def _found(
         if start is None:
             raise InputError(
                 "this model has no encoder. Use method optimise, give encoder=FILE, or train one "
-                "(tools/train.py encoder-faces-64 model=MODEL)."
+                "(semanticgan train encoder-faces-64 model=MODEL run_dir=FOLDER)."
             )
         return method, start, [{}] * len(targets)
     labels = _labels_of(targets)

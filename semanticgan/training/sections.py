@@ -90,7 +90,7 @@ class ScheduleSection:
 
 @dataclass
 class MetricsSection:
-    """Metrics measured during the training against its data, as ``tools/evaluate.py`` measures them."""
+    """Metrics measured during the training against its data, as ``semanticgan evaluate`` measures them."""
 
     names: list[str] = key([], "metrics of evaluate, such as [fid, pr].")
     every: int = key(5000, "steps between two measurements.", ge=1)
