@@ -1,7 +1,7 @@
 """The figure of docs/attributes.md: attributes of inverted portraits edited by two methods on two systems.
 
 python docs/attribute_figure.py --flow runs/flow --layered runs/stylegan2 --layered-flow runs/flow-stylegan2 \
-    --scores scores --curves docs/attribute_curves.json --out docs/images/attribute-figure.png
+    --scores scores --curves docs/attribute_curves.json --out docs/images/attribute-figure.jpg
 
 Drawn portraits that no system was trained on are inverted row by row from the mean code (inversion/optimise.py), with
 the same settings in each system. They are the first of a seed that have none of the attributes. An attribute is moved
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--curves", type=Path, required=True, help="JSON file that measure_attributes.py wrote")
     parser.add_argument("--portraits", type=int, default=2)
     parser.add_argument("--seed", type=int, default=90_002, help="of the drawn portraits")
-    parser.add_argument("--out", type=Path, required=True, help="picture to write")
+    parser.add_argument("--out", type=Path, required=True, help="JPEG to write")
     args = parser.parse_args()
     curves: Curves = json.loads(args.curves.read_text(encoding="utf-8"))
     systems = [system for system in measuring.systems(args) if "all rows" not in system.name]
@@ -66,7 +66,7 @@ def main() -> None:
     caption = f"below each edit its strength; difference: brightest at {FULL_DIFFERENCE} levels of 255"
     with written_aside(args.out, overwrite=True) as aside:
         sheet = draw_sheet(rows, columns, row_names, "Attributes of inverted portraits", caption, names)
-        sheet.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(aside, format="PNG", optimize=True)
+        sheet.convert("RGB").save(aside, format="JPEG", quality=72)
     moved = {
         system.name: dict(zip(ATTRIBUTES, each, strict=True)) for system, (_, each) in zip(systems, shown, strict=True)
     }

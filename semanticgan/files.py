@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import hashlib
 import os
 import re
 import shutil
-import stat
 import sys
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from semanticgan.errors import ExistingFileError, InputError, MissingFileError, UnwritableError
+from semanticgan.temporary_files import (
+    LONGEST_NAME,
+    beginning_of,
+    close,
+    hold,
+    partial_file,
+    partial_folder,
+    remove_leftovers,
+)
 
-_PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}\.partial(\..+)?", re.DOTALL)
-_REPLACED = re.compile(r"\.(.+)-[a-z0-9_]{8}\.replaced", re.DOTALL)
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO)
 SYSTEM_REASONS = tuple(os.strerror(number) for number in _NOT_WRITTEN)
 """What the system says of a failed write, as programs repeat it."""
@@ -32,9 +36,6 @@ SYSTEM_REASONS = tuple(os.strerror(number) for number in _NOT_WRITTEN)
 _SAID_OF_A_FAILED_WRITE = re.compile(
     r"PytorchStreamWriter|unexpected pos|iostream error|I/O error|IoError|^encoder error|requested and \d+ written"
 )
-LONGEST_NAME = 255
-"""Bytes of a file's name on the usual file systems."""
-_ADDED = len(".-12345678.replaced")  # bytes that the name of a temporary file has more
 _LONGEST_PATH = 4095  # bytes, on Linux
 _NOT_IN_PATHS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, lone surrogates, line separators
 
@@ -136,8 +137,8 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = require_free(path, overwrite)
     if path.is_dir():
         raise ExistingFileError(f"output {str(path)!r} is a folder, which is not replaced. Choose another name.")
-    with _folder_made(path.absolute().parent), _failed_writes_named(path, _own(path.stem, path.suffix)):
-        aside, handle = _partial_file(path)
+    with _folder_made(path.absolute().parent), _failed_writes_named(path, beginning_of(path.stem, path.suffix)):
+        aside, handle = partial_file(path)
         try:
             yield aside
             os.chmod(aside, 0o666 & ~_umask())
@@ -150,7 +151,7 @@ def written_aside(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
-            _close(handle)
+            close(handle)
 
 
 @contextlib.contextmanager
@@ -170,8 +171,8 @@ def folder_written_aside(path: str | Path, overwrite: bool = False) -> Iterator[
     if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
         raise ExistingFileError(f"output {str(path)!r} is no folder, so it is not replaced. Choose another name.")
     folder = path.absolute().parent
-    with _folder_made(folder), _failed_writes_named(path, _own(path.name)):
-        aside, handle = _partial_folder(path)
+    with _folder_made(folder), _failed_writes_named(path, beginning_of(path.name)):
+        aside, handle = partial_folder(path)
         try:
             yield aside
             os.chmod(aside, 0o777 & ~_umask())
@@ -183,7 +184,7 @@ def folder_written_aside(path: str | Path, overwrite: bool = False) -> Iterator[
             sync_folder(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-            _close(handle)
+            close(handle)
 
 
 def _publish_folder(aside: Path, path: Path, overwrite: bool) -> None:
@@ -197,7 +198,7 @@ def _publish_folder(aside: Path, path: Path, overwrite: bool) -> None:
     old = Path(f"{aside}".removesuffix(".partial") + ".replaced")
     handle = None if sys.platform == "win32" else os.open(path, os.O_RDONLY)
     if handle is not None:
-        _hold(handle, str(path))
+        hold(handle, str(path))
     try:
         os.rename(path, old)
         try:
@@ -207,7 +208,7 @@ def _publish_folder(aside: Path, path: Path, overwrite: bool) -> None:
             raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
-        _close(handle)
+        close(handle)
 
 
 @contextlib.contextmanager
@@ -255,110 +256,6 @@ def _safetensors_error() -> type[Exception]:
     safetensors = sys.modules.get("safetensors")
     error: type[Exception] = OSError if safetensors is None else safetensors.SafetensorError
     return error
-
-
-@functools.cache
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left in a folder, once in this process; what is still being written stays.
-
-    A folder that a killed process had moved aside to replace it comes back, unless the new one is in place.
-
-    Args:
-        folder: absolute; may be missing.
-    """
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            if entry.is_symlink():
-                continue
-            with contextlib.suppress(OSError):
-                if _PARTIAL.fullmatch(entry.name):
-                    _remove_if_left(Path(entry.path))
-                elif (found := _REPLACED.fullmatch(entry.name)) and entry.is_dir():
-                    _move_back_if_left(Path(entry.path), folder / found[1])
-
-
-def _remove_if_left(path: Path) -> None:
-    """Remove a partial file or folder that nobody holds. Where the system has no locks, it stays."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    kind = path.lstat().st_mode
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-        return
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if stat.S_ISDIR(kind):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
-    finally:
-        os.close(handle)
-
-
-def _own(name: str, suffix: str = "") -> str:
-    """What the names of temporary files for ``name`` begin with; a long name is cut, so that theirs are allowed."""
-    room = LONGEST_NAME - _ADDED - len(os.fsencode(suffix))
-    return f".{name.encode()[: max(room, 1)].decode(errors='ignore')}-"
-
-
-def _partial_file(path: Path) -> tuple[Path, int]:
-    """A new temporary file for ``path``, held by a lock, and its open handle."""
-    folder = path.absolute().parent
-    while True:
-        own, suffix = _own(path.stem, path.suffix), f".partial{path.suffix}"
-        handle, name = tempfile.mkstemp(prefix=own, suffix=suffix, dir=folder)
-        if _hold(handle, name):
-            return Path(name), handle
-
-
-def _move_back_if_left(old: Path, path: Path) -> None:
-    """Give a folder its name back where nobody holds it and nothing has that name; a cut name is not guessed."""
-    if sys.platform == "win32" or os.path.lexists(path) or len(os.fsencode(path.name)) >= LONGEST_NAME - _ADDED - 3:
-        return
-    import fcntl
-
-    handle = os.open(old, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.rename(old, path)
-    finally:
-        os.close(handle)
-
-
-def _partial_folder(path: Path) -> tuple[Path, int | None]:
-    """A new temporary folder for ``path``, held by a lock, and its open handle where the system has one."""
-    while True:
-        name = tempfile.mkdtemp(prefix=_own(path.name), suffix=".partial", dir=path.absolute().parent)
-        if sys.platform == "win32":
-            return Path(name), None
-        handle = os.open(name, os.O_RDONLY)
-        if _hold(handle, name):
-            return Path(name), handle
-
-
-def _hold(handle: int, name: str) -> bool:
-    """Lock an open file until it is closed or the process ends; False where another process took it for a leftover.
-
-    Without effect where the system or the file system has no locks.
-    """
-    if sys.platform == "win32":
-        os.close(handle)  # an open file cannot be renamed there
-        return True
-    import fcntl
-
-    with contextlib.suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    if os.path.lexists(name):
-        return True
-    os.close(handle)
-    return False
-
-
-def _close(handle: int | None) -> None:
-    if sys.platform != "win32" and handle is not None:
-        os.close(handle)
 
 
 def sha256_of(path: Path) -> str:

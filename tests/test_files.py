@@ -15,12 +15,12 @@ from safetensors import SafetensorError
 from semanticgan.errors import ExistingFileError, MissingFileError, UnwritableError
 from semanticgan.files import (
     folder_written_aside,
-    remove_leftovers,
     require_file,
     require_free,
     sha256_of,
     written_aside,
 )
+from semanticgan.temporary_files import remove_leftovers
 
 
 def test_required_files(tmp_path: Path) -> None:

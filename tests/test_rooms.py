@@ -15,6 +15,7 @@ PACKAGE = Path(semanticgan.__file__).parent
 # uses each other as little.
 ROOMS = (
     ("errors",),
+    ("temporary_files",),
     ("files", "torchvision_import", "terminal", "seeds", "regions", "face_points", "choices"),
     ("formats", "extras", "places", "progress", "distributed"),
     ("notebook", "outline", "wrong_arguments"),

@@ -176,7 +176,7 @@ def test_every_option_that_takes_a_path_reads_it_as_one(verb: str) -> None:
     metavars = ("FILE", "FOLDER", "PATH", "OUT.safetensors", "FILE.safetensors", "RUN_DIR", "RUN", "PICTURES")
     for action in parser._actions:
         if action.metavar in metavars:
-            assert action.type is arguments.path, action.dest
+            assert action.type in (arguments.path, arguments.output_folder), action.dest
 
 
 @pytest.mark.parametrize(

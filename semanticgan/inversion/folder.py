@@ -21,7 +21,7 @@ import torch
 
 from semanticgan.editing.outputs import mark_of, save_picture, to_image
 from semanticgan.errors import ExistingFileError, InputError
-from semanticgan.files import LONGEST_NAME, require_free, sha256_of, written_aside
+from semanticgan.files import require_free, sha256_of, written_aside
 from semanticgan.formats.strict_json import loads
 from semanticgan.inversion.inversion import Inversion, invert_all
 from semanticgan.inversion.region_reading import read_labels
@@ -31,6 +31,7 @@ from semanticgan.perception.overlap import overlap
 from semanticgan.perception.similarity import structural_similarity
 from semanticgan.progress import Progress, to_progress
 from semanticgan.rendering import Rendering
+from semanticgan.temporary_files import LONGEST_NAME
 from semanticgan.tuning_files import save_tuning
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif")
@@ -93,8 +94,7 @@ def invert_into(
             results of two photographs would have one name, or not one photograph could be inverted.
         Cancelled: by ``progress``.
     """
-    _require_names(out, photographs, face)
-    _claim(out, photographs, overwrite)
+    _claim(out, photographs, face, overwrite)
     done: dict[str, list[dict[str, Any]]] = {}
     failed: dict[str, str] = {}
     asked = {"model": model.metadata.digest, "method": method, "face": face}
@@ -151,16 +151,17 @@ def _require_names(out: Path, photographs: Sequence[Path], face: int | str | Non
                 )
 
 
-def _claim(out: Path, photographs: Sequence[Path], overwrite: bool) -> None:
+def _claim(out: Path, photographs: Sequence[Path], face: int | str | None, overwrite: bool) -> None:
     """Make the folder one of inversions, whose files may be replaced.
 
     Raises:
-        InputError: it holds photographs that are read.
+        InputError: it holds photographs that are read, or as :func:`_require_names`.
         ExistingFileError: it holds files and is no folder of inversions.
     """
     for path in photographs:
         if path.resolve().parent == out.resolve():
             raise InputError(f"output {str(out)!r} holds the photograph {path.name!r}. Choose another folder.")
+    _require_names(out, photographs, face)
     marker = out / _MARKER
     if marker.is_file():
         return

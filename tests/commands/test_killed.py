@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from semanticgan.commands import main
-from semanticgan.files import remove_leftovers
+from semanticgan.temporary_files import remove_leftovers
 
 Command = Callable[..., Any]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks")
