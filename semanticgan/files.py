@@ -197,8 +197,8 @@ def _publish_folder(aside: Path, path: Path, overwrite: bool) -> None:
         return
     old = Path(f"{aside}".removesuffix(".partial") + ".replaced")
     handle = None if sys.platform == "win32" else os.open(path, os.O_RDONLY)
-    if handle is not None:
-        hold(handle, str(path))
+    if handle is not None and not hold(handle, str(path)):  # it is closed then
+        handle = None
     try:
         os.rename(path, old)
         try:
