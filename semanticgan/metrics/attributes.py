@@ -202,8 +202,8 @@ def compared(
     uses=(*SAMPLED, "dataset", "num_real"),
 )
 def _attributes(evaluation: Evaluation) -> Measured:
-    """How often glasses, hats, beards and other attributes occur in the model's images, divided by how often they occur
-    in the data. For drawn portraits only."""
+    """How often glasses, hats, beards and other attributes occur in the model's images and, with `--data` or
+    `--data-kind`, divided by how often they occur in the data. For drawn portraits only."""
     rates = measure_attributes(evaluation)
     known = rates.known()
     factors = [each.factor for name, each in known.items() if name in rates.binary and each.factor is not None]

@@ -138,8 +138,9 @@ def _variations(seed: int, num: int) -> list[int]:
     uses=(*SAMPLED, "distance", "regions", "num_edits", "num_variations"),
 )
 def _diversity(evaluation: Evaluation) -> Measured:
-    """How much variations of one region differ inside the mask of the region, by `--distance` or, without
-    this option, as mean absolute difference on the 0 to 255 scale. The two units cannot be compared."""
+    """How much variations of one region differ inside the mask of the region. The unit is that of `--distance` if the
+    option is given, and else the mean absolute difference on the 0 to 255 scale: the default of `--distance` does not
+    apply here."""
     found = evaluation.by_region(lambda region: measure_diversity(evaluation, region))
     return Measured(
         {one.region: one.mean for one in found},

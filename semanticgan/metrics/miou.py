@@ -68,7 +68,8 @@ def measure_segmentation(evaluation: Evaluation) -> SegmentationScore:
 )
 def _segmentation(evaluation: Evaluation) -> Measured:
     """IoU of the model's own segmentation and the segmentation that a face parser computes from the same image, for
-    each region and as mean. The parser's own IoU on held-out pairs is printed beside it."""
+    each region and as mean. The IoU of the
+    parser with the label maps of images that it was not trained on is printed beside it."""
     score = measure_segmentation(evaluation)
     found = score.to_dict()
     on_pairs = score.parser.get("iou", {})
