@@ -95,8 +95,9 @@ def _require_pictures(evaluation: Evaluation) -> None:
 )
 def _projection(evaluation: Evaluation) -> Measured:
     """Share of pairs (one image of the data, one generated image) in which the image of the data is farther from its
-    own projection into w than the generated image is from its own (Karras et al. 2019). At 0.5 the distances do not tell the data from the model's images. At 1
-    every image of the data is farther from its projection than every generated image."""
+    own projection into w than the generated image is from its own (Karras et al. 2019). At 0.5 the distances do not
+    tell the data from the model's images. At 1 every image of the data is farther from its projection than every
+    generated image."""
     assert evaluation.distance is not None and evaluation.dataset is not None
     num, model = evaluation.num_projections, evaluation.model
     own = model.render(model.sample(seeds=evaluation.seeds[:num]), batch_size=evaluation.batch_size).to_uint8().cpu()

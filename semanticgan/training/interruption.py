@@ -102,14 +102,22 @@ def advice_when_the_disk_is_full(what: str) -> Iterator[None]:
 
 @contextmanager
 def deterministic_where_possible(wanted: bool) -> Iterator[None]:
-    """Operations that repeat their bits wherever there are such; the process's own setting comes back afterwards."""
+    """Operations that repeat their bits wherever there are such; the process's own setting comes back afterwards.
+
+    In this mode PyTorch also fills every new tensor with NaN, so that a read of memory never written repeats its bits.
+    Nothing here reads such memory, and the filling is a twelfth of a training step on the CPU: it is switched off.
+    """
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
     if wanted:
         torch.use_deterministic_algorithms(True, warn_only=True)
+        memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        memory.fill_uninitialized_memory = filled
 
 
 @contextmanager

@@ -178,10 +178,22 @@ def test_divergence_between_lines_of_the_log_is_not_saved(
     assert newest_state(tmp_path / "run") is None
 
 
-def test_global_settings_are_as_before(tiny_config: Make, tmp_path: Path) -> None:
+def test_global_settings_are_as_before(tiny_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, during = loop.Trainer.step, []
+
+    def modes() -> tuple[bool, bool]:
+        return torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+
+    def watched(self, *batch):  # type: ignore[no-untyped-def]
+        during.append(modes())
+        return step(self, *batch)
+
+    monkeypatch.setattr(loop.Trainer, "step", watched)
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    before = modes()
     train(tiny_config(tmp_path / "run", "schedule.total_images=4"))
-    assert not torch.are_deterministic_algorithms_enabled()
+    assert during == [(True, False)]  # new tensors are not filled with NaN, which takes a twelfth of a step
+    assert modes() == before == (False, True)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
