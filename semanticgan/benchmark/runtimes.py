@@ -56,7 +56,8 @@ def measure_runtimes(
     w = generator.map(torch.randn(batch, generator.latent_dim, generator=draws).to(device))
     latents = w[:, None].expand(-1, generator.config.num_rows, -1).contiguous()
     with reduced_precision(device, precision):
-        renders = {EAGER: _eager(generator)} | {name: _MAKE[name](generator, latents) for name in runtimes}
+        renders: dict[str, Render] = {EAGER: lambda given: generator(given).image}
+        renders |= {name: _MAKE[name](generator, latents) for name in runtimes}
         pictures = {name: render(latents) for name, render in renders.items()}  # compiles
         best = dict.fromkeys(renders, math.inf)
         for _ in range(repeats):
@@ -96,18 +97,9 @@ def require_runtimes(runtimes: Sequence[str], precisions: Sequence[str], device:
                 )
 
 
-def _eager(generator: Generator) -> Render:
-    return lambda latents: generator(latents).image
-
-
 def _compiled(generator: Generator, latents: Tensor) -> Render:
     compiled = torch.compile(generator, fullgraph=True, dynamic=False)
-
-    def render(latents: Tensor) -> Tensor:
-        image: Tensor = compiled(latents).image
-        return image
-
-    return render
+    return lambda latents: compiled(latents).image
 
 
 def _onnx(generator: Generator, latents: Tensor) -> Render:
@@ -117,12 +109,7 @@ def _onnx(generator: Generator, latents: Tensor) -> Render:
     options.intra_op_num_threads = torch.get_num_threads()
     graph = generator_graph(generator, with_segmentation=False).SerializeToString()
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-    def render(latents: Tensor) -> Tensor:
-        image: Tensor = torch.from_numpy(session.run(["image"], {"latents": latents.numpy()})[0])
-        return image
-
-    return render
+    return lambda latents: torch.from_numpy(session.run(["image"], {"latents": latents.numpy()})[0])
 
 
 def _cuda_graph(generator: Generator, latents: Tensor) -> Render:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from semanticgan.choices import MAX_MEGAPIXELS
+from semanticgan.choices import MAX_MEGAPIXELS, PRECISIONS
 from semanticgan.errors import InputError
 from semanticgan.files import user_path
 from semanticgan.seeds import MAX_SEED
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from semanticgan.formats.provenance import Mark
     from semanticgan.latents import LatentCode
     from semanticgan.model import Model
+
+T = TypeVar("T")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 WHAT = ("structure", "texture", "both")
@@ -35,6 +38,29 @@ LARGEST_BATCH = 65_536
 _LONGEST_NUMBER = 40
 MAX_SEEDS = 1_000_000
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4")
+
+
+def add_flag(parser: argparse._ActionsContainer, option: str, text: str) -> None:
+    """An option without a value; ``text`` is its help."""
+    parser.add_argument(option, action="store_true", help=text)
+
+
+def add_path(parser: argparse._ActionsContainer, option: str, text: str, metavar: str = "FILE") -> None:
+    """An option that takes a path; ``text`` is its help."""
+    parser.add_argument(option, type=path, metavar=metavar, help=text)
+
+
+def add_count(
+    parser: argparse._ActionsContainer,
+    option: str,
+    text: str,
+    smallest: int,
+    largest: int = MOST,
+    default: int | None = None,
+    metavar: str | None = None,
+) -> None:
+    """An option that takes a whole number within bounds; ``text`` is its help."""
+    parser.add_argument(option, type=at_least(smallest, largest), default=default, metavar=metavar, help=text)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +84,24 @@ def add_seeds_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_composite_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--composite", action="store_true", help="keep every pixel outside the feathered regions unchanged"
-    )
+    add_flag(parser, "--composite", "keep every pixel outside the feathered regions unchanged")
+
+
+def add_pairs_arguments(
+    parser: argparse.ArgumentParser, lmdb_by: str, more: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Data with label maps: kind, path and ``--label-order``; ``more`` are kinds of the verb, and what they mean."""
+    kinds = {
+        "folder": "image/ and label/ in a folder or zip",
+        "lmdb": f"written by {lmdb_by}",
+        "celebamask-hq": "the original layout",
+        "portraits": "drawn by this package",
+        **more,
+    }
+    parser.add_argument("kind", choices=tuple(kinds), help="; ".join(f"{kind}: {text}" for kind, text in kinds.items()))
+    parser.add_argument("path", nargs="?", type=path, metavar="PATH", help="input folder or zip; none for portraits")
+    text = "order of a folder's label ids: celebamask-19 or bisenet-19"
+    parser.add_argument("--label-order", metavar="NAME", help=text)
 
 
 def add_weights_arguments(parser: argparse.ArgumentParser, default: str) -> None:
@@ -86,7 +127,7 @@ def add_weights_arguments(parser: argparse.ArgumentParser, default: str) -> None
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overwrite", action="store_true", help="replace existing output files")
+    add_flag(parser, "--overwrite", "replace existing output files")
 
 
 def add_mark_argument(parser: argparse.ArgumentParser) -> None:
@@ -99,15 +140,25 @@ def add_mark_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, things: str, data_licence: str = "") -> None:
-    """What the verbs that train a small network share: --held-out to --seed, device, terms and --overwrite.
+def add_learning_arguments(
+    parser: argparse.ArgumentParser, defaults: Any, things: str, largest: int, precision: str, data_licence: str = ""
+) -> None:
+    """What the verbs that train a small network share, read by :func:`learning_of`.
 
     Args:
         parser: where to.
-        defaults: has num_held_out, num_steps, batch and seed.
+        defaults: has num_held_out, num_steps, batch, seed and precision.
         things: what it learns from, "pairs".
+        largest: resolution that it may read.
+        precision: the option of the training's precision.
         data_licence: the default of its terms.
     """
+    parser.add_argument("--out", type=path, required=True, metavar="FILE.safetensors", help="output file")
+    text = f"resolution that it reads, up to {largest} pixels"
+    parser.add_argument("--size", type=picture_side, default=64, help=text)
+    parser.add_argument("--data-seed", type=seed, default=0, help="seed of the drawn portraits")
+    text = "precision of the training; bfloat16 is faster on processors that support it"
+    parser.add_argument(precision, choices=PRECISIONS, default=defaults.precision, help=text)
     for option, kind, default, text in (
         ("--held-out", at_least(1, MOST), defaults.num_held_out, f"hold out the last N {things} for scoring"),
         ("--steps", at_least(1, MOST), defaults.num_steps, "training steps"),
@@ -123,6 +174,15 @@ def add_learning_arguments(parser: argparse.ArgumentParser, defaults: Any, thing
     add_overwrite_argument(parser)
 
 
+def learning_of(kind: Callable[..., T], args: argparse.Namespace, precision: str) -> T:
+    """The settings of a training of that kind; ``--out`` is checked."""
+    from semanticgan.editing.outputs import require_suffix
+    from semanticgan.files import require_free
+
+    require_free(require_suffix(args.out, (".safetensors",)), args.overwrite)
+    return kind(num_steps=args.steps, batch=args.batch, num_held_out=args.held_out, seed=args.seed, precision=precision)
+
+
 def add_region_arguments(parser: argparse.ArgumentParser, required: bool, default: str = "") -> None:
     """``--region`` (repeatable, a list of strings or None) and ``--what``."""
     parser.add_argument(
@@ -133,11 +193,7 @@ def add_region_arguments(parser: argparse.ArgumentParser, required: bool, defaul
         help=f"regions to change, comma-separated; may be repeated{default}",
     )
     parser.add_argument("--what", choices=WHAT, default="both", help="which codes of the region to change")
-    parser.add_argument(
-        "--include-base",
-        action="store_true",
-        help="also exchange the base rows, which all regions share (pose, outline)",
-    )
+    add_flag(parser, "--include-base", "also exchange the base rows, which all regions share (pose, outline)")
 
 
 def add_truncation_argument(parser: argparse.ArgumentParser) -> None:
@@ -190,6 +246,20 @@ def load_code(path: Path, model: Model) -> LatentCode:
             f"needed is 1 image of width {config.style_dim}. Use a code of the same model, one image a file."
         )
     return code.to(model.device)
+
+
+def refuse_given(options: Mapping[str, Any], why: str) -> None:
+    """Refuse options that do not go with others.
+
+    Args:
+        options: option -> what was given, nothing where that is false.
+        why: the message, with {} where the option stands.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    for option in (option for option, given in options.items() if given):
+        raise InputError(why.format(option))
 
 
 def path(text: str) -> Path:
@@ -252,6 +322,18 @@ def at_least(smallest: int, largest: int = MAX_SEED) -> Callable[[str], int]:
         return int(text)
 
     return whole_number
+
+
+def listed(allowed: Sequence[str], what: str) -> Callable[[str], tuple[str, ...]]:
+    """Reader of comma-separated names, each once."""
+
+    def names(text: str) -> tuple[str, ...]:
+        chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+        if not set(chosen) <= set(allowed):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of {what}; allowed are {', '.join(allowed)}")
+        return chosen
+
+    return names
 
 
 def picture_side(text: str) -> int:

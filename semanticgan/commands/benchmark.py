@@ -39,34 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument("--model", metavar=arguments.MODEL, help="use this model's configuration and weights instead")
     arguments.add_device_argument(parser)
-    parser.add_argument("--batch", type=arguments.at_least(1, 1024), default=4, help="images per batch")
+    arguments.add_count(parser, "--batch", "images per batch", 1, 1024, default=4)
     parser.add_argument(
         "--precision",
-        type=_precisions,
+        type=arguments.listed(PRECISIONS, "precisions"),
         default=("float32", "bfloat16"),
         metavar="LIST",
         help="float32, bfloat16, or both, comma-separated (default: both)",
     )
-    parser.add_argument(
-        "--repeats",
-        type=arguments.at_least(1, 1000),
-        default=8,
-        help="repetitions of each measurement; the shortest counts",
-    )
-    parser.add_argument(
-        "--training", action="store_true", help="also time training steps (--size only; minutes on a CPU)"
-    )
+    arguments.add_count(parser, "--repeats", "repetitions of each measurement; the shortest counts", 1, 1000, default=8)
+    arguments.add_flag(parser, "--training", "also time training steps (--size only; minutes on a CPU)")
     parser.add_argument(
         "--runtimes",
-        type=_runtimes,
+        type=arguments.listed(RUNTIMES, "runtimes"),
         default=(),
         metavar="LIST",
         help=f"also render by these, comma-separated: {', '.join(RUNTIMES)} (default: none)",
     )
-    parser.add_argument(
+    arguments.add_flag(
+        parser,
         "--growth",
-        action="store_true",
-        help="also measure how the cost grows with regions, resolution and batch, with --training in training, too",
+        "also measure how the cost grows with regions, resolution and batch, with --training in training, too",
     )
     parser.add_argument("--out", type=arguments.path, help="Markdown file for the tables (default: stderr)")
     arguments.add_overwrite_argument(parser)
@@ -110,19 +103,3 @@ def _generator(args: argparse.Namespace, device: torch.device) -> Generator:
         return load(args.model, device=device).regional
     generator = Generator(GeneratorConfig(size=args.size or _DEFAULT_SIZE))
     return generator.eval().requires_grad_(False).to(device)
-
-
-def _precisions(text: str) -> tuple[str, ...]:
-    return _listed(text, PRECISIONS, "precisions")
-
-
-def _runtimes(text: str) -> tuple[str, ...]:
-    return _listed(text, RUNTIMES, "runtimes")
-
-
-def _listed(text: str, allowed: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """Comma-separated names, each once."""
-    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if not set(chosen) <= set(allowed):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {what}; allowed are {', '.join(allowed)}")
-    return chosen

@@ -23,12 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with", dest="second", required=True, metavar=arguments.MODEL, help="the second model, related to the first"
     )
-    parser.add_argument(
-        "--from-side",
-        type=arguments.at_least(1, arguments.MOST),
-        metavar="SIDE",
-        help="take the renderer blocks from this resolution up",
-    )
+    arguments.add_count(parser, "--from-side", "take the renderer blocks from this resolution up", 1, metavar="SIDE")
     parser.add_argument(
         "--region",
         action="append",

@@ -32,13 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the TensorFlow variables of PGGAN or StyleGAN; or face-api's .tgz",
     )
     parser.add_argument("out", type=arguments.path, metavar="OUT.safetensors", help="file of weights to write")
-    parser.add_argument("--trust", action="store_true", help="confirm that you trust the origin of a .pt file")
+    arguments.add_flag(parser, "--trust", "confirm that you trust the origin of a .pt file")
     parser.add_argument(
         "--regions", metavar="SCHEME", help=f"region scheme: {', '.join(SCHEMES)} (default: by their number)"
     )
-    parser.add_argument(
-        "--without-discriminator", action="store_true", help="leave out the discriminator of a training checkpoint"
-    )
+    arguments.add_flag(parser, "--without-discriminator", "leave out the discriminator of a training checkpoint")
     arguments.add_weights_arguments(parser, "from the checkpoint")
 
 

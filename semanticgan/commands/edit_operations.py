@@ -24,12 +24,7 @@ def add_operation_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBERS",
         help="in standard deviations of the codes; one for all, or one each (default: 4, with --image 2)",
     )
-    group.add_argument(
-        "--directions",
-        type=arguments.path,
-        metavar="FILE",
-        help="directions that find-directions wrote (default: those in the package)",
-    )
+    arguments.add_path(group, "--directions", "directions that find-directions wrote (default: those in the package)")
     group.add_argument("--strengths", metavar="NUMBERS", help="write a strip of these strengths instead: -6,-3,0,3,6")
     add_region_operation_arguments(parser)
 
@@ -44,16 +39,14 @@ def add_region_operation_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rotate", type=arguments.finite, metavar="DEGREES", help="turn --region clockwise about its centre"
     )
-    group.add_argument(
-        "--each-part", action="store_true", help="scale and turn each connected part, such as each eye, by itself"
-    )
-    group.add_argument(
+    arguments.add_flag(group, "--each-part", "scale and turn each connected part, such as each eye, by itself")
+    arguments.add_path(
+        group,
         "--paint",
-        type=arguments.path,
-        metavar="LABELS.png",
-        help="move structure until the segmentation follows this label map, as --labels writes it",
+        "move structure until the segmentation follows this label map, as --labels writes it",
+        "LABELS.png",
     )
-    group.add_argument("--free-base", action="store_true", help="with --paint: move the base rows (pose, outline), too")
+    arguments.add_flag(group, "--free-base", "with --paint: move the base rows (pose, outline), too")
     group.add_argument(
         "--drag",
         metavar="X,Y,X,Y",
@@ -101,11 +94,7 @@ def _is_placed(args: argparse.Namespace) -> bool:
 
 
 def require_alone(args: argparse.Namespace) -> None:
-    """Check that nothing else was asked for that does not go with these operations.
-
-    Raises:
-        InputError: it was.
-    """
+    """Raises: InputError: something else was asked for that does not go with these operations."""
     other = {
         "--from-seed": args.from_seed is not None,
         "--from-latent": args.from_latent,
@@ -116,12 +105,11 @@ def require_alone(args: argparse.Namespace) -> None:
         "--what": args.what != "both" and not args.text,
         "--layers": args.layers and not args.direction,
     }
-    for option, given in other.items():
-        if given:
-            raise InputError(
-                f"a direction, a motion, a painting or a text does not go with {option}. Leave one of them out, or do "
-                "one edit after the other: --save-latent, then --latent."
-            )
+    arguments.refuse_given(
+        other,
+        "a direction, a motion, a painting or a text does not go with {}. Leave one of them out, or do one edit after "
+        "the other: --save-latent, then --latent.",
+    )
     others = (args.strength, args.sheet, args.labels, args.save_latent, args.save_script, args.composite)
     if args.strengths and any(others):
         raise InputError(

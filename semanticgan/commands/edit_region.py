@@ -34,47 +34,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
     source = parser.add_mutually_exclusive_group()
     arguments.add_seed_argument(source)
-    source.add_argument(
-        "--latent", type=arguments.path, metavar="FILE", help="latent code of the picture, instead of --seed"
-    )
+    arguments.add_path(source, "--latent", "latent code of the picture, instead of --seed")
     photographs.add_image_argument(source)
-    source.add_argument(
-        "--script", type=arguments.path, metavar="FILE", help="repeat the edit of a file that --save-script wrote"
-    )
+    arguments.add_path(source, "--script", "repeat the edit of a file that --save-script wrote")
     arguments.add_region_arguments(parser, required=False)
     parser.add_argument(
         "--layers", metavar="NUMBERS", help="of a layered model: layers to change, from 0 on, such as 0-3 or 0,2,5-7"
     )
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument("--from-seed", type=arguments.seed, metavar="SEED", help="where the regions come from")
-    origin.add_argument("--from-latent", type=arguments.path, metavar="FILE", help="where the regions come from")
-    origin.add_argument("--from-image", type=arguments.path, metavar="PHOTO", help="where the regions come from")
+    arguments.add_path(origin, "--from-latent", "where the regions come from")
+    arguments.add_path(origin, "--from-image", "where the regions come from", "PHOTO")
     edit_operations.add_operation_arguments(parser)
     photographs.add_photograph_arguments(parser)
     photographs.add_edit_arguments(parser)
     many = parser.add_mutually_exclusive_group()
-    many.add_argument(
+    arguments.add_count(
+        many,
         "--variations",
-        type=arguments.at_least(1, 255),
-        metavar="N",
-        help="write a sheet of N versions, whose regions come from N consecutive seeds from --from-seed on (default: "
+        "write a sheet of N versions, whose regions come from N consecutive seeds from --from-seed on (default: "
         "--seed + 1)",
+        1,
+        255,
+        metavar="N",
     )
-    many.add_argument(
-        "--interpolate", type=arguments.at_least(2, 255), metavar="STEPS", help="number of steps, endpoints included"
-    )
+    arguments.add_count(many, "--interpolate", "number of steps, endpoints included", 2, 255, metavar="STEPS")
     arguments.add_truncation_argument(parser)
     arguments.add_composite_argument(parser)
     parser.add_argument("--out", type=arguments.path, default=Path("edited.png"), help="picture to write")
-    parser.add_argument(
-        "--sheet", action="store_true", help="also write OUT-sheet.png: source, reference, region, result, difference"
-    )
-    parser.add_argument(
-        "--labels", action="store_true", help="also write OUT-labels.png, the label map of the edited picture"
-    )
-    parser.add_argument(
-        "--save-latent", type=arguments.path, metavar="FILE", help="also write the edited code, .safetensors or .npy"
-    )
+    arguments.add_flag(parser, "--sheet", "also write OUT-sheet.png: source, reference, region, result, difference")
+    arguments.add_flag(parser, "--labels", "also write OUT-labels.png, the label map of the edited picture")
+    arguments.add_path(parser, "--save-latent", "also write the edited code, .safetensors or .npy")
     arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)
 
@@ -181,20 +171,6 @@ def _run_layers(args: argparse.Namespace, outputs: dict[str, Path]) -> dict[str,
     }
 
 
-def _require_sensible_layers(args: argparse.Namespace) -> None:
-    """Raise InputError for options that do not go with --layers."""
-    other = {
-        "--region": args.region,
-        "--what": args.what != "both",
-        "--include-base": args.include_base,
-        "--composite": args.composite,
-        "--labels": args.labels,
-    }
-    for option, given in other.items():
-        if given:
-            raise InputError(f"--layers is for layered models, {option} for models of regions. Leave one of them out.")
-
-
 def _require_sensible(args: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
     origin = args.from_seed is not None or args.from_latent or args.from_image
@@ -207,7 +183,15 @@ def _require_sensible(args: argparse.Namespace) -> None:
         edit_operations.require_alone(args)
         return
     if args.layers:
-        _require_sensible_layers(args)
+        of_regions = {
+            "--region": args.region,
+            "--what": args.what != "both",
+            "--include-base": args.include_base,
+            "--composite": args.composite,
+            "--labels": args.labels,
+        }
+        why = "--layers is for layered models, {} for models of regions. Leave one of them out."
+        arguments.refuse_given(of_regions, why)
     if args.script:
         if args.region or args.layers or origin or args.variations or args.interpolate:
             raise InputError(
@@ -224,12 +208,10 @@ def _require_sensible(args: argparse.Namespace) -> None:
         raise InputError("no source for the region. Add --from-seed SEED, --from-latent FILE or --variations N.")
     if args.variations and (args.from_latent or args.from_image):
         raise InputError("--variations takes its regions from seeds, not from --from-latent. Leave one of them out.")
-    for option in ("labels", "render_with", "save_script"):
-        if many and getattr(args, option):
-            name = f"--{option.replace('_', '-')}"
-            raise InputError(
-                f"{name} goes with one edited picture. Leave out --variations and --interpolate, or {name}."
-            )
+    of_one = {"--labels": args.labels, "--render-with": args.render_with, "--save-script": args.save_script}
+    if many:
+        why = "{0} goes with one edited picture. Leave out --variations and --interpolate, or {0}."
+        arguments.refuse_given(of_one, why)
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path]:
@@ -276,7 +258,8 @@ def _edit(args: argparse.Namespace, model: Model) -> tuple[EditResult, list[str]
     if args.interpolate:
         edit = editing.interpolate_regions(model, [source, reference], args.interpolate, **how)
         return edit, _positions(args.interpolate)
-    return editing.swap_regions(model, source, reference, **how), [_name_of_reference(args)]
+    name = str(args.from_image or args.from_latent or f"seed {args.from_seed}")
+    return editing.swap_regions(model, source, reference, **how), [name]
 
 
 def _source(args: argparse.Namespace, model: Model) -> LatentCode:
@@ -289,10 +272,6 @@ def _reference(args: argparse.Namespace, model: Model) -> LatentCode:
     if args.from_image:
         return photographs.code_of_image(args, model, args.from_image, args.from_face)
     return _code(model, args.from_seed, args.from_latent, args.truncation)
-
-
-def _name_of_reference(args: argparse.Namespace) -> str:
-    return str(args.from_image or args.from_latent or f"seed {args.from_seed}")
 
 
 def _seeds_of_variations(args: argparse.Namespace) -> list[int]:

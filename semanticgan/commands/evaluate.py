@@ -32,12 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     measuring.add_metrics_argument(parser, ("fid", "kid", "pr"), "fid,kid,pr")
     data = parser.add_argument_group("data")
     measuring.add_data_arguments(data)
-    data.add_argument(
-        "--reconstructions",
-        type=arguments.path,
-        metavar="PATH",
-        help="reconstructions, matched to --data by file name",
-    )
+    arguments.add_path(data, "--reconstructions", "reconstructions, matched to --data by file name", "PATH")
     measuring.add_sampling_arguments(parser)
     measuring.add_network_arguments(
         parser, "inception", "lpips-vgg for path lengths, none for other metrics", several=False
@@ -70,11 +65,8 @@ def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="what tells people apart: face-api, facenet, or NAME:FILE with its weights (default: face-api)",
     )
-    parser.add_argument(
-        "--num-variations",
-        type=arguments.at_least(2, 1000),
-        default=8,
-        help="variations of each region of a picture, for diversity",
+    arguments.add_count(
+        parser, "--num-variations", "variations of each region of a picture, for diversity", 2, 1000, default=8
     )
     measuring.add_batch_argument(parser)
 

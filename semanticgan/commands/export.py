@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT.safetensors|OUT.onnx",
         help="file to write; with --format onnx also OUT-mapping.onnx",
     )
-    parser.add_argument("--with-discriminator", action="store_true", help="also store the discriminator")
+    arguments.add_flag(parser, "--with-discriminator", "also store the discriminator")
     parser.add_argument(
         "--figure",
         action="append",
@@ -72,7 +72,16 @@ def _export_onnx(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.source is not None and args.model is not None:
         raise InputError("--model and RUN both name a model. Give one of them.")
-    _require_plain_onnx(args)
+    of_weights = {
+        "--with-discriminator": args.with_discriminator,
+        "--figure": args.figure,
+        "--precision": args.precision != "float32",
+        "--description": args.description,
+        "--licence": args.licence,
+        "--data-licence": args.data_licence,
+    }
+    why = "{} belongs to files of weights. Leave it out, or use --format safetensors."
+    arguments.refuse_given(of_weights, why)
     require_exportable(args.out, args.overwrite)
     model = load(args.model or args.source, device="cpu")
     out, mapping = export_onnx(model, args.out, args.overwrite)
@@ -84,20 +93,6 @@ def _export_onnx(args: argparse.Namespace) -> dict[str, Any]:
         "rows": list(model.rows.names),
         "largest_batch": MOST_IMAGES,
     }
-
-
-def _require_plain_onnx(args: argparse.Namespace) -> None:
-    """Raises: InputError: an option of files of weights."""
-    given = {
-        "--with-discriminator": args.with_discriminator,
-        "--figure": args.figure,
-        "--precision": args.precision != "float32",
-        "--description": args.description,
-        "--licence": args.licence,
-        "--data-licence": args.data_licence,
-    }
-    for option in (option for option, value in given.items() if value):
-        raise InputError(f"{option} belongs to files of weights. Leave it out, or use --format safetensors.")
 
 
 def _export_weights(args: argparse.Namespace) -> dict[str, Any]:

@@ -47,14 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='what tells attributes: a bundled classifier or the file of one, "face-api" (photographs: smile, age, '
         'presentation.masculine), or "masks" (eye_open, brow_height, hair_reach)',
     )
-    parser.add_argument(
-        "--table",
-        type=arguments.path,
-        metavar="FILE",
-        help="labels by name: a CSV, or CelebAMask-HQ-attribute-anno.txt",
-    )
-    parser.add_argument("--codes", type=arguments.path, metavar="FOLDER", help="codes that invert wrote, for --table")
-    parser.add_argument("--num", type=arguments.at_least(10, 1_000_000), default=10_000, help="codes to sample")
+    arguments.add_path(parser, "--table", "labels by name: a CSV, or CelebAMask-HQ-attribute-anno.txt")
+    arguments.add_path(parser, "--codes", "codes that invert wrote, for --table", "FOLDER")
+    arguments.add_count(parser, "--num", "codes to sample", 10, 1_000_000, default=10_000)
     parser.add_argument("--seed", type=arguments.seed, default=0, help="of the first code")
     parser.add_argument(
         "--sampling",
@@ -71,12 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--conditions", metavar="NAMES", help="attributes that shall not be moved along, comma-separated"
     )
     parser.add_argument("--ratio", type=arguments.finite, default=0.1, help="share of the codes in each class")
-    parser.add_argument(
-        "--num-directions", type=arguments.at_least(1, 64), default=3, help="of sefa and pca, per row or region"
-    )
-    parser.add_argument(
-        "--strip", type=arguments.path, metavar="FILE", help="also a picture of what each does to --seed"
-    )
+    arguments.add_count(parser, "--num-directions", "of sefa and pca, per row or region", 1, 64, default=3)
+    arguments.add_path(parser, "--strip", "also a picture of what each does to --seed")
     parser.add_argument(
         "--out", type=arguments.path, default=Path("directions.safetensors"), help=".safetensors file to write"
     )

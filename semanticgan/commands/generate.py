@@ -29,22 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_seeds_argument(parser)
     arguments.add_truncation_argument(parser)
     parser.add_argument("--out", type=arguments.output_folder, default=Path("samples"), help="output folder")
-    parser.add_argument("--labels", action="store_true", help="also write the label map of each picture (indexed PNG)")
-    parser.add_argument(
-        "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"
-    )
-    parser.add_argument("--sheet", action="store_true", help="also write all pictures as one sheet, sheet.png")
+    arguments.add_flag(parser, "--labels", "also write the label map of each picture (indexed PNG)")
+    arguments.add_flag(parser, "--latents", "also write the latent code of each picture (.safetensors)")
+    arguments.add_flag(parser, "--sheet", "also write all pictures as one sheet, sheet.png")
     parser.add_argument(
         "--noise",
         choices=("fixed", "random"),
         default="fixed",
         help="fixed: the maps stored with the weights; random: draws of noise for each seed, as a row",
     )
-    parser.add_argument(
-        "--count",
-        type=arguments.at_least(2, 1000),
-        metavar="N",
-        help=f"draws of noise per seed, with --noise random (default: {_COUNT})",
+    arguments.add_count(
+        parser, "--count", f"draws of noise per seed, with --noise random (default: {_COUNT})", 2, 1000, metavar="N"
     )
     arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)

@@ -34,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_model_arguments(parser)
     photographs.add_photograph_arguments(parser, "--method")
-    parser.add_argument(
-        "--steps", type=arguments.at_least(1, 100_000), metavar="N", help="steps of the optimisation, at most"
-    )
+    arguments.add_count(parser, "--steps", "steps of the optimisation, at most", 1, 100_000, metavar="N")
     parser.add_argument("--out", type=arguments.output_folder, default=Path("inverted"), help="output folder")
     arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)

@@ -34,22 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_model_arguments(parser)
     arguments.add_seed_argument(parser)
     parser.add_argument("--seeds", type=arguments.seeds, metavar="LIST", help="seeds such as 0-99 (default: --seed)")
-    parser.add_argument(
-        "--offset",
-        type=arguments.at_least(1, arguments.MOST),
-        default=SWAP_OFFSET,
-        help="the region is taken from seed + OFFSET",
-    )
+    arguments.add_count(parser, "--offset", "the region is taken from seed + OFFSET", 1, default=SWAP_OFFSET)
     photographs.add_image_argument(parser, "photograph of any size, in place of the seeds' own pictures")
     photographs.add_photograph_arguments(parser)
     arguments.add_region_arguments(parser, required=True)
     arguments.add_truncation_argument(parser)
-    parser.add_argument(
-        "--composite", action="store_true", help="measure the composited pictures; the change outside is then 0"
-    )
-    parser.add_argument(
-        "--out", type=arguments.path, metavar="FILE", help="also write the numbers of every seed as JSON"
-    )
+    arguments.add_flag(parser, "--composite", "measure the composited pictures; the change outside is then 0")
+    arguments.add_path(parser, "--out", "also write the numbers of every seed as JSON")
     arguments.add_overwrite_argument(parser)
 
 

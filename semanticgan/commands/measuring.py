@@ -60,7 +60,7 @@ def add_metrics_argument(parser: argparse.ArgumentParser, default: tuple[str, ..
 
 def add_data_arguments(data: argparse._ArgumentGroup) -> None:
     """What the pictures are compared with."""
-    data.add_argument("--data", type=arguments.path, metavar="PATH", help="pictures to compare with")
+    arguments.add_path(data, "--data", "pictures to compare with", "PATH")
     data.add_argument(
         "--data-kind", default=None, metavar="KIND", help="folder, lmdb, celebamask-hq, portraits, pictures"
     )
@@ -72,25 +72,17 @@ def add_data_arguments(data: argparse._ArgumentGroup) -> None:
         default=0,
         help="seed of the drawn portraits; use one that was not used in training",
     )
-    data.add_argument(
-        "--num-real",
-        type=arguments.at_least(2, arguments.MOST),
-        metavar="N",
-        help="number of pictures of the data (default: --num-generated, or all)",
+    arguments.add_count(
+        data, "--num-real", "number of pictures of the data (default: --num-generated, or all)", 2, metavar="N"
     )
-    data.add_argument("--workers", type=arguments.at_least(0, 64), default=0, help="reader processes")
+    arguments.add_count(data, "--workers", "reader processes", 0, 64, default=0)
     arguments.add_megapixels_argument(data)
-    data.add_argument("--cache", type=arguments.path, metavar="FOLDER", help="folder that caches features of the data")
+    arguments.add_path(data, "--cache", "folder that caches features of the data", "FOLDER")
 
 
 def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     """Which pictures are measured."""
-    parser.add_argument(
-        "--num-generated",
-        type=arguments.at_least(1, arguments.MOST),
-        default=5000,
-        help="number of generated pictures",
-    )
+    arguments.add_count(parser, "--num-generated", "number of generated pictures", 1, default=5000)
     parser.add_argument("--seeds-from", type=arguments.seed, default=0, metavar="SEED", help="the first seed")
     arguments.add_truncation_argument(parser)
 
@@ -130,40 +122,39 @@ def add_count_arguments(parser: argparse.ArgumentParser, paths: int | None, leas
         paths: default of ``--num-paths``; None for as many as pictures.
         least_paths: fewest that are allowed.
     """
-    parser.add_argument(
+    arguments.add_count(
+        parser,
         "--num-paths",
-        type=arguments.at_least(least_paths, arguments.MOST),
+        "number of paths of a path length" + (" (default: --num-generated)" if paths is None else ""),
+        least_paths,
         default=paths,
         metavar="N",
-        help="number of paths of a path length" + (" (default: --num-generated)" if paths is None else ""),
     )
-    parser.add_argument(
+    arguments.add_count(
+        parser,
         "--num-edits",
-        type=arguments.at_least(1, arguments.MOST),
+        "number of pictures whose regions are edited, for locality, ownership and diversity",
+        1,
         default=100,
         metavar="N",
-        help="number of pictures whose regions are edited, for locality, ownership and diversity",
     )
-    parser.add_argument(
+    arguments.add_count(
+        parser,
         "--projections",
-        type=arguments.at_least(0, 100_000),
+        "number of pictures of each model, and of the data, that are projected into w (default: 40 for "
+        "the metric projection, else none)",
+        0,
+        100_000,
         default=None,
         metavar="N",
-        help="number of pictures of each model, and of the data, that are projected into w (default: 40 for "
-        "the metric projection, else none)",
     )
-    parser.add_argument(
-        "--projection-steps", type=arguments.at_least(1, 100_000), default=200, metavar="N", help="of each projection"
-    )
+    arguments.add_count(parser, "--projection-steps", "of each projection", 1, 100_000, default=200, metavar="N")
 
 
 def add_output_arguments(parser: argparse.ArgumentParser, pictures: Mapping[str, str]) -> None:
     """``--out`` and, by option and what it writes, the pictures beside it."""
-    parser.add_argument(
-        "--out",
-        type=arguments.path,
-        metavar="FILE",
-        help="file of the numbers: .md for a table, or .json (default: the table goes to stderr)",
+    arguments.add_path(
+        parser, "--out", "file of the numbers: .md for a table, or .json (default: the table goes to stderr)"
     )
     for option, text in pictures.items():
         parser.add_argument(option, type=arguments.path, metavar="FILE", help=f"also write {text}")
@@ -211,7 +202,7 @@ def write_table(args: argparse.Namespace, table: str, result: dict[str, Any]) ->
 
 
 def add_batch_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--batch", type=arguments.at_least(1, 4096), default=32, help="pictures per batch")
+    arguments.add_count(parser, "--batch", "pictures per batch", 1, 4096, default=32)
 
 
 def data_kind(args: argparse.Namespace) -> str | None:

@@ -30,19 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--seeds", type=arguments.seeds, metavar="LIST", help="sources: seeds such as 1-4 (default: --seed)"
     )
-    source.add_argument(
+    arguments.add_path(
+        source,
         "--pictures",
-        type=arguments.path,
-        metavar="PICTURES",
-        help="sources: a picture or a folder of square pictures; for models that hold an encoder (StyleALAE)",
+        "sources: a picture or a folder of square pictures; for models that hold an encoder (StyleALAE)",
+        "PICTURES",
     )
     destination = parser.add_mutually_exclusive_group()
     destination.add_argument(
         "--with-seeds", type=arguments.seeds, metavar="LIST", help="destinations: seeds (default: the sources)"
     )
-    destination.add_argument(
-        "--with-pictures", type=arguments.path, metavar="PICTURES", help="destinations: a picture or a folder of them"
-    )
+    arguments.add_path(destination, "--with-pictures", "destinations: a picture or a folder of them", "PICTURES")
     parser.add_argument(
         "--schema",
         action="append",
@@ -50,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LETTERS",
         help="one letter a layer, coarse to fine: S takes the source's layer, D the destination's; may be repeated",
     )
-    parser.add_argument("--crop", action="store_true", help="use the middle square of pictures that are not square")
+    arguments.add_flag(parser, "--crop", "use the middle square of pictures that are not square")
     arguments.add_truncation_argument(parser)
     parser.add_argument("--out", type=arguments.path, default=Path("mixed.png"), help="sheet to write, PNG")
     arguments.add_megapixels_argument(parser)

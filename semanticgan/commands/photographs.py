@@ -24,7 +24,7 @@ def add_image_argument(
     parser: argparse._ActionsContainer, text: str = "photograph of any size, instead of --seed"
 ) -> None:
     """``--image``, a photograph in place of a seed; :func:`add_photograph_arguments` adds how it is read."""
-    parser.add_argument("--image", type=arguments.path, metavar="PHOTO", help=text)
+    arguments.add_path(parser, "--image", text, "PHOTO")
 
 
 def add_photograph_arguments(parser: argparse.ArgumentParser, method: str = "--inversion") -> None:
@@ -44,9 +44,7 @@ def add_photograph_arguments(parser: argparse.ArgumentParser, method: str = "--i
         help='five points by hand, in pixels: "x,y x,y x,y x,y x,y" for the eye at the left, the eye at the right, the '
         "tip of the nose, the left and the right corner of the mouth; or a file of them",
     )
-    group.add_argument(
-        "--aligned", action="store_true", help="the photograph is aligned already: use its middle square"
-    )
+    arguments.add_flag(group, "--aligned", "the photograph is aligned already: use its middle square")
     group.add_argument(
         method,
         dest="inversion",
@@ -55,9 +53,7 @@ def add_photograph_arguments(parser: argparse.ArgumentParser, method: str = "--i
         help="how the code is found: encoder (fast), optimise (closer), tune (closest), or auto, the encoder where the "
         "model has one",
     )
-    group.add_argument(
-        "--encoder", type=arguments.path, metavar="FILE", help="encoder of the model, in place of the bundled one"
-    )
+    arguments.add_path(group, "--encoder", "encoder of the model, in place of the bundled one")
 
 
 def face(text: str) -> int | str:
@@ -122,11 +118,13 @@ def inversion_of_image(args: argparse.Namespace, model: Model, image: Path, numb
 
 def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
     """How an edited photograph is put together and kept: --from-face to --save-script."""
-    parser.add_argument(
+    arguments.add_count(
+        parser,
         "--from-face",
-        type=arguments.at_least(1, 1000),
+        "which face of --from-image by size, from 1 on (default: the largest)",
+        1,
+        1000,
         metavar="N",
-        help="which face of --from-image by size, from 1 on (default: the largest)",
     )
     parser.add_argument(
         "--paste",
@@ -141,12 +139,8 @@ def add_edit_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=arguments.MODEL,
         help="render the edited code by this model, which was adapted from the first",
     )
-    parser.add_argument(
-        "--keep-metadata", action="store_true", help="keep GPS and serial numbers of the photograph's metadata"
-    )
-    parser.add_argument(
-        "--save-script", type=arguments.path, metavar="FILE", help="also write the edit as JSON, for --script"
-    )
+    arguments.add_flag(parser, "--keep-metadata", "keep GPS and serial numbers of the photograph's metadata")
+    arguments.add_path(parser, "--save-script", "also write the edit as JSON, for --script")
 
 
 NOTHING_KEPT = "note: --composite keeps nothing here: an operation may change the whole picture.\n"

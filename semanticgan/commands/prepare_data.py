@@ -9,17 +9,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from semanticgan.choices import DATA_KINDS, LARGEST_PNG, PICTURE_FORMATS, PREPARED_FORMATS, SPLITS
-from semanticgan.commands.arguments import (
-    MOST,
-    add_megapixels_argument,
-    add_overwrite_argument,
-    add_seed_argument,
-    at_least,
-    output_folder,
-    path,
-    picture_side,
-)
+from semanticgan.choices import LARGEST_PNG, PICTURE_FORMATS, PREPARED_FORMATS, SPLITS
+from semanticgan.commands import arguments
 from semanticgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,16 +27,13 @@ VERIFY = "verify"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    arguments.add_pairs_arguments(parser, "--format lmdb", {VERIFY: "check the prepared set at PATH"})
+    parser.add_argument("--size", type=arguments.picture_side, default=256, help="resolution of the pictures in pixels")
     parser.add_argument(
-        "kind",
-        choices=(*(kind for kind in DATA_KINDS if kind != "pictures"), VERIFY),
-        help="folder: image/ and label/ in a folder or zip; lmdb: written by --format lmdb; celebamask-hq: the "
-        "original layout; portraits: drawn by this package; verify: check the prepared set at PATH",
-    )
-    parser.add_argument("path", nargs="?", type=path, metavar="PATH", help="input folder or zip; none for portraits")
-    parser.add_argument("--size", type=picture_side, default=256, help="resolution of the pictures in pixels")
-    parser.add_argument(
-        "--out", type=output_folder, metavar="FOLDER", help="output folder, outside PATH; required unless verifying"
+        "--out",
+        type=arguments.output_folder,
+        metavar="FOLDER",
+        help="output folder, outside PATH; required unless verifying",
     )
     parser.add_argument(
         "--format",
@@ -59,10 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="png: lossless; jpeg: quality 97, 4:4:4, about 140 kB per photograph of 512 pixels (4 GB for "
         f"30,000) (default: jpeg in an LMDB above {LARGEST_PNG} pixels, else png); label maps are always lossless",
     )
-    parser.add_argument(
+    arguments.add_count(
+        parser,
         "--count",
-        type=at_least(1, MOST),
-        help=f"use only the first N (portraits: how many to draw, default {DEFAULT_NUM_PORTRAITS})",
+        f"use only the first N (portraits: how many to draw, default {DEFAULT_NUM_PORTRAITS})",
+        1,
         metavar="N",
     )
     parser.add_argument("--split", choices=tuple(SPLITS), default="train", help="part of CelebAMask-HQ")
@@ -72,19 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="region scheme of the labels, such as celebamask-13, or guess (default: from dataset.json)",
     )
     parser.add_argument(
-        "--label-order", metavar="NAME", help="order of a folder's label ids: celebamask-19 or bisenet-19"
-    )
-    parser.add_argument(
         "--missing",
         choices=("error", "skip"),
         default="error",
         help="what to do with CelebAMask-HQ pictures without masks",
     )
     parser.add_argument("--style", metavar="NAME", help="drawing style of portraits")
-    parser.add_argument("--workers", type=at_least(0, 256), help="worker processes (default: one per processor)")
-    add_megapixels_argument(parser)
-    add_seed_argument(parser)
-    add_overwrite_argument(parser)
+    arguments.add_count(parser, "--workers", "worker processes (default: one per processor)", 0, 256)
+    arguments.add_megapixels_argument(parser)
+    arguments.add_seed_argument(parser)
+    arguments.add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -31,11 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures", nargs="+", type=arguments.path, metavar="PICTURES", help="square pictures, or folders of them"
     )
     arguments.add_model_arguments(parser)
-    parser.add_argument("--crop", action="store_true", help="use the middle square of pictures that are not square")
+    arguments.add_flag(parser, "--crop", "use the middle square of pictures that are not square")
     parser.add_argument("--out", type=arguments.output_folder, default=Path("reconstructed"), help="output folder")
-    parser.add_argument(
-        "--latents", action="store_true", help="also write the latent code of each picture (.safetensors)"
-    )
+    arguments.add_flag(parser, "--latents", "also write the latent code of each picture (.safetensors)")
     arguments.add_megapixels_argument(parser)
     arguments.add_mark_argument(parser)
     arguments.add_overwrite_argument(parser)

@@ -38,34 +38,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_device_argument(parser)
     parser.add_argument("--host", default=_DEFAULT_HOST, help="where to listen; 0.0.0.0 lets other computers in")
-    parser.add_argument(
-        "--port",
-        type=arguments.at_least(0, _LARGEST_PORT),
-        default=_DEFAULT_PORT,
-        help="port to listen on; 0 takes a free one",
+    arguments.add_count(
+        parser, "--port", "port to listen on; 0 takes a free one", 0, _LARGEST_PORT, default=_DEFAULT_PORT
     )
     parser.add_argument(
         "--token",
         metavar="TEXT",
         help="what a visitor must know (default: nothing on this computer alone, a random text elsewhere)",
     )
-    parser.add_argument(
-        "--static", type=arguments.path, metavar="DIR", help="write a folder for a web host, and open no page"
+    arguments.add_path(parser, "--static", "write a folder for a web host, and open no page", "DIR")
+    arguments.add_path(
+        parser, "--runtime", f"with --static: folder of the npm package {PACKAGE}, version {VERSION}", "FOLDER"
     )
-    parser.add_argument(
-        "--runtime",
-        type=arguments.path,
-        metavar="FOLDER",
-        help=f"with --static: folder of the npm package {PACKAGE}, version {VERSION}",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="with --static: replace what it wrote before")
+    arguments.add_flag(parser, "--overwrite", "with --static: replace what it wrote before")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.static is not None:
         return _write_site(args)
-    for option in (name for name in ("runtime", "overwrite") if getattr(args, name)):
-        raise InputError(f"--{option} belongs to --static DIR. Add that, or leave --{option} out.")
+    of_site = {"--runtime": args.runtime, "--overwrite": args.overwrite}
+    arguments.refuse_given(of_site, "{0} belongs to --static DIR. Add that, or leave {0} out.")
     from semanticgan import extras
     from semanticgan.registry import resolve
 
@@ -99,8 +91,9 @@ def _write_site(args: argparse.Namespace) -> dict[str, Any]:
         "--port": args.port != _DEFAULT_PORT,
         "--token": args.token is not None,
     }
-    for option in (option for option, given in of_server.items() if given):
-        raise InputError(f"{option} belongs to the server, and --static writes a folder without one. Leave it out.")
+    arguments.refuse_given(
+        of_server, "{} belongs to the server, and --static writes a folder without one. Leave it out."
+    )
     if args.runtime is None:
         raise InputError(f"--static needs --runtime FOLDER. {runtime_files.HOW_TO_GET}")
     models = args.model or [_DEFAULT_MODELS[0]]

@@ -9,6 +9,7 @@ ends of epochs.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -113,7 +114,7 @@ def batches(
         raise InputError(f"batch must be 1 or more, start_step 0 or more; got {batch} and {start_step}.")
     loader: DataLoader[Any] = DataLoader(
         _Drawn(dataset),
-        batch_sampler=_Steps(len(dataset), batch, start_step, seed, flip, positions),
+        batch_sampler=_draws(len(dataset), batch, start_step, seed, flip, positions),
         collate_fn=_stack,
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
@@ -157,22 +158,16 @@ def _softened(segmentation: torch.Tensor) -> torch.Tensor:
     return functional.conv2d(functional.pad(segmentation, (1, 1, 1, 1), "replicate"), kernel, groups=num_regions)
 
 
-class _Steps:
+def _draws(
+    length: int, batch: int, start_step: int, seed: int, flip: bool, positions: Sequence[int] | None
+) -> Iterator[list[_Draw]]:
     """The draws of each step, from ``start_step`` on, without end."""
-
-    def __init__(
-        self, length: int, batch: int, start_step: int, seed: int, flip: bool, positions: Sequence[int] | None
-    ) -> None:
-        self.length, self.batch, self.start_step, self.seed, self.flip = length, batch, start_step, seed, flip
-        self.positions = range(batch) if positions is None else positions
-
-    def __iter__(self) -> Iterator[list[_Draw]]:
-        step = self.start_step
-        while True:
-            flips = batch_flips(step, self.batch, self.seed) if self.flip else [False] * self.batch
-            indices = batch_indices(step, self.batch, self.length, self.seed)
-            yield [_Draw(indices[position], flips[position]) for position in self.positions]
-            step += 1
+    for step in itertools.count(start_step):
+        flips = batch_flips(step, batch, seed) if flip else [False] * batch
+        indices = batch_indices(step, batch, length, seed)
+        yield [
+            _Draw(indices[position], flips[position]) for position in (range(batch) if positions is None else positions)
+        ]
 
 
 class _Drawn(Dataset[Pair | InputError]):

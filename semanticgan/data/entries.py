@@ -39,7 +39,7 @@ _SYSTEM_NAMES = frozenset(
         "lost+found",
     )
 )
-_ICLOUD_PLACEHOLDER = re.compile(r"\.(.+)\.icloud")
+ICLOUD_PLACEHOLDER = re.compile(r"\.(.+)\.icloud")  # of a file that is not on this disk, with its name
 _NOTES_SUFFIXES = frozenset(
     (
         *(".txt", ".md", ".rst", ".html", ".pdf", ".log"),
@@ -54,17 +54,6 @@ _UTF8_FLAG = 0x800
 def is_system_name(name: str) -> bool:
     """Whether a file or folder of this name is hidden or the system's own, such as ``.DS_Store`` or ``@eaDir``."""
     return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
-
-
-def is_system_path(path: str) -> bool:
-    """Whether a part of a path with "/" is a system name."""
-    return any(is_system_name(part) for part in path.split("/"))
-
-
-def name_in_icloud(name: str) -> str | None:
-    """The name of the file that an iCloud placeholder stands for, None for any other file."""
-    found = _ICLOUD_PLACEHOLDER.fullmatch(name)
-    return found[1] if found else None
 
 
 def is_note(name: str) -> bool:

@@ -199,7 +199,9 @@ class PairWriter:
         self._waiting: list[Encoded] = []
         if self._path.exists() and self._path.stat().st_size:
             with _damage_named(self._path), _unlocked(self._path) as transaction:
-                self.records = list(_stored_records(transaction))
+                for index in range(transaction.stat()["entries"] // len(_KINDS)):
+                    stored = bytes(transaction.get(_key(index, "record")) or b"")
+                    self.records.append(Record.from_dict(json.loads(stored)))
                 content = transaction.get(_METADATA)
                 self.metadata = None if content is None else json.loads(bytes(content))
 
@@ -237,8 +239,14 @@ class PairWriter:
         self._waiting = []
 
     def _commit(self, items: list[tuple[bytes, bytes]]) -> None:
-        with _refusals_named(self._path):
+        import lmdb
+
+        try:
             self._write(items)
+        except lmdb.Error as error:
+            raise UnwritableError(
+                f"cannot write {str(self._path)!r} ({error}). Make room, then repeat the command: it continues."
+            ) from error
 
     def _write(self, items: list[tuple[bytes, bytes]]) -> None:
         import lmdb
@@ -271,11 +279,6 @@ def _unlocked(path: Path) -> Iterator[lmdb.Transaction]:
 
     with lmdb.open(str(path.parent), readonly=True, lock=False) as environment, environment.begin() as transaction:
         yield transaction
-
-
-def _stored_records(transaction: lmdb.Transaction) -> Iterator[Record]:
-    for index in range(transaction.stat()["entries"] // len(_KINDS)):
-        yield Record.from_dict(json.loads(bytes(transaction.get(_key(index, "record")) or b"")))
 
 
 def _metadata_is(environment: lmdb.Environment, expected: bytes) -> bool:
@@ -329,19 +332,6 @@ def _memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 0
-
-
-@contextmanager
-def _refusals_named(path: Path) -> Iterator[None]:
-    """What the system refuses while a file is written, as one clear line."""
-    import lmdb
-
-    try:
-        yield
-    except lmdb.Error as error:
-        raise UnwritableError(
-            f"cannot write {str(path)!r} ({error}). Make room, then repeat the command: it continues."
-        ) from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from semanticgan.data.entries import comparable, is_system_name, is_system_path, name_in_icloud, name_of_entry
+from semanticgan.data.entries import ICLOUD_PLACEHOLDER, comparable, is_system_name, name_of_entry
 from semanticgan.errors import DataWarning, InputError, MissingFileError
 from semanticgan.files import user_path
 
@@ -159,7 +159,7 @@ class ZipStorage(Storage):
         links = []
         for entry in self._archive().infolist():
             name = name_of_entry(entry)
-            if not name or name.endswith("/") or is_system_path(name):
+            if not name or name.endswith("/") or any(map(is_system_name, name.split("/"))):
                 continue
             if stat.S_ISLNK(entry.external_attr >> 16):
                 links.append(name)
@@ -290,8 +290,8 @@ def _entries_below(
         for entry in entries:
             name, on_disk = folder.prefix + comparable(entry.name), folder.on_disk + entry.name
             if is_system_name(entry.name):
-                if original := name_in_icloud(entry.name):
-                    left_out[_IN_ICLOUD].append(folder.prefix + original)
+                if original := ICLOUD_PLACEHOLDER.fullmatch(entry.name):
+                    left_out[_IN_ICLOUD].append(folder.prefix + original[1])
                 continue
             linked = folder.linked or entry.is_symlink()
             try:

@@ -56,7 +56,7 @@ def worker_options(workers: int, start_method: str | None = None) -> dict[str, A
     return {
         "num_workers": workers,
         "timeout": min(_LOOK_EVERY_SECONDS, PATIENCE_SECONDS),
-        "multiprocessing_context": _context(start_method),
+        "multiprocessing_context": _CONTEXTS[multiprocessing.get_context(start_method).get_start_method()](),
         "worker_init_fn": _begin,
     }
 
@@ -171,6 +171,7 @@ class _SpawnContext(multiprocessing.context.SpawnContext):
     Process = _SpawnWorker
 
 
+# Ways to start processes whose ``terminate`` ends them for sure.
 _CONTEXTS: dict[str, type[multiprocessing.context.BaseContext]] = {"spawn": _SpawnContext}
 
 if sys.platform != "win32":
@@ -188,12 +189,6 @@ if sys.platform != "win32":
         Process = _ForkServerWorker
 
     _CONTEXTS |= {"fork": _ForkContext, "forkserver": _ForkServerContext}
-
-
-def _context(start_method: str | None) -> multiprocessing.context.BaseContext:
-    """A way to start processes whose ``terminate`` ends them for sure."""
-    method = multiprocessing.get_context(start_method).get_start_method()
-    return _CONTEXTS[method]()
 
 
 @atexit.register  # runs before multiprocessing waits for its children

@@ -116,6 +116,7 @@ _PUSHES = frozenset(
     for opcode in pickletools.opcodes
     if not opcode.stack_before and len(opcode.stack_after) == 1 and opcode.name not in _SPECIAL
 )
+_REFUSED = ("INST", "OBJ", "STACK_GLOBAL", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "DUP")
 _IN_PLACE = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
 _ALLOWED = _OF_TENSORS | {" ".join(name.rsplit(".", 1)) for _, name in STAND_INS}
 
@@ -172,18 +173,7 @@ class PickleProgram:
             if argument not in _ALLOWED:
                 raise self._unknown(argument.replace(" ", ".")[:100])
             stack.append(_Item(argument))
-        elif name in (
-            "INST",
-            "OBJ",
-            "STACK_GLOBAL",
-            "NEWOBJ_EX",
-            "EXT1",
-            "EXT2",
-            "EXT4",
-            "PERSID",
-            "NEXT_BUFFER",
-            "DUP",
-        ):
+        elif name in _REFUSED:
             raise self._unknown(f"the instruction {name}")
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
             memo[argument] = _top(stack)

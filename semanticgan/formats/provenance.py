@@ -202,7 +202,8 @@ def open_picture(path: str | Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decompressed
-            image = Image.open(path, formats=[kind for kind in _READ if kind in _known()])
+            Image.init()
+            image = Image.open(path, formats=[kind for kind in _READ if kind in Image.OPEN])
     except Exception as error:  # Pillow's readers raise a dozen kinds on damaged files
         reason = "no PNG, JPEG, TIFF, WebP or AVIF" if isinstance(error, UnidentifiedImageError) else error
         raise InputError(f"picture {str(path)!r} cannot be read ({reason}). Give an intact picture.") from error
@@ -258,11 +259,3 @@ def _is_private(name: str) -> bool:
     """Whether a property, of any vendor, is a position or tells whose device it was."""
     lowered = name.lower()
     return lowered.startswith("gps") or "serialnumber" in lowered or lowered.endswith(_PRIVATE)
-
-
-def _known() -> set[str]:
-    """The formats that this Pillow opens."""
-    from PIL import Image
-
-    Image.init()
-    return set(Image.OPEN)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -22,35 +24,24 @@ _SENTENCES: Mapping[int, str] = {
 }
 
 
+_ANSWERS: Mapping[type[Exception], Callable[[Any], Response]] = {
+    InputError: lambda raised: error(404 if isinstance(raised, NotThere) else 400, " ".join(str(raised).split())),
+    Busy: lambda _: error(429, "the studio is busy with others. Try again in a moment.", retry_after=str(_RETRY_S)),
+    TooLarge: lambda _: too_large(),
+    TooSlow: lambda _: error(408, "the request took too long to arrive. Send it again.", connection="close"),
+    ClientGone: lambda _: Response(status_code=_CLIENT_GONE),
+    HTTPException: lambda raised: error(
+        raised.status_code, _SENTENCES.get(raised.status_code, "the request cannot be read. Send it again.")
+    ),
+    Exception: lambda _: error(500, "the studio failed at this. The terminal says more; try something else."),
+}
+
+
 def add_error_answers(app: FastAPI) -> None:
     """Turn what routes raise into answers."""
 
-    @app.exception_handler(InputError)
-    async def mistake(_: Request, raised: InputError) -> Response:
-        return error(404 if isinstance(raised, NotThere) else 400, " ".join(str(raised).split()))
+    async def answer(kind: type[Exception], _: Request, raised: Exception) -> Response:
+        return _ANSWERS[kind](raised)
 
-    @app.exception_handler(Busy)
-    async def busy(_: Request, raised: Busy) -> Response:
-        return error(429, "the studio is busy with others. Try again in a moment.", retry_after=str(_RETRY_S))
-
-    @app.exception_handler(TooLarge)
-    async def large(_: Request, raised: TooLarge) -> Response:
-        return too_large()
-
-    @app.exception_handler(TooSlow)
-    async def slow(_: Request, raised: TooSlow) -> Response:
-        return error(408, "the request took too long to arrive. Send it again.", connection="close")
-
-    @app.exception_handler(ClientGone)
-    async def gone(_: Request, raised: ClientGone) -> Response:
-        return Response(status_code=_CLIENT_GONE)
-
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, raised: HTTPException) -> Response:
-        return error(
-            raised.status_code, _SENTENCES.get(raised.status_code, "the request cannot be read. Send it again.")
-        )
-
-    @app.exception_handler(Exception)
-    async def defect(_: Request, raised: Exception) -> Response:
-        return error(500, "the studio failed at this. The terminal says more; try something else.")
+    for kind in _ANSWERS:
+        app.add_exception_handler(kind, functools.partial(answer, kind))

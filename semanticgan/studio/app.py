@@ -107,18 +107,15 @@ def _add_page(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/models/{name}")
     async def describe_model(request: Request, name: str) -> JSONResponse:
         name = studio.models.name_of(name)
-
-        def job() -> dict[str, Any]:
-            return described(name, studio.models.get(name))
-
-        return JSONResponse(await studio.turns.run(request, job))
+        return JSONResponse(await studio.turns.run(request, lambda: described(name, studio.models.get(name))))
 
     @app.get("/")
     @app.get("/{name}")
     async def page(name: str = "index.html") -> Response:
         if name not in files:
             raise NotThere("the studio has no such page. Open its first page.")
-        return Response(files[name].content, media_type=files[name].media_type)
+        content, media_type = files[name]
+        return Response(content, media_type=media_type)
 
 
 def _add_pictures(app: FastAPI, studio: Studio) -> None:

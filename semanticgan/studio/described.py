@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from torch import Tensor
+
 from semanticgan.directions import sefa
-from semanticgan.directions.direction import Direction
 from semanticgan.directions.finding import by_weights
 from semanticgan.model import Model
 from semanticgan.rows import layers_text
@@ -53,11 +55,7 @@ def directions_of_region(model: Model, region: str) -> list[dict[str, Any]]:
         {
             "name": f"{row} {index + 1}",
             "what": row.rpartition(".")[2],
-            "direction": {
-                "rows": [row],
-                "scale": float(part.deviations[index]),
-                "normal": [[round(number, _DIGITS) for number in part.directions[index].tolist()]],
-            },
+            "direction": _as_json([row], float(part.deviations[index]), part.directions[index : index + 1]),
         }
         for row, part in found.items()
         for index in range(len(part.directions))
@@ -73,12 +71,13 @@ def directions_of_layers(model: Model, layers: str) -> list[dict[str, Any]]:
     numbers = model.rows.indices(layers=layers)
     found = by_weights(model, min(2 * NUM_OWN_DIRECTIONS, model.config.style_dim), layers=numbers)
     kind = "layer" if len(numbers) == 1 else "layers"
+    name = f"{kind} {layers_text(numbers)}"
     return [
-        {"name": f"{kind} {layers_text(numbers)}, {index}", "what": "both", "direction": _as_json(one)}
+        {"name": f"{name}, {index}", "what": "both", "direction": _as_json(one.rows, one.scale, one.normal)}
         for index, one in enumerate(found, 1)
     ]
 
 
-def _as_json(direction: Direction) -> dict[str, Any]:
-    normal = [[round(number, _DIGITS) for number in row] for row in direction.normal.tolist()]
-    return {"rows": list(direction.rows), "scale": direction.scale, "normal": normal}
+def _as_json(rows: Iterable[str], scale: float, normal: Tensor) -> dict[str, Any]:
+    rounded = [[round(number, _DIGITS) for number in row] for row in normal.tolist()]
+    return {"rows": list(rows), "scale": scale, "normal": rounded}

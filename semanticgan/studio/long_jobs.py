@@ -8,13 +8,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from semanticgan.errors import Cancelled, InputError
 from semanticgan.progress import Progress
+from semanticgan.studio.store import Store
 from semanticgan.studio.turns import Busy, Turns
 
+Job = TypeVar("Job", bound="LongJob")
+
 AT_MOST_OPEN = 4
+AT_MOST_KEPT = 8  # of each kind
 ALONE_S = 10.0
 """How long a job goes on after the last client that listened to it went away."""
 
@@ -80,6 +84,32 @@ class LongJob(ABC):
     def _left_alone(self) -> None:
         if not self._listeners and not self.ended:
             self.stop.set()
+
+
+class NamedJobs(Generic[Job]):
+    """Jobs of one kind by random names.
+
+    Args:
+        what: the word for one of them, for messages.
+        jobs: the thread that runs them.
+    """
+
+    def __init__(self, what: str, jobs: LongJobs) -> None:
+        self.jobs = jobs
+        self.store: Store[Job] = Store(what, AT_MOST_KEPT)
+
+    def add(self, job: Job) -> str:
+        """Begin a job; returns its random name.
+
+        Raises:
+            Busy: others wait already.
+        """
+        self.jobs.start(job)
+        return self.store.add(job)
+
+    def cancel(self, name: str) -> None:
+        """End a job at its next step, and forget it."""
+        self.store.pop(name).stop.set()
 
 
 class LongJobs:

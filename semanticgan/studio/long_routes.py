@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.datastructures import UploadFile
 
 from semanticgan.errors import InputError
-from semanticgan.studio.long_jobs import LongJob
-from semanticgan.studio.paintings import Wish
-from semanticgan.studio.photographs import pasted
+from semanticgan.studio.long_jobs import LongJob, NamedJobs
+from semanticgan.studio.paintings import Painting, Wish
+from semanticgan.studio.photographs import Photograph, pasted
 from semanticgan.studio.scripts import read_locked
 from semanticgan.studio.studio import Studio
 from semanticgan.studio.uploads import read_json
@@ -37,17 +38,15 @@ def add_photographs(app: FastAPI, studio: Studio) -> None:
             name = studio.models.name_of(form.get("model"))
             aligned = form.get("aligned") == "true"
         picture = await asyncio.to_thread(studio.decoder.decode, content)
-        return JSONResponse({"id": photographs.add(name, picture, aligned)}, 202)
+        return JSONResponse({"id": photographs.add(Photograph(studio.models, name, picture, aligned))}, 202)
 
     @app.post("/api/photographs/{photograph}/face")
     async def choose_face(request: Request, photograph: str) -> JSONResponse:
         asked = await read_json(request)
-        photographs.choose(photograph, asked.get("face"))
+        found = photographs.store.get(photograph)
+        found.choose(asked.get("face"))
+        studio.jobs.start(found)
         return JSONResponse({"id": photograph}, 202)
-
-    @app.get("/api/photographs/{photograph}/events")
-    async def photograph_events(request: Request, photograph: str) -> StreamingResponse:
-        return _events(request, photographs.store.get(photograph))
 
     @app.post("/api/photographs/{photograph}/result")
     async def result(request: Request, photograph: str) -> Response:
@@ -57,10 +56,7 @@ def add_photographs(app: FastAPI, studio: Studio) -> None:
         headers = {"content-disposition": 'attachment; filename="photograph.png"'}
         return Response(content, media_type="image/png", headers=headers)
 
-    @app.delete("/api/photographs/{photograph}")
-    async def cancel(photograph: str) -> JSONResponse:
-        photographs.cancel(photograph)
-        return JSONResponse({"cancelled": True})
+    _add_followed(app, "photographs", photographs)
 
 
 def add_paintings(app: FastAPI, studio: Studio) -> None:
@@ -71,29 +67,34 @@ def add_paintings(app: FastAPI, studio: Studio) -> None:
     async def paint(request: Request) -> JSONResponse:
         asked = await read_json(request)
         name, edit = studio.models.name_of(asked.get("model")), studio.edit_of(asked)
-        return JSONResponse({"id": paintings.add(name, edit, Wish.of(asked, read_locked(asked)))}, 202)
+        painting = Painting(studio.models, name, edit, Wish.of(asked, read_locked(asked)))
+        return JSONResponse({"id": paintings.add(painting)}, 202)
 
-    @app.get("/api/paintings/{painting}/events")
-    async def painting_events(request: Request, painting: str) -> StreamingResponse:
-        return _events(request, paintings.store.get(painting))
+    _add_followed(app, "paintings", paintings)
 
-    @app.delete("/api/paintings/{painting}")
-    async def cancel(painting: str) -> JSONResponse:
-        paintings.cancel(painting)
+
+def _add_followed(app: FastAPI, kind: str, jobs: NamedJobs[Any]) -> None:
+    """Progress and cancel."""
+
+    @app.get(f"/api/{kind}/{{name}}/events")
+    async def events(request: Request, name: str) -> StreamingResponse:
+        return StreamingResponse(_told(request, jobs.store.get(name)), media_type="text/event-stream")
+
+    @app.delete(f"/api/{kind}/{{name}}")
+    async def cancel(name: str) -> JSONResponse:
+        jobs.cancel(name)
         return JSONResponse({"cancelled": True})
 
 
-def _events(request: Request, job: LongJob) -> StreamingResponse:
-    async def told() -> AsyncIterator[str]:
-        last = ""
-        with job.listened_to():
-            while not await request.is_disconnected():
-                ended = job.ended
-                if (text := json.dumps(job.told())) != last:
-                    yield f"data: {text}\n\n"
-                    last = text
-                if ended:
-                    return
-                await asyncio.sleep(_EVENTS_EVERY_S)
-
-    return StreamingResponse(told(), media_type="text/event-stream")
+async def _told(request: Request, job: LongJob) -> AsyncIterator[str]:
+    """What a job tells, each time that it changes."""
+    last = ""
+    with job.listened_to():
+        while not await request.is_disconnected():
+            ended = job.ended
+            if (text := json.dumps(job.told())) != last:
+                yield f"data: {text}\n\n"
+                last = text
+            if ended:
+                return
+            await asyncio.sleep(_EVENTS_EVERY_S)

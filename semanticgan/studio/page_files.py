@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 
 _TYPES = {
@@ -13,24 +12,11 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class PageFile:
-    """A file of the page.
-
-    Attributes:
-        content: its bytes.
-        media_type: by its suffix.
-    """
-
-    content: bytes
-    media_type: str
-
-
-def page_files() -> dict[str, PageFile]:
-    """Every file of the page by its name; the page itself is ``index.html``."""
+def page_files() -> dict[str, tuple[bytes, str]]:
+    """Content and media type of every file of the page by its name; the page itself is ``index.html``."""
     found = {}
     for entry in resources.files("semanticgan.studio").joinpath("page").iterdir():
         suffix = "." + entry.name.rpartition(".")[2]
         if suffix in _TYPES:
-            found[entry.name] = PageFile(entry.read_bytes(), _TYPES[suffix])
+            found[entry.name] = (entry.read_bytes(), _TYPES[suffix])
     return found

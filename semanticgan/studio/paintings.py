@@ -20,12 +20,10 @@ from semanticgan.edits.reading import Reader
 from semanticgan.errors import InputError
 from semanticgan.model import Model
 from semanticgan.progress import Progress
-from semanticgan.studio.long_jobs import LongJob, LongJobs
+from semanticgan.studio.long_jobs import LongJob
 from semanticgan.studio.models import Models
 from semanticgan.studio.scripts import as_json, require_free, state_of
-from semanticgan.studio.store import Store
 
-AT_MOST_KEPT = 8
 _NAME = "of this page"
 
 
@@ -88,33 +86,6 @@ class Painting(LongJob):
         assert self.operation is not None
         (content,) = as_json(Edit(0, [self.operation]))["operations"]
         return {"operation": content, "figures": dict(content["found"]["figures"])}
-
-
-class Paintings:
-    """Paintings by random names.
-
-    Args:
-        models: of the studio.
-        jobs: which follow them.
-    """
-
-    def __init__(self, models: Models, jobs: LongJobs) -> None:
-        self.models, self.jobs = models, jobs
-        self.store: Store[Painting] = Store("painting", AT_MOST_KEPT)
-
-    def add(self, model: str, edit: Edit, wish: Wish) -> str:
-        """Begin; returns its random name.
-
-        Raises:
-            Busy: others wait already.
-        """
-        painting = Painting(self.models, model, edit, wish)
-        self.jobs.start(painting)
-        return self.store.add(painting)
-
-    def cancel(self, name: str) -> None:
-        """End it at its next step, and forget it."""
-        self.store.pop(name).stop.set()
 
 
 def _operation(model: Model, seen: Tensor, wish: Wish) -> Optimised:

@@ -16,14 +16,12 @@ from semanticgan.inversion.inversion import Inversion, invert_all
 from semanticgan.inversion.target import Target, targets_of
 from semanticgan.model import Model
 from semanticgan.progress import Progress
-from semanticgan.studio.long_jobs import LongJob, LongJobs
+from semanticgan.studio.long_jobs import LongJob
 from semanticgan.studio.models import Models
 from semanticgan.studio.results import png_of, text_of, written
 from semanticgan.studio.scripts import as_json, render, state_of
-from semanticgan.studio.store import Store
 from semanticgan.wrong_arguments import whole_number
 
-AT_MOST_KEPT = 8
 MOST_FACES = 12
 _FAST = 3  # compression of large PNGs: of a photograph, half the time of 6 and 2 % more bytes
 _LARGEST_THUMBNAIL = 128
@@ -31,6 +29,12 @@ _LARGEST_THUMBNAIL = 128
 
 class Photograph(LongJob):
     """An upload and its inversion. Where it shows several faces, the client chooses one before it is inverted.
+
+    Args:
+        models: of the studio.
+        model: name of the model.
+        picture: RGB.
+        aligned: whether the picture's middle square is the face.
 
     Attributes:
         model: name of the model.
@@ -85,49 +89,6 @@ class Photograph(LongJob):
         if self.inversion is None:
             raise InputError("this photograph is not inverted yet. Wait until it is.")
         return self.inversion
-
-
-class Photographs:
-    """Uploads by random names.
-
-    Args:
-        models: of the studio.
-        jobs: which invert them.
-    """
-
-    def __init__(self, models: Models, jobs: LongJobs) -> None:
-        self.models, self.jobs = models, jobs
-        self.store: Store[Photograph] = Store("photograph", AT_MOST_KEPT)
-
-    def add(self, model: str, picture: Image.Image, aligned: bool) -> str:
-        """Begin an inversion; returns its random name.
-
-        Args:
-            model: name of the model.
-            picture: RGB.
-            aligned: whether the picture's middle square is the face.
-
-        Raises:
-            Busy: others wait already.
-        """
-        photograph = Photograph(self.models, model, picture, aligned)
-        self.jobs.start(photograph)
-        return self.store.add(photograph)
-
-    def choose(self, name: str, face: Any) -> None:
-        """Go on with the Nth face, from 1 on.
-
-        Raises:
-            InputError: no such photograph or face.
-            Busy: others wait already.
-        """
-        photograph = self.store.get(name)
-        photograph.choose(face)
-        self.jobs.start(photograph)
-
-    def cancel(self, name: str) -> None:
-        """End an inversion at its next step, and forget the photograph."""
-        self.store.pop(name).stop.set()
 
 
 def pasted(photograph: Photograph, model: Model, edit: Edit) -> bytes:

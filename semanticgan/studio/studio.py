@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +11,10 @@ from semanticgan.edits.compositing import composited
 from semanticgan.errors import InputError
 from semanticgan.studio.decoding import Decoder
 from semanticgan.studio.described import directions_of_layers, directions_of_region
-from semanticgan.studio.long_jobs import LongJobs
+from semanticgan.studio.long_jobs import LongJobs, NamedJobs
 from semanticgan.studio.models import Models
-from semanticgan.studio.paintings import Paintings
-from semanticgan.studio.photographs import Photographs
+from semanticgan.studio.paintings import Painting
+from semanticgan.studio.photographs import Photograph
 from semanticgan.studio.results import AT_MOST_RESULTS, Result, answer, make, result_of, with_segmentation
 from semanticgan.studio.scripts import applied, read_script, state_of
 from semanticgan.studio.sessions import Sessions
@@ -44,10 +44,10 @@ class Studio:
         self.jobs = LongJobs(self.turns)
         self.sessions = Sessions(models)
         self.results: Store[Result] = Store("result", AT_MOST_RESULTS)
-        self.photographs = Photographs(models, self.jobs)
-        self.paintings = Paintings(models, self.jobs)
+        self.photographs: NamedJobs[Photograph] = NamedJobs("photograph", self.jobs)
+        self.paintings: NamedJobs[Painting] = NamedJobs("painting", self.jobs)
         self.decoder = Decoder()
-        self._own_directions: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
+        self.own_directions = functools.lru_cache(_MOST_OWN_DIRECTIONS)(self._find_directions)
 
     def close(self) -> None:
         """Drop what waits, cancel what runs."""
@@ -97,18 +97,11 @@ class Studio:
         told = {**answer(self.results, result), **with_segmentation(model, rendering)}
         return {**told, "composited": whole is not None}
 
-    def own_directions(self, name: str, region: str = "", layers: str = "") -> list[dict[str, Any]]:
-        """The directions of the rows of a region or of layers, on the worker; found once.
+    def _find_directions(self, name: str, region: str, layers: str) -> list[dict[str, Any]]:
+        """The directions of the rows of a region or of layers, on the worker; ``own_directions`` finds them once.
 
         Raises:
             InputError: an unknown region or layer.
         """
         model = self.models.get(name)
-        key = (name, layers or region)
-        if key not in self._own_directions:
-            found = directions_of_layers(model, layers) if layers else directions_of_region(model, region)
-            self._own_directions[key] = found
-        self._own_directions.move_to_end(key)
-        while len(self._own_directions) > _MOST_OWN_DIRECTIONS:
-            self._own_directions.popitem(last=False)
-        return self._own_directions[key]
+        return directions_of_layers(model, layers) if layers else directions_of_region(model, region)

@@ -10,10 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from semanticgan.checkpoint import LoadedModel, ModelMetadata
 from semanticgan.data import PairDataset
 from semanticgan.distributed import Processes
 from semanticgan.face_points import face_points
+from semanticgan.model import Model
 from semanticgan.networks.latent_generator import LatentGenerator
+from semanticgan.regions import RegionScheme
 from semanticgan.rendering import Rendering
 from semanticgan.runs.weights import Weights
 from semanticgan.training import ranks
@@ -123,10 +126,17 @@ class AdversarialMethod(Method):
     def facts(self) -> Mapping[str, str]:
         return {} if self.dataset is None else ranks.of_data(self.dataset)
 
-    def figures(self, images: int) -> dict[str, Any]:
-        """Of the training, for the model's file."""
-        config = self.config
-        return {"recipe": config.name, "images": images, "seed": config.seed, "batch": config.batch}
+    def average_model(self, regions: RegionScheme | None) -> Model:
+        """The average as a model of these regions, or of layers; it goes on learning."""
+        metadata = ModelMetadata(
+            config=self.average.config,
+            regions=regions,
+            discriminator=None,
+            training={},
+            precision="float32",
+            **self.about(),
+        )
+        return Model(LoadedModel(self.average, regions, metadata), self.device)
 
     def about(self) -> dict[str, Any]:
         """What a model's file says beside the figures of its training."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from semanticgan.errors import InputError
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.feature_discriminator import FeatureDiscriminator
+from semanticgan.networks.layers import widened
 
 if TYPE_CHECKING:
     from semanticgan.perception.extractors import MapExtractor
@@ -59,7 +60,7 @@ class Judges(nn.Module):
     def forward(self, image: Tensor, segmentation: Tensor | None = None, num_sets: int = 1) -> Judgement:
         """Arguments as of :meth:`Discriminator.forward`."""
         score = self.discriminator(image, segmentation, num_sets)
-        return Judgement(_full(score), None if self.features is None else _full(self.features(image, num_sets)))
+        return Judgement(widened(score), None if self.features is None else widened(self.features(image, num_sets)))
 
 
 def open_feature_judge(section: FeaturesSection, size: int, device: torch.device) -> FeatureJudge | None:
@@ -79,8 +80,3 @@ def open_feature_judge(section: FeaturesSection, size: int, device: torch.device
             "attributes, attributes:PATH or discriminator:PATH."
         )
     return FeatureJudge(extractor, size, section.channels)
-
-
-def _full(score: Tensor) -> Tensor:
-    """In float32, and in float64 where it is so."""
-    return score.to(torch.promote_types(score.dtype, torch.float32))

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
+from semanticgan.checkpoint import save_model
 from semanticgan.data import PairDataset
 from semanticgan.data.unlabelled import NO_REGIONS
 from semanticgan.distributed import ALONE, Processes
@@ -60,7 +60,6 @@ class LayeredMethod(AdversarialMethod):
     generator: LayeredGenerator
     average: LayeredGenerator
     objective_kinds: Sequence[type[Objective]] = ()
-    mixing = 0.0  # probability per batch that codes are mixed from two
 
     def __init__(
         self,
@@ -94,6 +93,11 @@ class LayeredMethod(AdversarialMethod):
         self.render: Callable[..., Rendering] = self._render
         self._render_compiled = torch.compile(self._render) if config.compile else self.render
         self.objectives = [kind(self) for kind in self.objective_kinds]
+
+    @property
+    def mixing(self) -> float:
+        """Probability per batch that codes are mixed from two; 0 where the losses have no such key."""
+        return float(getattr(getattr(self.config, "loss", None), "style_mixing", 0.0))
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One of each network; their betas are scaled where a regulariser runs seldom."""
@@ -148,6 +152,12 @@ class LayeredMethod(AdversarialMethod):
         probability, streams = self.augmentation.value, draws.streams(real)
         return augment(image, None, probability, streams, geometric=values.geometric, colour=values.colour)
 
+    def score_of_generated(self, draws: Draws) -> Tensor:
+        """What the discriminator says of pictures of fresh codes, [N, 1]."""
+        with self.autocast():
+            shown, _ = self.augmented(self.generate(draws).image, None, draws, real=False)
+            return self.judge_compiled(shown).score
+
     def r1_weights(self) -> tuple[float, float]:
         """Of pictures alone. The penalty is that of the full picture whose mean the discriminator sees.
 
@@ -189,18 +199,10 @@ class LayeredMethod(AdversarialMethod):
             self.average.config = own
 
     def measured(self) -> tuple[Model, PairDataset] | None:
-        """The average as a model; it goes on learning. Nothing before it has grown to its full size."""
+        """The average. Nothing before it has grown to its full size."""
         if self.dataset is None or side_at(self.config.size, self.level) != self.config.size:
             return None
-        metadata = ModelMetadata(
-            config=self.average.config,
-            regions=None,
-            discriminator=None,
-            training={},
-            precision="float32",
-            **self.about(),
-        )
-        return Model(LoadedModel(self.average, None, metadata), self.device), self.dataset
+        return self.average_model(None), self.dataset
 
 
 def at_level(image: Tensor, level: float) -> Tensor:

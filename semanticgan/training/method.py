@@ -167,6 +167,11 @@ class Method(ABC):
     def export(self, path: Path, images: int) -> None:
         """Write the model file of a state. Args: path: of the file. images: seen so far."""
 
+    def figures(self, images: int) -> dict[str, Any]:
+        """Of the training, for the model's file."""
+        config = self.config
+        return {"recipe": config.name, "images": images, "seed": config.seed, "batch": config.batch}
+
     def measured(self) -> tuple[Model, PairDataset] | None:
         """The model whose metrics are measured during the training, and the data they compare with."""
         return None

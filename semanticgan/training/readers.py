@@ -13,6 +13,7 @@ from torch import Tensor
 
 from semanticgan.errors import InputError
 from semanticgan.networks.generator import Generator
+from semanticgan.networks.layers import widened
 from semanticgan.training.draws import Draws
 
 if TYPE_CHECKING:
@@ -77,12 +78,7 @@ class StartReader:
     def logits(self, image: Tensor, draws: Draws) -> Tensor:
         latents = draws.latents(self.generator, self._mixing)
         drawn = self.generator(latents, noise=draws.noise(self.generator.noise_sides))
-        segmentation: Tensor = drawn.segmentation
-        return (
-            (segmentation.to(torch.promote_types(segmentation.dtype, torch.float32)) / 2 + 0.5)
-            .clamp_min(_FAINTEST)
-            .log()
-        )
+        return (widened(drawn.segmentation) / 2 + 0.5).clamp_min(_FAINTEST).log()
 
     def state(self) -> dict[str, Any]:
         return self.generator.state_dict()

@@ -264,7 +264,7 @@ def test_run_dir_of_something_else_is_left_alone(tiny_config: Make, tmp_path: Pa
 _HOLDS = """
 import sys, time
 from pathlib import Path
-from semanticgan.runs.hold import held
+from semanticgan.runs.contents import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

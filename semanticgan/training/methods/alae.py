@@ -24,7 +24,7 @@ from semanticgan.training.draws import Draws
 from semanticgan.training.judges import Judgement
 from semanticgan.training.layered import LayeredMethod, at_level, prepared_layered
 from semanticgan.training.lreq_adam import LreqAdam, groups_by_coefficient
-from semanticgan.training.method import Batch, Phase, Prepared, Stage, Values, register
+from semanticgan.training.method import Batch, Phase, Stage, Values, register
 from semanticgan.training.methods.alae_config import ALAETrainingConfig
 from semanticgan.training.methods.alae_losses import encoder_loss, generator_loss, reconstruction_loss
 
@@ -35,10 +35,6 @@ class ALAE(LayeredMethod):
     sheet_kind = "composite"
     config: ALAETrainingConfig
     generator: ALAEGenerator
-
-    @property
-    def mixing(self) -> float:  # type: ignore[override]
-        return self.config.loss.style_mixing
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         encoder, values = self.generator.encoder, self.config.optimiser
@@ -83,9 +79,9 @@ class ALAE(LayeredMethod):
         return loss, values | ({"r1/image": 2.0 * (loss - adversarial) / gamma} if gamma else {})
 
     def _generator_loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, Values]:
+        score = self.score_of_generated(draws)
         with self.autocast():
-            fake, _ = self.augmented(self.generate(draws).image, None, draws, real=False)
-            loss = generator_loss(self.judge_compiled(fake).score)
+            loss = generator_loss(score)
         return loss, {"loss/generator": loss}
 
     def _reconstruction_loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, Values]:
@@ -118,8 +114,4 @@ class ALAE(LayeredMethod):
         return np.concatenate([samples, levels])
 
 
-def prepare(config: ALAETrainingConfig) -> Prepared:
-    return prepared_layered(config, ALAE)
-
-
-register(ALAETrainingConfig, prepare)
+register(ALAETrainingConfig, lambda config: prepared_layered(config, ALAE))

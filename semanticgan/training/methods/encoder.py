@@ -38,7 +38,7 @@ from semanticgan.inversion.regularisers import w_norm
 from semanticgan.model import Model, load
 from semanticgan.networks.encoder import Encoder
 from semanticgan.perception.judges import network_name
-from semanticgan.perception.perceptual import Distance, open_distance
+from semanticgan.perception.perceptual import open_distance
 from semanticgan.seeds import derived
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.method import Average, Batch, Method, Phase, Prepared, Stage, Values, register
@@ -97,7 +97,8 @@ class EncoderMethod(Method):
         values, axes = torch.linalg.eigh(covariance.double())
         self.axes = (values.clamp_min(0).sqrt()[:, None] * axes.T).float()  # A [D, D]
         self.first = self.generator(self.mean[None], noise="fixed").image  # [1, 3, S, S]
-        self.distance = _open_distance(config, device)
+        wanted = config.loss.perceptual > 0 and config.loss.distance is not None
+        self.distance = open_distance(str(config.loss.distance), device=device) if wanted else None
         self.identity = _open_identity(config, device)
         self.average = copy.deepcopy(encoder).eval().requires_grad_(False)
         self.networks = {"encoder": encoder, "average": self.average}
@@ -211,14 +212,7 @@ class EncoderMethod(Method):
         config = self.config
         judges = [] if self.distance is None else [network_name("distance", str(config.loss.distance))]
         judges += [] if self.identity is None else [network_name("identity", "face-api")]
-        training = {
-            "recipe": config.name,
-            "images": images,
-            "seed": config.seed,
-            "batch": config.batch,
-            "passes": config.passes,
-            "perception": judges,
-        }
+        training = {**self.figures(images), "passes": config.passes, "perception": judges}
         model = {"name": config.model, "digest": self.model.metadata.digest}
         about = (config.licence, config.data_licence, config.description)
         save_encoder(path, LoadedEncoder(self.folded(), self.mean, self.model.rows, model, training, *about))
@@ -236,11 +230,6 @@ def _optimiser(encoder: Encoder, config: EncoderTrainingConfig, device: torch.de
     if not config.ranger:
         return adam({encoder: 1.0}, values, device)
     return Ranger(encoder.parameters(), values.learning_rate, (values.beta1, values.beta2), values.epsilon)
-
-
-def _open_distance(config: EncoderTrainingConfig, device: torch.device) -> Distance | None:
-    wanted = config.loss.perceptual > 0 and config.loss.distance is not None
-    return open_distance(str(config.loss.distance), device=device) if wanted else None
 
 
 def _open_identity(config: EncoderTrainingConfig, device: torch.device) -> Any:

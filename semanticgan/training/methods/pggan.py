@@ -15,7 +15,7 @@ from torch import Tensor
 
 from semanticgan.training.draws import Draws
 from semanticgan.training.layered import LayeredMethod, prepared_layered
-from semanticgan.training.method import Average, Batch, Phase, Prepared, Stage, Values, register
+from semanticgan.training.method import Average, Batch, Phase, Stage, Values, register
 from semanticgan.training.methods.pggan_config import PGGANTrainingConfig
 from semanticgan.training.methods.pggan_losses import (
     between,
@@ -59,9 +59,9 @@ class PGGAN(LayeredMethod):
         return loss + weights.gradient_penalty * penalty, values
 
     def _generator_loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, Values]:
+        score = self.score_of_generated(draws)
         with self.autocast():
-            fake, _ = self.augmented(self.generate(draws).image, None, draws, real=False)
-            loss = generator_loss(self.judge_compiled(fake).score)
+            loss = generator_loss(score)
         return loss, {"loss/generator": loss}
 
     def averages(self, stage: Stage) -> Sequence[Average]:
@@ -69,8 +69,4 @@ class PGGAN(LayeredMethod):
         return [Average(self.generator, self.average, values.half_life, values.ramp_up, after="discriminator")]
 
 
-def prepare(config: PGGANTrainingConfig) -> Prepared:
-    return prepared_layered(config, PGGAN)
-
-
-register(PGGANTrainingConfig, prepare)
+register(PGGANTrainingConfig, lambda config: prepared_layered(config, PGGAN))

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from semanticgan.checkpoint import LoadedModel, ModelMetadata, save_model
+from semanticgan.checkpoint import save_model
 from semanticgan.data import PairDataset
 from semanticgan.distributed import ALONE, Processes
 from semanticgan.model import Model
@@ -31,14 +31,13 @@ from semanticgan.training.augmentation import augment
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.judges import Judgement, Judges, open_feature_judge
-from semanticgan.training.learnt import learnt_from
 from semanticgan.training.method import Batch, Method, Prepared, Stage, register
 from semanticgan.training.objectives import GeneratorStep, Pair, known_objectives
 from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.readers import open_reader
 from semanticgan.training.sheets import draw_sheet
-from semanticgan.training.start import Start
+from semanticgan.training.start import Start, learnt_from
 
 
 class SemanticStyleGAN(AdversarialMethod):
@@ -179,14 +178,7 @@ class SemanticStyleGAN(AdversarialMethod):
         return {**super().about(), "perception": self.perception}
 
     def measured(self) -> tuple[Model, PairDataset] | None:
-        """The average as a model; it goes on learning."""
-        if self.dataset is None:
-            return None
-        sizes = self.average.config
-        metadata = ModelMetadata(
-            config=sizes, regions=self.regions, discriminator=None, training={}, precision="float32", **self.about()
-        )
-        return Model(LoadedModel(self.average, self.regions, metadata), self.device), self.dataset
+        return None if self.dataset is None else (self.average_model(self.regions), self.dataset)
 
 
 def prepare(config: TrainingConfig) -> Prepared:

@@ -146,17 +146,9 @@ class StyleFlowMethod(Method):
         return ((sheet.clamp(-1, 1) + 1.0) * 127.5).round().byte().movedim(0, 2).cpu().numpy()
 
     def export(self, path: Path, images: int) -> None:
-        config = self.config
-        training = {
-            "recipe": config.name,
-            "images": images,
-            "seed": config.seed,
-            "batch": config.batch,
-            "codes": config.codes.count,
-            "first_seed": config.codes.first_seed,
-            "perception": [self.origin["classifier"]],
-        }
-        save_flow(path, self._loaded(training))
+        codes = self.config.codes
+        of_codes = {"codes": codes.count, "first_seed": codes.first_seed, "perception": [self.origin["classifier"]]}
+        save_flow(path, self._loaded(self.figures(images) | of_codes))
 
     def _loaded(self, training: Mapping[str, Any]) -> LoadedFlow:
         config = self.config

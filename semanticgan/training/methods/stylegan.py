@@ -7,7 +7,7 @@ the generator's update, then the average.
 from __future__ import annotations
 
 from semanticgan.training.layered import LayeredMethod, prepared_layered
-from semanticgan.training.method import Prepared, register
+from semanticgan.training.method import register
 from semanticgan.training.methods.stylegan_config import StyleGANTrainingConfig
 from semanticgan.training.objectives.adversarial import Adversarial
 from semanticgan.training.objectives.r1 import R1Penalty
@@ -19,13 +19,5 @@ class StyleGAN(LayeredMethod):
     config: StyleGANTrainingConfig
     objective_kinds = (Adversarial, R1Penalty)
 
-    @property
-    def mixing(self) -> float:  # type: ignore[override]
-        return self.config.loss.style_mixing
 
-
-def prepare(config: StyleGANTrainingConfig) -> Prepared:
-    return prepared_layered(config, StyleGAN)
-
-
-register(StyleGANTrainingConfig, prepare)
+register(StyleGANTrainingConfig, lambda config: prepared_layered(config, StyleGAN))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from semanticgan.networks.comparison.stylegan2 import StyleGAN2Generator
 from semanticgan.training.layered import LayeredMethod, prepared_layered
-from semanticgan.training.method import Prepared, Values, register
+from semanticgan.training.method import Values, register
 from semanticgan.training.methods.stylegan2_config import StyleGAN2TrainingConfig
 from semanticgan.training.objectives.adversarial import Adversarial
 from semanticgan.training.objectives.path_length import PathLengthPenalty
@@ -22,10 +22,6 @@ class StyleGAN2(LayeredMethod):
     config: StyleGAN2TrainingConfig
     objective_kinds = (Adversarial, R1Penalty, PathLengthPenalty)
 
-    @property
-    def mixing(self) -> float:  # type: ignore[override]
-        return self.config.loss.style_mixing
-
     def finish_step(self, step: int) -> Values:
         values = super().finish_step(step)
         if step % self.config.schedule.log_every == 0 and self.config.generator.wiring == "skip":
@@ -34,8 +30,4 @@ class StyleGAN2(LayeredMethod):
         return values
 
 
-def prepare(config: StyleGAN2TrainingConfig) -> Prepared:
-    return prepared_layered(config, StyleGAN2)
-
-
-register(StyleGAN2TrainingConfig, prepare)
+register(StyleGAN2TrainingConfig, lambda config: prepared_layered(config, StyleGAN2))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -28,9 +28,6 @@ from semanticgan.training.draws import Draws
 from semanticgan.training.judges import Judgement
 from semanticgan.training.method import Batch, Phase, Values
 from semanticgan.training.readers import Reader
-
-if TYPE_CHECKING:
-    from semanticgan.training.config import TrainingConfig
 
 ORDER = ("adversarial", "r1", "mask", "depth", "agreement", "rates", "ownership", "added", "path_length")
 
@@ -106,9 +103,9 @@ class Objective:
         self.setting = setting
 
     @classmethod
-    def wanted(cls, config: TrainingConfig) -> bool:
+    def wanted(cls, config: Any) -> bool:
         """Whether a configuration asks for it: by default, with a weight in ``loss.added``."""
-        return config.loss.added.get(cls.name, 0.0) > 0
+        return bool(config.loss.added.get(cls.name, 0.0) > 0)
 
     @property
     def weight(self) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor
 
@@ -15,9 +15,6 @@ from semanticgan.errors import InputError
 from semanticgan.formats.fields import key
 from semanticgan.rendering import Rendering
 from semanticgan.training.objectives import GeneratorStep, Objective, Setting, Terms, known_objectives
-
-if TYPE_CHECKING:
-    from semanticgan.training.config import TrainingConfig
 
 
 @dataclass
@@ -87,7 +84,7 @@ class Added(Objective):
         require_registered(setting.config.loss.added)
 
     @classmethod
-    def wanted(cls, config: TrainingConfig) -> bool:
+    def wanted(cls, config: Any) -> bool:
         return bool(config.loss.added)
 
     def terms(self, step: GeneratorStep) -> Terms:

@@ -8,17 +8,13 @@ Shape legend: N images, K regions, S side of the picture, s side of the coarse g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from semanticgan.formats.fields import key
-from semanticgan.networks.layers import average_pool_to
+from semanticgan.networks.layers import average_pool_to, widened
 from semanticgan.training.objectives import GeneratorStep, Objective, Terms
-
-if TYPE_CHECKING:
-    from semanticgan.training.config import TrainingConfig
 
 
 @dataclass
@@ -51,8 +47,8 @@ def agreement_loss(segmentation: Tensor, logits: Tensor) -> Tensor:
         segmentation: [N, K, S, S], about [-1, 1].
         logits: [N, K, S, S] of the parser, no gradient flows to them.
     """
-    own = _full(segmentation) / 2 + 0.5
-    read = _full(logits.detach()).softmax(1)
+    own = widened(segmentation) / 2 + 0.5
+    read = widened(logits.detach()).softmax(1)
     both = (own * read).sum((2, 3))  # [N, K]
     sizes = own.square().sum((2, 3)) + read.square().sum((2, 3))
     return 1.0 - ((2.0 * both + AGREED_PIXELS) / (sizes + AGREED_PIXELS)).mean()
@@ -70,9 +66,9 @@ def coarse_agreement_loss(depth: Tensor, logits: Tensor) -> Tensor:
         depth: [N, K, s, s].
         logits: [N, K, S, S] of the parser, S a multiple of s; no gradient flows to them.
     """
-    read = average_pool_to(_full(logits.detach()).softmax(1), depth.shape[-1])
+    read = average_pool_to(widened(logits.detach()).softmax(1), depth.shape[-1])
     weight = read.sum((2, 3), keepdim=True).add(1.0).rsqrt() * read  # [N, K, s, s]
-    entropy = -(weight * _full(depth).log_softmax(1)).sum((1, 2, 3))
+    entropy = -(weight * widened(depth).log_softmax(1)).sum((1, 2, 3))
     return (entropy / weight.sum((1, 2, 3))).mean()
 
 
@@ -82,7 +78,7 @@ class Agreement(Objective):
     name = "agreement"
 
     @classmethod
-    def wanted(cls, config: TrainingConfig) -> bool:
+    def wanted(cls, config: Any) -> bool:
         return config.loss.parser is not None
 
     def terms(self, step: GeneratorStep) -> Terms:
@@ -92,8 +88,3 @@ class Agreement(Objective):
             "agreement": (loss.agreement, agreement_loss(step.fake.segmentation, step.read)),
             "coarse_agreement": (loss.coarse_agreement, coarse_agreement_loss(step.fake.depth, step.read)),
         }
-
-
-def _full(tensor: Tensor) -> Tensor:
-    """In float32, and in float64 where it is so."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -9,15 +9,12 @@ Shape legend: N images, K regions, s side of the coarse grid.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor
 
 from semanticgan.formats.fields import key
 from semanticgan.training.objectives import GeneratorStep, Objective, Terms
-
-if TYPE_CHECKING:
-    from semanticgan.training.config import TrainingConfig
 
 
 @dataclass
@@ -45,8 +42,8 @@ class Depth(Objective):
     name = "depth"
 
     @classmethod
-    def wanted(cls, config: TrainingConfig) -> bool:
-        return config.loss.depth > 0
+    def wanted(cls, config: Any) -> bool:
+        return bool(config.loss.depth > 0)
 
     def terms(self, step: GeneratorStep) -> Terms:
         loss = self.setting.config.loss

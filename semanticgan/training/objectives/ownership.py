@@ -13,7 +13,7 @@ Shape legend: N images, K regions, R of them owned, S side of the picture.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,9 +27,6 @@ from semanticgan.training.draws import Draws
 from semanticgan.training.objectives import GeneratorStep, Objective, RegionSetting, Terms
 from semanticgan.training.objectives.agreement import AGREED_PIXELS
 from semanticgan.training.readers import Reader
-
-if TYPE_CHECKING:
-    from semanticgan.training.config import TrainingConfig
 
 
 @dataclass
@@ -67,7 +64,7 @@ class Ownership:
         InputError: an unknown region, one named twice, or nothing that could say where regions are.
     """
 
-    def __init__(self, config: TrainingConfig, regions: RegionScheme, reader: Reader | None) -> None:
+    def __init__(self, config: Any, regions: RegionScheme, reader: Reader | None) -> None:
         if reader is None:
             raise InputError(
                 f"loss.owned names {', '.join(config.loss.owned)}, which needs a parser. Give loss.parser."
@@ -76,7 +73,8 @@ class Ownership:
         if len(self._owned) < len(config.loss.owned):
             raise InputError(f"loss.owned names a region twice: {', '.join(config.loss.owned)}. Give each one weight.")
         self._weights = list(config.loss.owned.values())
-        self._every, self._after = config.loss.ownership_every, config.loss.ownership_after
+        self._every: int = config.loss.ownership_every
+        self._after: int = config.loss.ownership_after
 
     def due(self, step: int, images: int) -> bool:
         """Whether a step looks at it. Args: step, images: done and seen before."""
@@ -171,7 +169,7 @@ class Owned(Objective):
         self._ownership = Ownership(setting.config, setting.regions, setting.reader)
 
     @classmethod
-    def wanted(cls, config: TrainingConfig) -> bool:
+    def wanted(cls, config: Any) -> bool:
         return bool(config.loss.owned)
 
     def terms(self, step: GeneratorStep) -> Terms:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,7 +24,6 @@ from semanticgan.training.objectives import GeneratorStep, Objective, Setting, T
 
 if TYPE_CHECKING:
     from semanticgan.perception.classifier import AttributeClassifier
-    from semanticgan.training.config import TrainingConfig
 
 
 @dataclass
@@ -111,14 +110,6 @@ class AttributeRates:
         self.running.lerp_(reduce(self._sums) / self._batch, self._share)
         self._sums.zero_()
 
-    def state(self) -> Tensor:
-        """What a resumed run needs, between two steps."""
-        return self.running
-
-    def load_state(self, state: Tensor) -> None:
-        """Go on from :meth:`state`."""
-        self.running.copy_(state)
-
 
 class Rates(Objective):
     """Its weight is ``loss.rates``; ``loss.classifier`` names the classifier."""
@@ -134,7 +125,7 @@ class Rates(Objective):
         self.rates = AttributeRates(classifier, config.loss.rates_half_life, config.batch)
 
     @classmethod
-    def wanted(cls, config: TrainingConfig) -> bool:
+    def wanted(cls, config: Any) -> bool:
         return config.loss.classifier is not None
 
     def terms(self, step: GeneratorStep) -> Terms:
@@ -146,7 +137,7 @@ class Rates(Objective):
         return {}
 
     def state(self) -> Tensor:
-        return self.rates.state()
+        return self.rates.running
 
     def load_state(self, state: Tensor) -> None:
-        self.rates.load_state(state)
+        self.rates.running.copy_(state)
