@@ -155,12 +155,7 @@ def _is_whole(config: Mapping[str, Any] | None) -> bool:
 
 
 def _cached(network: str, published: Mapping[str, Any]) -> Path:
-    """The file of published weights in the cache.
-
-    Raises:
-        InputError: these weights are published elsewhere.
-        MissingFileError: it is not there.
-    """
+    """The file of published weights in the cache."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     repository, name = os.path.split(published.get("hf_hub", ""))

@@ -163,11 +163,7 @@ _NORMALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"interfacegan": bound
 
 
 def _told(scored: ScoredCodes, scores: Tensor) -> tuple[ScoredCodes, Tensor]:
-    """Without the codes whose score is invalid.
-
-    Raises:
-        InputError: too few are left.
-    """
+    """Without the codes whose score is invalid."""
     valid = scores > INVALID / 2
     if int(valid.sum()) < 2 * _FEWEST:
         raise InputError(f"{int(valid.sum())} codes have a valid score, at least {2 * _FEWEST} are needed. Label more.")
@@ -257,11 +253,7 @@ def _accuracy(along: Tensor, parts: Sequence[tuple[Tensor, Tensor]]) -> float:
 
 
 def _vector(direction: Direction, code: LatentCode, chosen: Sequence[Group]) -> Tensor:
-    """A direction's normal in the chosen groups, [groups D], of length 1.
-
-    Raises:
-        InputError: it moves none of them.
-    """
+    """A direction's normal in the chosen groups, [groups D], of length 1."""
     normals = dict(zip(direction.rows, direction.normal, strict=True))
     zero = torch.zeros(code.tensor.shape[-1])
     parts = [normals.get(code.rows.names[group[0]], zero) for group, _ in chosen]

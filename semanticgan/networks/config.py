@@ -235,11 +235,7 @@ def _side(text: Any) -> Any:
 
 
 def _labels(value: Any, num_regions: int) -> tuple[int, ...]:
-    """Different labels of regions, the background's excluded.
-
-    Raises:
-        InputError: something else.
-    """
+    """Different labels of regions, the background's excluded."""
     if not isinstance(value, (list, tuple)) or any(isinstance(label, bool) for label in value):
         refuse("transparent", list[int], shown(value))
     if any(not isinstance(label, int) or not 0 < label < num_regions for label in value):

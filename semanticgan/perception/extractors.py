@@ -284,11 +284,7 @@ def open_extractor(name: str, weights: str | Path | None = None, device: torch.d
 
 
 def _read_discriminator(path: str) -> Discriminator:
-    """That of a run's folder (its newest state), of one of its states, or of the file or name of a model.
-
-    Raises:
-        InputError: there is no whole state, or no discriminator in the model.
-    """
+    """That of a run's folder (its newest state), of one of its states, or of the file or name of a model."""
     discriminator = read_weights(path, "discriminator").discriminator
     if discriminator is None:
         raise InputError(

@@ -123,11 +123,7 @@ def _of_pickle(content: Any, source: Path) -> tuple[str, ReferenceLayers] | None
 
 
 def _of_variables(variables: Mapping[str, Tensor], source: Path) -> tuple[str, ReferenceLayers]:
-    """The system and the networks of an ``.npz`` of TensorFlow variables.
-
-    Raises:
-        WeightsError: of neither system, or damaged.
-    """
+    """The system and the networks of an ``.npz`` of TensorFlow variables."""
     what = f"checkpoint {str(source)!r}"
     if pggan.is_pggan(variables):
         generator, discriminator = pggan.of_variables(variables, what)
