@@ -183,9 +183,6 @@ class GeneratorConfig(GeneratorSizes, PictureSizes, LatentConfig):
         """K L, one row a region and layer."""
         return self.num_regions * self.num_local_layers
 
-    def __hash__(self) -> int:
-        return hash((self.size, self.style_dim, self.num_regions, self.transparent, *self.channels.items()))
-
 
 @dataclass(frozen=True)
 class DiscriminatorSizes:
@@ -215,9 +212,6 @@ class DiscriminatorConfig(DiscriminatorSizes, PictureSizes):
             require_widths(f"{name} of the discriminator", widths, 4, self.size)
         if self.channels[4] != self.segmentation_channels[4]:
             raise InputError("both branches of the discriminator must have the same width at side 4.")
-
-    def __hash__(self) -> int:
-        return hash((self.size, self.num_regions, *self.channels.items(), *self.segmentation_channels.items()))
 
 
 def require_widths(name: str, widths: Mapping[int, int], first: int, last: int) -> None:
