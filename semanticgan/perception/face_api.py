@@ -83,8 +83,7 @@ class Identity(FaceReader):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Descriptors float32 [N, 128] of images [N, 3, H, W] in [-1, 1]; of one person they are near each other."""
-        descriptors: Tensor = self.network(self.seen(images))
-        return descriptors
+        return self.network(self.seen(images))
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
         """Euclidean distances [N] of the descriptors of two sets of images; below 0.6 for one person.
@@ -129,11 +128,6 @@ class Expression:
     def probabilities(self) -> Tensor:
         """[N, 7]."""
         return self.logits.softmax(1)
-
-    @property
-    def happy(self) -> Tensor:
-        """Probability [N] of a smile."""
-        return self.probabilities[:, EXPRESSIONS.index("happy")]
 
 
 class ExpressionReader(FaceReader):
