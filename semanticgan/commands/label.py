@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     from semanticgan.errors import InputError
     from semanticgan.files import require_free
-    from semanticgan.inversion.faces import alignment_of, find_faces
+    from semanticgan.inversion.alignment import align
+    from semanticgan.inversion.faces import find_faces
     from semanticgan.inversion.photograph import read_photograph
     from semanticgan.inversion.photograph_regions import read_regions
     from semanticgan.perception.parser import load_parser
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     parser = load_parser(args.parser, model.device)
     photograph = read_photograph(args.image)
     faces = find_faces(photograph, face=args.face, landmarks=args.landmarks, device=model.device)
-    found = [read_regions(photograph, alignment_of(face, model.alignment), parser) for face in faces]
+    found = [read_regions(photograph, align(face.points, model.alignment), parser) for face in faces]
     colours = photograph.to_uint8()
     names = [_names(number, regions, parser.regions) for number, regions in enumerate(found, 1)]
     written = [name for of_face in names for name in of_face]

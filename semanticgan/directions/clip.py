@@ -114,6 +114,7 @@ def open_clip_network(
     extras.require("text")
     import_torchvision()
     import open_clip
+    from safetensors import SafetensorError
 
     known = [name for name in open_clip.list_models() if _is_whole(open_clip.get_model_config(name))]
     if network not in known:
@@ -133,7 +134,7 @@ def open_clip_network(
     quick = bool(published.get("quick_gelu", False))
     try:
         model = open_clip.create_model(network, pretrained=str(path), device=device, force_quick_gelu=quick)
-    except (RuntimeError, OSError, ValueError, KeyError, _safetensors_error()) as error:
+    except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
         raise WeightsError(
             f"{str(path)!r} does not hold the weights of {network}, or is damaged ({reason})."
@@ -155,12 +156,7 @@ def _is_whole(config: Mapping[str, Any] | None) -> bool:
 
 
 def _cached(network: str, published: Mapping[str, Any]) -> Path:
-    """The file of published weights in the cache.
-
-    Raises:
-        InputError: these weights are published elsewhere.
-        MissingFileError: it is not there.
-    """
+    """The file of published weights in the cache."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     repository, name = os.path.split(published.get("hf_hub", ""))
@@ -176,14 +172,7 @@ def _cached(network: str, published: Mapping[str, Any]) -> Path:
     return Path(found)
 
 
-def _safetensors_error() -> type[Exception]:
-    from safetensors import SafetensorError
-
-    return SafetensorError
-
-
 def require_clip(given: Any) -> Clip:
     """Raises: InputError: something else than a Clip."""
     require_type("clip", given, Clip, "a Clip, such as open_clip_network()")
-    clip: Clip = given
-    return clip
+    return given

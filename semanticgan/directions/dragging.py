@@ -94,8 +94,7 @@ def warped(mask: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float) 
         mask.astype(np.float32), places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     unmoved = np.hypot(*np.moveaxis(sources - points, -1, 0)) * len(mask) < 0.5  # by less than half a pixel
-    result: np.ndarray = np.where(unmoved, mask, soft > 0.5)
-    return result
+    return np.where(unmoved, mask, soft > 0.5)
 
 
 def _before_warp(points: np.ndarray, centre: np.ndarray, pull: np.ndarray, radius: float) -> np.ndarray:
@@ -115,8 +114,7 @@ def _before_warp(points: np.ndarray, centre: np.ndarray, pull: np.ndarray, radiu
         offset = points - middle[..., None] * along - centre
         below = middle < length * np.exp(-(offset**2).sum(-1) / (2 * radius**2))
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    found: np.ndarray = points - ((low + high) / 2)[..., None] * along
-    return found
+    return points - ((low + high) / 2)[..., None] * along
 
 
 def _point(name: str, value: Any) -> np.ndarray:

@@ -102,7 +102,7 @@ def fit(
     scored, scores = _told(scored, scores)
     shares = row_shares(scored, attribute)
     chosen = _chosen_groups(scored, shares, rows)
-    x = torch.cat([scored.code.tensor[:, group[0]] for group, _ in chosen], 1).float().cpu()  # [N, groups D]
+    x = _matrix(scored, chosen).float()
     high, low = _classes(told, scores, ratio)
     parts = [_split(which, stream(seed, index)) for index, which in enumerate((high, low))]
     normal = _NORMALS[method](x[parts[0][0]], x[parts[1][0]])
@@ -147,27 +147,21 @@ def held(scored: ScoredCodes, attribute: str, rows: Sequence[str]) -> Direction:
     _, scores = scored.column(attribute)
     scored, scores = _told(scored, scores)
     chosen = _chosen_groups(scored, {}, rows)
-    x = torch.cat([scored.code.tensor[:, group[0]] for group, _ in chosen], 1).double().cpu()
+    x = _matrix(scored, chosen).double()
     weights = _ridge(x - x.mean(0), scores.double().cpu() - scores.double().mean().cpu(), _RIDGE_OF_CONDITIONS)
     parts = weights.float().split(scored.code.tensor.shape[-1])
     names = tuple(scored.code.rows.names[group[0]] for group, _ in chosen)
     return Direction(attribute, names, torch.stack(parts), float((x @ weights).std()), "ridge")
 
 
-def _difference_of_means(positive: Tensor, negative: Tensor) -> Tensor:
-    """A unit vector [D]."""
-    return F.normalize(positive.mean(0) - negative.mean(0), dim=0)
-
-
-_NORMALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"interfacegan": boundary, "means": _difference_of_means}
+_NORMALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # unit vectors [D]
+    "interfacegan": boundary,
+    "means": lambda positive, negative: F.normalize(positive.mean(0) - negative.mean(0), dim=0),
+}
 
 
 def _told(scored: ScoredCodes, scores: Tensor) -> tuple[ScoredCodes, Tensor]:
-    """Without the codes whose score is invalid.
-
-    Raises:
-        InputError: too few are left.
-    """
+    """Without the codes whose score is invalid."""
     valid = scores > INVALID / 2
     if int(valid.sum()) < 2 * _FEWEST:
         raise InputError(f"{int(valid.sum())} codes have a valid score, at least {2 * _FEWEST} are needed. Label more.")
@@ -197,6 +191,11 @@ def _chosen_groups(scored: ScoredCodes, shares: Mapping[str, float], rows: Seque
         raise InputError(f"rows to move are of {', '.join(names)}; got {', '.join(map(str, rows)) or 'none'}.")
     wanted = {names.index(row) for row in rows}
     return [(group, tuple(row for row in group if row in wanted)) for group in scored.groups if wanted & set(group)]
+
+
+def _matrix(scored: ScoredCodes, chosen: Sequence[Group]) -> Tensor:
+    """The codes in the chosen groups, [N, groups D] on the CPU."""
+    return torch.cat([scored.code.tensor[:, group[0]] for group, _ in chosen], 1).cpu()
 
 
 def _first(scored: ScoredCodes, group: tuple[int, ...]) -> str:
@@ -257,11 +256,7 @@ def _accuracy(along: Tensor, parts: Sequence[tuple[Tensor, Tensor]]) -> float:
 
 
 def _vector(direction: Direction, code: LatentCode, chosen: Sequence[Group]) -> Tensor:
-    """A direction's normal in the chosen groups, [groups D], of length 1.
-
-    Raises:
-        InputError: it moves none of them.
-    """
+    """A direction's normal in the chosen groups, [groups D], of length 1."""
     normals = dict(zip(direction.rows, direction.normal, strict=True))
     zero = torch.zeros(code.tensor.shape[-1])
     parts = [normals.get(code.rows.names[group[0]], zero) for group, _ in chosen]

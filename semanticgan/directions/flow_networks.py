@@ -184,8 +184,8 @@ class MovingNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            with torch.no_grad():
-                self._collect(x)
+            rows = (x.detach() - self.running_mean).flatten(0, -2)
+            self.collected += torch.cat([rows.new_tensor([len(rows)]), rows.sum(0), rows.square().sum(0)])
         return self.normed(x)
 
     def normed(self, x: Tensor) -> Tensor:
@@ -198,10 +198,6 @@ class MovingNorm(nn.Module):
     def log_gain(self) -> Tensor:
         """log |dy/dx| of a row."""
         return (self.weight - 0.5 * (self.running_var + EPSILON).log()).sum()
-
-    def _collect(self, x: Tensor) -> None:
-        rows = (x.detach() - self.running_mean).flatten(0, -2)
-        self.collected += torch.cat([rows.new_tensor([len(rows)]), rows.sum(0), rows.square().sum(0)])
 
     @torch.no_grad()
     def fold(self, reduce: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> None:

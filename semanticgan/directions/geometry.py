@@ -80,8 +80,8 @@ class Motion:
         """p(q) of points q [..., 2] for a region with this centre [2] or [..., 2]."""
         angle = math.radians(self.rotate)
         rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])  # R
-        moved: np.ndarray = centre + (points - centre - np.array(self.shift)) @ rotation / self.scale
-        return moved  # a row vector times R is R^-1 times the column
+        # A row vector times R is R^-1 times the column.
+        return centre + (points - centre - np.array(self.shift)) @ rotation / self.scale
 
 
 def region_coordinates(
@@ -208,14 +208,12 @@ def _continued(labels: np.ndarray, depth: np.ndarray, label: int, moved: np.ndar
 def _centres(mask: np.ndarray, points: np.ndarray, each_part: bool) -> np.ndarray:
     """The centre that each pixel moves about, [2] or [S, S, 2]: of the region, or of the part nearest to the pixel."""
     if not each_part:
-        centre: np.ndarray = points[mask].mean(0)
-        return centre
+        return points[mask].mean(0)
     num_parts, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     masks = [parts == part for part in range(1, num_parts)]
     masks = [part for part in masks if part.sum() >= _SMALLEST_PART * mask.sum()] or [mask]
     nearest = np.argmin([distance_to(part) for part in masks], axis=0)
-    centres: np.ndarray = np.array([points[part].mean(0) for part in masks])[nearest]
-    return centres
+    return np.array([points[part].mean(0) for part in masks])[nearest]
 
 
 def surrounding_region(labels: np.ndarray, label: int) -> int | None:
@@ -233,8 +231,7 @@ def _weight(labels: np.ndarray, label: int, host: int, moved: np.ndarray) -> np.
     """w, [S, S]. Args: labels before; moved, the mask of the region after."""
     to_region = distance_to(moved)
     to_border = distance_to((labels != label) & (labels != host) & ~moved)
-    weight: np.ndarray = to_border / np.maximum(to_region + to_border, 1e-6)
-    return weight
+    return to_border / np.maximum(to_region + to_border, 1e-6)
 
 
 def sampled(mask: np.ndarray, points: np.ndarray) -> np.ndarray:

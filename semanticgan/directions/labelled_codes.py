@@ -57,14 +57,10 @@ class LabelledCodes:
         if len(missing):
             code = self.model.sample(seeds=[following(self.first_seed, index) for index in missing.tolist()])
             self._codes[missing] = code.tensor[:, 0].to(self._codes)
-            self._values[missing] = self.classifier.values(self._pictures(code.tensor), self.names)
+            pictures = self.model.render(code, batch_size=1).to_uint8()  # one by one
+            self._values[missing] = self.classifier.values(pictures, self.names)
             self._known[missing] = True
         return self._codes[chosen], self._values[chosen]
-
-    def _pictures(self, codes: Tensor) -> Tensor:
-        """uint8 [N, 3, S, S], rendered one by one."""
-        image = self.model.render(codes, batch_size=1).image
-        return ((image.clamp(-1.0, 1.0) + 1.0) * 127.5).round().byte()
 
     def state(self) -> dict[str, Tensor]:
         """What is known so far, so that it need not be made again."""

@@ -127,13 +127,8 @@ class MaskLabels:
 
     def __init__(self, model: Model) -> None:
         names = model.regions.names
-        wanted = {
-            "eye_open": ("eye",),
-            "brow_height": ("eye", "eyebrow"),
-            "hair_reach": ("hair",),
-        }
-        self._labels = {name: names.index(name) for each in wanted.values() for name in each if name in names}
-        self._measured = [name for name, needs in wanted.items() if all(need in names for need in needs)]
+        self._labels = {name: label for label, name in enumerate(names)}
+        self._measured = [name for name, (_, needs) in _MEASURES.items() if all(need in names for need in needs)]
         if not self._measured:
             raise InputError(f"masks measure eyes, eyebrows and hair; this model has the regions {', '.join(names)}.")
         self.attributes = tuple(Attribute(name, True) for name in self._measured)
@@ -142,25 +137,29 @@ class MaskLabels:
     def __call__(self, rendering: Rendering) -> Tensor:
         """float32 [N, A]."""
         labels = rendering.labels().cpu()
-        seen = {name: (labels == label).float() for name, label in self._labels.items()}
-        scores = torch.stack([getattr(self, f"_{name}")(seen) for name in self._measured], 1)
-        return scores.nan_to_num(INVALID)
+        scores = []
+        for measure, needs in (_MEASURES[name] for name in self._measured):
+            scores.append(measure(*((labels == self._labels[need]).float() for need in needs)))
+        return torch.stack(scores, 1).nan_to_num(INVALID)
 
-    @staticmethod
-    def _eye_open(seen: dict[str, Tensor]) -> Tensor:
-        heights = seen["eye"].sum(1)  # [N, S]
-        return heights.sum(1) / (heights > 0).sum(1) / heights.shape[1]
 
-    @staticmethod
-    def _brow_height(seen: dict[str, Tensor]) -> Tensor:
-        return _middle(seen["eye"]) - _middle(seen["eyebrow"])
+def _mean_height(mask: Tensor) -> Tensor:
+    heights = mask.sum(1)  # [N, S]
+    return heights.sum(1) / (heights > 0).sum(1) / heights.shape[1]
 
-    @staticmethod
-    def _hair_reach(seen: dict[str, Tensor]) -> Tensor:
-        rows = seen["hair"].amax(2)  # [N, S]
-        side = rows.shape[1]
-        reach = (rows * torch.arange(1, side + 1)).amax(1) / side
-        return reach.where(reach > 0, torch.nan)
+
+def _reach(mask: Tensor) -> Tensor:
+    rows = mask.amax(2)  # [N, S]
+    side = rows.shape[1]
+    reach = (rows * torch.arange(1, side + 1)).amax(1) / side
+    return reach.where(reach > 0, torch.nan)
+
+
+_MEASURES: dict[str, tuple[Callable[..., Tensor], tuple[str, ...]]] = {
+    "eye_open": (_mean_height, ("eye",)),
+    "brow_height": (lambda eye, brow: _middle(eye) - _middle(brow), ("eye", "eyebrow")),
+    "hair_reach": (_reach, ("hair",)),
+}
 
 
 def open_labels(name_or_path: str | Path, model: Model) -> Labeller:

@@ -26,8 +26,7 @@ def distance_to(mask: np.ndarray) -> np.ndarray:
     """
     if not mask.any():
         return np.full(mask.shape, 2.0 * len(mask), np.float32)
-    distance: np.ndarray = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return distance
+    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def nearest_beyond(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,5 +53,4 @@ def without_region(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Args:
         mask: bool [S, S]; where it is everything, nothing is replaced.
     """
-    result: np.ndarray = labels.copy() if mask.all() else labels[nearest_beyond(mask)]
-    return result
+    return labels.copy() if mask.all() else labels[nearest_beyond(mask)]

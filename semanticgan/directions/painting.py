@@ -212,11 +212,7 @@ class _Objective:
 
 
 def _require_painting(model: Model, labels: Any) -> Tensor:
-    """int64 [S, S] on the CPU.
-
-    Raises:
-        InputError: no label map of this model.
-    """
+    """int64 [S, S] on the CPU."""
     side, names = model.size, model.regions.names
     if not isinstance(labels, (Tensor, np.ndarray)):
         raise InputError(f"a painting is whole numbers [{side}, {side}], one label a pixel, got {shown(labels)}.")
@@ -240,11 +236,7 @@ def _require_painting(model: Model, labels: Any) -> Tensor:
 def _painted_regions(
     model: Model, seen: Tensor, painting: Tensor, regions: str | Iterable[str] | None
 ) -> tuple[int, ...]:
-    """Labels of the regions whose structure moves.
-
-    Raises:
-        InputError: the painting changes nothing, or an unknown region.
-    """
+    """Labels of the regions whose structure moves."""
     changed = seen != painting
     if not changed.any():
         raise InputError("the painting is the picture's own segmentation: nothing changes. Paint a region first.")

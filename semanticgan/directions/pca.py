@@ -31,7 +31,7 @@ from semanticgan.directions.vectors import NUM_SAMPLES, moved, require_vector, s
 from semanticgan.errors import InputError
 from semanticgan.latents import LatentCode, require_codes
 from semanticgan.model import Model
-from semanticgan.rows import Layers, Regions
+from semanticgan.rows import Layers, Regions, Rows
 from semanticgan.wrong_arguments import require_type, whole_number
 
 _EPSILON = 1e-8
@@ -117,9 +117,8 @@ def of_model(
         InputError: an unknown region, layer or ``what``, or as :func:`fit`.
     """
     require_type("model", model, Model, "a Model, such as sg.load()")
-    every = regions is None and layers is None
-    rows = range(len(model.rows)) if every else model.rows.indices(regions, what, include_base, layers)
-    return replace(fit(sample_w(model, num_samples, seed), num_components), rows=tuple(rows))
+    rows = _chosen(model.rows, regions, layers, what, include_base)
+    return replace(fit(sample_w(model, num_samples, seed), num_components), rows=rows)
 
 
 def of_codes(
@@ -131,14 +130,10 @@ def of_codes(
     include_base: bool = False,
     num_components: int | None = None,
 ) -> Components:
-    """Components of rows of given codes, the chosen rows together.
+    """Components of rows of given codes, the chosen rows together; rows are chosen as of :func:`of_model`.
 
     Args:
         code: of N images, at least 2.
-        regions: names or aliases.
-        layers: of a layered model.
-        what: "structure", "texture" or "both" of these regions.
-        include_base: also the base rows. Without regions and layers every row is meant.
         num_components: n; None is all, the smaller of N and R' D.
 
     Returns:
@@ -148,9 +143,16 @@ def of_codes(
         InputError: an unknown region, layer or ``what``, or as :func:`fit`.
     """
     require_codes([code])
-    every = regions is None and layers is None
-    rows = range(len(code.rows)) if every else code.rows.indices(regions, what, include_base, layers)
-    return replace(fit(code.tensor[:, list(rows)], num_components), rows=tuple(rows))
+    rows = _chosen(code.rows, regions, layers, what, include_base)
+    return replace(fit(code.tensor[:, list(rows)], num_components), rows=rows)
+
+
+def _chosen(
+    rows: Rows, regions: Regions | None, layers: Layers | None, what: str, include_base: bool
+) -> tuple[int, ...]:
+    if regions is None and layers is None:
+        return tuple(range(len(rows)))
+    return tuple(rows.indices(regions, what, include_base, layers))
 
 
 def walk(

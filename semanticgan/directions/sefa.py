@@ -138,7 +138,8 @@ def of_model(
         readers = [weight for row in rows for weight in weights[row]]
         if readers:
             values, directions = (part[:count] for part in factorise(readers))
-            name = _group_name([model.rows.names[row] for row in rows])
+            first, last = model.rows.names[rows[0]], model.rows.names[rows[-1]]
+            name = first if len(rows) == 1 else f"{first} to {last}"
             deviations = spread(directions, samples.to(directions))
             found[name] = Factorisation(name, tuple(rows), values, directions, deviations)
     return found
@@ -201,7 +202,3 @@ def _matrices(weights: Any) -> list[Tensor]:
         if not bool(torch.isfinite(weight).all()):
             raise InputError("a style weight holds numbers that are not finite. Use another model.")
     return list(weights)
-
-
-def _group_name(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"

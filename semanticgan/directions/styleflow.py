@@ -98,24 +98,21 @@ class StyleFlow(nn.Module):
         density = codes.new_zeros(*codes.shape[:2], 1) if log_density is None else log_density
         if probes is None:
             probes = torch.randn(len(codes), self.num_blocks, *codes.shape[1:]).to(codes)
-        if not reverse:
-            codes, density = self._normed(0, codes, density, reverse)
-        for index in reversed(range(self.num_blocks)) if reverse else range(self.num_blocks):
-            if reverse:
-                codes, density = self._normed(index + 1, codes, density, reverse)
-            codes, density = self.blocks[index](codes, density, conditions, probes[:, index], reverse, self.solver)
-            if not reverse:
-                codes, density = self._normed(index + 1, codes, density, reverse)
-        if reverse:
-            codes, density = self._normed(0, codes, density, reverse)
+        for index, part in self._parts(reverse):
+            if not isinstance(part, MovingNorm):
+                codes, density = part(codes, density, conditions, probes[:, index], reverse, self.solver)
+            elif reverse:
+                codes, density = part.inverse(codes), density + part.log_gain()
+            else:
+                codes, density = part(codes), density - part.log_gain()
         return Flowed(codes, density)
 
-    def _normed(self, index: int, codes: Tensor, density: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
-        norm = self.norms[index]
-        assert isinstance(norm, MovingNorm)
-        if reverse:
-            return norm.inverse(codes), density + norm.log_gain()
-        return norm(codes), density - norm.log_gain()
+    def _parts(self, reverse: bool) -> list[tuple[int, nn.Module]]:
+        """Norms and blocks with their numbers, in the order in which codes pass them."""
+        parts = [(0, self.norms[0])]
+        for index, block in enumerate(self.blocks):
+            parts += [(index, block), (index + 1, self.norms[index + 1])]
+        return parts[::-1] if reverse else parts
 
     @torch.no_grad()
     def encode(self, codes: Tensor, conditions: Tensor) -> Tensor:
@@ -164,15 +161,11 @@ class StyleFlow(nn.Module):
 
     def _codes(self, codes: Tensor, conditions: Tensor, reverse: bool) -> Tensor:
         """:meth:`forward` without the log density."""
-        norms = [norm for norm in self.norms if isinstance(norm, MovingNorm)]
-        blocks = [block for block in self.blocks if isinstance(block, ConditionalODE)]
-        if reverse:
-            for norm, block in zip(norms[:0:-1], blocks[::-1], strict=True):
-                codes = block.codes(norm.inverse(codes), conditions, reverse, self.solver)
-            return norms[0].inverse(codes)
-        codes = norms[0].normed(codes)
-        for norm, block in zip(norms[1:], blocks, strict=True):
-            codes = norm.normed(block.codes(codes, conditions, reverse, self.solver))
+        for _, part in self._parts(reverse):
+            if isinstance(part, ConditionalODE):
+                codes = part.codes(codes, conditions, reverse, self.solver)
+            elif isinstance(part, MovingNorm):
+                codes = part.inverse(codes) if reverse else part.normed(codes)
         return codes
 
     def _checked(self, codes: Any, conditions: Any) -> tuple[Tensor, Tensor]:

@@ -88,8 +88,7 @@ def require_vector(vector: Any, num_rows: int, code: LatentCode) -> Tensor:
     require_type("a direction", vector, Tensor, f"a torch.Tensor [{width}] or [{num_rows}, {width}]")
     if tuple(vector.shape) not in ((width,), (num_rows, width)):
         raise InputError(f"a direction has the shape [{width}] or [{num_rows}, {width}], got {list(vector.shape)}.")
-    given: Tensor = vector
-    return given
+    return vector
 
 
 def distances_of(given: Any) -> Tensor:

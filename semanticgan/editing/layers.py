@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from semanticgan.editing.outputs import to_image
 from semanticgan.latents import LatentCode, interpolate, swap
 from semanticgan.model import Model
 from semanticgan.rendering import Rendering
@@ -43,25 +42,12 @@ class LayerEdit:
 
     def sheet(self, row_names: Sequence[str] = (), title: str = "") -> Image.Image:
         """Source, reference (if there is one), result and difference map; one row an image."""
-        from semanticgan.editing.sheets import FULL_DIFFERENCE, difference_map, draw_sheet
+        from semanticgan.editing.sheets import change_sheet
 
         before, after = self.source.to_uint8().cpu().expand(len(self.result), -1, -1, -1), self.result.to_uint8().cpu()
-        references = [] if self.reference is None else self.reference.to_pil()
-        rows = [
-            [
-                to_image(before[index]),
-                *([references[index % len(references)]] if references else []),
-                to_image(one),
-                difference_map(before[index], one),
-            ]
-            for index, one in enumerate(after)
-        ]
-        caption = (
-            f"mean absolute change: {float(self.change().mean()):.2f} of 255   ·   "
-            f"difference: brightest at {FULL_DIFFERENCE} levels"
+        return change_sheet(
+            before, self.reference, after, f"{float(self.change().mean()):.2f} of 255", row_names, title
         )
-        columns = ["source", *(["reference"] if references else []), "result", "difference"]
-        return draw_sheet(rows, columns, row_names, title, caption)
 
 
 def swap_layers(model: Model, source: LatentCode, reference: LatentCode, layers: Layers) -> LayerEdit:

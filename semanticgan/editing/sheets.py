@@ -79,7 +79,7 @@ def draw_sheet(
     return sheet
 
 
-def draw_grid(pictures: Sequence[Image.Image], names: Sequence[str], title: str = "", caption: str = "") -> Image.Image:
+def draw_grid(pictures: Sequence[Image.Image], names: Sequence[str], title: str = "") -> Image.Image:
     """Pictures in reading order, about as many rows as columns, at most 8 columns, each above its name.
 
     Raises:
@@ -88,9 +88,7 @@ def draw_grid(pictures: Sequence[Image.Image], names: Sequence[str], title: str 
     num_columns = min(8, math.ceil(math.sqrt(len(pictures))))
     starts = range(0, len(pictures), num_columns or 1)
     rows = [pictures[start : start + num_columns] for start in starts]
-    return draw_sheet(
-        rows, title=title, caption=caption, names=[names[start : start + num_columns] for start in starts]
-    )
+    return draw_sheet(rows, title=title, names=[names[start : start + num_columns] for start in starts])
 
 
 def require_grid(num_pictures: int, side: int, instead: str = "Give fewer, or leave --sheet out.") -> None:
@@ -122,21 +120,32 @@ def edit_sheet(
 ) -> Image.Image:
     """Source, reference (if there is one), region mask, result and difference map; one row an image."""
     sources, results = edit.source_pictures(), edit.pictures(composited)
-    references = edit.reference.to_pil() if edit.reference is not None else []
     change = edit.change(composited)
     colour = regions.colours[regions.index(edit.regions[0])]
-    rows = []
-    for i in range(len(edit)):
-        shown = [references[i % len(references)]] if references else []
-        mask = tint(sources[i], edit.opacity[i], colour)
-        rows.append([to_image(sources[i]), *shown, mask, to_image(results[i]), difference_map(sources[i], results[i])])
+    masks = [tint(source, opacity, colour) for source, opacity in zip(sources, edit.opacity, strict=True)]
     inside = change.inside[~change.inside.isnan()]
-    caption = (
-        f"mean absolute change: {float(change.outside.mean()):.2f} of 255 outside the feathered mask, "
-        + (f"{float(inside.mean()):.2f} inside" if len(inside) else "no pixel of the region inside")
-        + f"   ·   difference: brightest at {FULL_DIFFERENCE} levels"
-    )
-    columns = ["source", *(["reference"] if references else []), "region", "result", "difference"]
+    figures = f"{float(change.outside.mean()):.2f} of 255 outside the feathered mask, "
+    figures += f"{float(inside.mean()):.2f} inside" if len(inside) else "no pixel of the region inside"
+    return change_sheet(sources, edit.reference, results, figures, row_names, title, masks)
+
+
+def change_sheet(
+    sources: Tensor,
+    reference: Rendering | None,
+    results: Tensor,
+    figures: str,
+    row_names: Sequence[str],
+    title: str,
+    masks: Sequence[Image.Image] = (),
+) -> Image.Image:
+    """Pictures before and after, uint8 [N, 3, S, S], with what lies between; ``figures`` are of the mean change."""
+    references = [] if reference is None else reference.to_pil()
+    rows = []
+    for i, (before, after) in enumerate(zip(sources, results, strict=True)):
+        shown = [*([references[i % len(references)]] if references else []), *masks[i : i + 1]]
+        rows.append([to_image(before), *shown, to_image(after), difference_map(before, after)])
+    columns = ["source", *["reference"] * bool(references), *["region"] * bool(masks), "result", "difference"]
+    caption = f"mean absolute change: {figures}   ·   difference: brightest at {FULL_DIFFERENCE} levels"
     return draw_sheet(rows, columns, row_names, title, caption)
 
 

@@ -123,11 +123,7 @@ def _write_mp4(pictures: Iterator[Image.Image], path: Path, frames_per_second: i
 
 
 def _frames_of_mp4(path: Path) -> int:
-    """Frames in a video, read again.
-
-    Raises:
-        UnwritableError: it cannot be read.
-    """
+    """Frames in a video, read again."""
     command = [_ffmpeg(), "-i", str(path), "-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
     with tempfile.TemporaryFile() as said:
         process = _started(command, said)
@@ -163,11 +159,7 @@ _CURE = 'Run `pip install "semanticgan[video]"`, set IMAGEIO_FFMPEG_EXE to an ff
 
 
 def _ffmpeg() -> str:
-    """The program.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The program."""
     import imageio_ffmpeg
 
     try:
@@ -202,11 +194,7 @@ def _write_gif(pictures: Iterator[Image.Image], path: Path, frames_per_second: i
 
 
 def _frames_of_gif(path: Path, frames_per_second: int) -> int:
-    """Frames that a GIF, read again, has time for: equal ones that follow each other are stored as one.
-
-    Raises:
-        UnwritableError: it cannot be read.
-    """
+    """Frames that a GIF, read again, has time for: equal ones that follow each other are stored as one."""
     total = 0
     try:
         with Image.open(path, formats=["GIF"]) as gif:

@@ -9,7 +9,7 @@ changed is pasted back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,6 @@ from semanticgan.progress import Progress
 from semanticgan.rendering import Rendering
 from semanticgan.surgery.blending import require_related
 from semanticgan.wrong_arguments import whole_number
-
-_FIELDS = ("source", "operations", "paste", "model", "composite_after")
 
 if TYPE_CHECKING:
     from semanticgan.inversion.inversion import Inversion
@@ -100,7 +98,7 @@ class Edit(Steps):
 
     def then(self, operation: Operation) -> Self:
         """With one more operation, of :mod:`semanticgan.edits.operations`."""
-        return self._with(operations=(*self.operations, operation))
+        return replace(self, operations=(*self.operations, operation))
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -113,7 +111,7 @@ class Edit(Steps):
         Raises:
             InputError: an unknown way.
         """
-        return self._with(paste=how)
+        return replace(self, paste=how)
 
     def composited(self, after: int | None = 0) -> Self:
         """With pixels outside the regions of the operations kept, to the byte.
@@ -127,11 +125,7 @@ class Edit(Steps):
         Raises:
             InputError: no such number, or an edit of a photograph.
         """
-        return self._with(composite_after=after)
-
-    def _with(self, **changes: Any) -> Self:
-        values = {name: getattr(self, name) for name in _FIELDS}
-        return type(self)(**{**values, **changes})
+        return replace(self, composite_after=after)
 
     def apply(
         self,
@@ -165,7 +159,7 @@ class Edit(Steps):
             [resolve(source, model, method, progress, **options) for source in step.sources] for step in self.operations
         ]
         states, operations, kept = self._edited(model, resolved, others, progress)
-        done = self._with(source=resolved.source, operations=operations, model=model.metadata.digest)
+        done = replace(self, source=resolved.source, operations=tuple(operations), model=model.metadata.digest)
         if resolved.inversions:
             return _of_photograph(done, resolved.inversions, states, render_with)
         (before,), (after,) = resolved.codes, states

@@ -40,15 +40,17 @@ class Operation(ABC):
     Attributes:
         key: in the JSON of an edit, which tells the kind.
         of_one_face: whether it is computed for one face alone.
+        regions: names.
     """
 
     key: ClassVar[str]
     of_one_face: ClassVar[bool] = False
+    regions: tuple[str, ...]
 
     @property
-    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """Names of the regions that it is about; empty for the whole picture."""
+        return self.regions
 
     @property
     def whats(self) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import torch
+
 from semanticgan.edits.reading import Reader
-from semanticgan.edits.sources import Found, Source, alignment_of, matrix_of, rows_of
+from semanticgan.edits.sources import Found, Source
 
 _MOST_FACES = 1000
 
@@ -23,7 +26,11 @@ def source_to(source: Source) -> dict[str, Any]:
         content = {"latent": source.latent}
     if source.found:
         content["found"] = [
-            {"code": found.code.tolist(), "alignment": matrix_of(found.alignment), "method": found.method}
+            {
+                "code": found.code.tolist(),
+                "alignment": None if found.alignment is None else found.alignment.matrix.tolist(),
+                "method": found.method,
+            }
             for found in source.found
         ]
     return content
@@ -67,10 +74,12 @@ def source_from(read: Reader, item: Any, where: str) -> Source:
 
 
 def _found(read: Reader, item: Any, where: str) -> Found:
+    from semanticgan.inversion.alignment import Alignment
+
     values = read.mapping(item, f'"found" of {where}')
     read.keys(values, ("code", "alignment", "method"), f'"found" of {where}')
     code = read.table(values["code"], f'"code" of {where}')
-    matrix = values["alignment"]
-    if matrix is not None:
-        matrix = read.table(matrix, f'"alignment" of {where}', 2, 3)
-    return Found(rows_of(code), alignment_of(matrix), read.text(values, "method"))
+    alignment = None
+    if values["alignment"] is not None:
+        alignment = Alignment(np.array(read.table(values["alignment"], f'"alignment" of {where}', 2, 3)))
+    return Found(torch.tensor(code), alignment, read.text(values, "method"))

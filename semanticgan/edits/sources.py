@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from semanticgan.errors import InputError
@@ -195,20 +193,3 @@ def _code(model: Model, rows: Tensor) -> LatentCode:
             f"{wanted[1]}. Give the model that the edit was made with."
         )
     return LatentCode(rows[None].to(model.device), model.rows)
-
-
-def matrix_of(alignment: Alignment | None) -> list[list[float]] | None:
-    """As JSON."""
-    return None if alignment is None else [[float(value) for value in row] for row in alignment.matrix]
-
-
-def alignment_of(matrix: list[list[float]] | None) -> Alignment | None:
-    """As :func:`matrix_of` wrote it."""
-    from semanticgan.inversion.alignment import Alignment
-
-    return None if matrix is None else Alignment(np.asarray(matrix, np.float64))
-
-
-def rows_of(numbers: list[list[float]]) -> Tensor:
-    """[R, D] float32 of lists."""
-    return torch.tensor(numbers, dtype=torch.float32)

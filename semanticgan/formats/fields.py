@@ -56,10 +56,14 @@ class Key:
 
 
 def key(default: T, meaning: str, **allowed: Any) -> T:
-    """A field of a dataclass; ``allowed`` are attributes of :class:`Key`. A list or dictionary is copied."""
+    """A field of a dataclass; ``allowed`` are attributes of :class:`Key`. A list or dictionary is copied.
+
+    A dictionary is left out of the hash of a frozen dataclass.
+    """
     metadata = {"key": Key(meaning, **allowed)}
     if isinstance(default, (list, dict)):
-        return field(default_factory=lambda: copy.copy(default), metadata=metadata)
+        hashed = False if isinstance(default, dict) else None
+        return field(default_factory=lambda: copy.copy(default), metadata=metadata, hash=hashed)
     return field(default=default, metadata=metadata)
 
 

@@ -193,8 +193,7 @@ class Alignment:
     def inside(self, shape: tuple[int, int], box: Box | None = None) -> NDArray[np.bool_]:
         """bool [H, W], or of a box of the photograph: whether a pixel's centre is inside the crop."""
         x, y = self.shares(box or (0, 0, shape[1], shape[0]))
-        inside: NDArray[np.bool_] = (x >= 0) & (x < 1) & (y >= 0) & (y < 1)
-        return inside
+        return (x >= 0) & (x < 1) & (y >= 0) & (y < 1)
 
     def box(self, shape: tuple[int, int]) -> Box:
         """The smallest box of the photograph around the crop; of no area where the crop is outside."""
@@ -207,8 +206,7 @@ class Alignment:
     def _inverse(self) -> NDArray[np.float64]:
         """float64 [2, 3]: photograph in pixels -> shares."""
         back = np.linalg.inv(self.matrix[:, :2])
-        inverse: NDArray[np.float64] = np.concatenate([back, -(back @ self.matrix[:, 2:])], 1)
-        return inverse
+        return np.concatenate([back, -(back @ self.matrix[:, 2:])], 1)
 
 
 def _continued(values: NDArray[np.float32], margin: int, part: Box) -> NDArray[np.float32]:

@@ -123,11 +123,7 @@ def _xyz(tag: bytes) -> list[float]:
 
 
 def _curve(tag: bytes) -> Curve:
-    """A tag "curv" (a power or a table) or "para" (a power with a linear start) as a table.
-
-    Raises:
-        ValueError: neither, or a curve that does not increase.
-    """
+    """A tag "curv" (a power or a table) or "para" (a power with a linear start) as a table."""
     x = np.linspace(0, 1, _STEPS)
     if tag[:4] == b"curv":
         (count,) = struct.unpack_from(">I", tag, 8)

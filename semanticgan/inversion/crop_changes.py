@@ -227,8 +227,7 @@ def steeper(followed: np.ndarray, wide: bool = False) -> np.ndarray:
     """
     if not wide:
         return smooth_step((followed - 0.1) / 0.8)
-    ramp: np.ndarray = np.clip((followed - 0.06) / 0.9, 0, 1)
-    return ramp
+    return np.clip((followed - 0.06) / 0.9, 0, 1)
 
 
 def _textures(seen: np.ndarray, shown: np.ndarray, need: np.ndarray, side: int) -> list[RegionDetail]:
@@ -246,8 +245,7 @@ def _textures(seen: np.ndarray, shown: np.ndarray, need: np.ndarray, side: int) 
 
 def _within(memberships: np.ndarray, regions: Sequence[int]) -> np.ndarray:
     """p_R, float32 [s, s]."""
-    within: np.ndarray = memberships[..., list(regions)].sum(2)
-    return within
+    return memberships[..., list(regions)].sum(2)
 
 
 def _of_face(seen: np.ndarray, before: np.ndarray, regions: Sequence[int]) -> np.ndarray:

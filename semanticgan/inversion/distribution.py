@@ -52,16 +52,10 @@ class CodeDistribution:
 
 
 @torch.no_grad()
-def measure_distribution(model: Model, num_samples: int = NUM_SAMPLES, seed: int = 0) -> CodeDistribution:
-    """The distribution of w of a model.
-
-    Args:
-        model: any with a mapping.
-        num_samples: codes that are mapped.
-        seed: of these.
-    """
+def measure_distribution(model: Model) -> CodeDistribution:
+    """The distribution of w of a model, any with a mapping."""
     like = model.generator.mean_latent
-    z = torch.randn(num_samples, model.generator.latent_dim, generator=stream(seed))
+    z = torch.randn(NUM_SAMPLES, model.generator.latent_dim, generator=stream(0))
     w = model.generator.map(z.to(like))
     p = torch.where(w < 0, w / _SLOPE, w).double()
     variances, axes = torch.linalg.eigh(torch.cov(p.T))

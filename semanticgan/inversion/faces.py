@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from semanticgan.errors import DataWarning, InputError
 from semanticgan.files import user_path
-from semanticgan.inversion.alignment import NUM_POINTS, Alignment, align
+from semanticgan.inversion.alignment import NUM_POINTS, align
 from semanticgan.inversion.photograph import Photograph
 from semanticgan.inversion.resampling import resampled
 from semanticgan.perception.face_detector import Detection, FaceDetector
@@ -39,19 +39,9 @@ _UPRIGHT = ((0.36, 0.42), (0.64, 0.42), (0.5, 0.56), (0.39, 0.68), (0.61, 0.68))
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
-    """A face of a photograph.
-
-    Attributes:
-        points: float64 [5, 2], (x, y) in pixels, a pixel's centre at i + 0.5: eye at the left, eye at the right, nose
-            tip, mouth corner at the left, at the right; left and right as seen with the face upright.
-        box: float64 [4]: x0, y0, x1, y1.
-        score: 0 to 1; 1 for points by hand.
-    """
-
-    points: NDArray[np.float64]
-    box: NDArray[np.float64]
-    score: float
+class Face(Detection):
+    """A face of a photograph, in its pixels: a pixel's centre is at i + 0.5, left and right are as seen with the face
+    upright, and the score is 1 for points by hand."""
 
     @property
     def size(self) -> float:
@@ -110,7 +100,7 @@ def detected(photograph: Photograph, detector: FaceDetector) -> list[Face]:
             best = [_turned_back(face, quarters, copy.shape[:2]) for face in sure]
         if quarters == 0 and best and best[0].score >= _UPRIGHT_SURE:
             break
-    faces = [_refined(photograph, _scaled(face, scale), detector) for face in best]
+    faces = [_refined(photograph, Face(one.points * scale, one.box * scale, one.score), detector) for one in best]
     return sorted(faces, key=lambda one: -one.size)
 
 
@@ -148,11 +138,11 @@ def read_landmarks(given: ArrayLike | str | Path) -> NDArray[np.float64]:
     return values.reshape(NUM_POINTS, 2)
 
 
-def face_of(points: NDArray[np.float64], score: float = 1.0) -> Face:
+def face_of(points: NDArray[np.float64]) -> Face:
     """A face of five points; its box is the middle half of the picture that they would be aligned in."""
     alignment = align(points, _UPRIGHT)
     corners = alignment.matrix @ np.array([[0.22, 0.78, 0.22, 0.78], [0.2, 0.2, 0.84, 0.84], [1, 1, 1, 1]])
-    return Face(points, np.concatenate([corners.min(1), corners.max(1)]), score)
+    return Face(points, np.concatenate([corners.min(1), corners.max(1)]), 1.0)
 
 
 def _numbers(text: str) -> list[float]:
@@ -185,10 +175,6 @@ def _turned_back(face: Detection, quarters: int, shape: tuple[int, int]) -> Dete
 
     corners = back(face.box.reshape(2, 2))
     return Detection(back(face.points), np.concatenate([corners.min(0), corners.max(0)]), face.score)
-
-
-def _scaled(face: Detection, scale: float) -> Face:
-    return Face(face.points * scale, face.box * scale, face.score)
 
 
 def _refined(photograph: Photograph, face: Face, detector: FaceDetector) -> Face:
@@ -257,8 +243,3 @@ def _warn_of(face: Face) -> None:
 
 def _warn(text: str) -> None:
     warnings.warn(DataWarning(text), stacklevel=4)
-
-
-def alignment_of(face: Face, target: ArrayLike) -> Alignment:
-    """The alignment of a face to a model's points: ``model.alignment``."""
-    return align(face.points, target)

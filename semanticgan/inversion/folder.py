@@ -122,11 +122,7 @@ def invert_into(
 
 
 def _require_names(out: Path, photographs: Sequence[Path], face: int | str | None) -> None:
-    """Check what the results will be called.
-
-    Raises:
-        InputError: the name of a result is too long, or also that of another photograph's or of the folder's own.
-    """
+    """Check what the results will be called."""
     names = {path.stem for path in photographs} | {path.stem for path in out.glob("*.json")}
     for path in photographs:
         stem = path.stem
@@ -152,12 +148,7 @@ def _require_names(out: Path, photographs: Sequence[Path], face: int | str | Non
 
 
 def _claim(out: Path, photographs: Sequence[Path], face: int | str | None, overwrite: bool) -> None:
-    """Make the folder one of inversions, whose files may be replaced.
-
-    Raises:
-        InputError: it holds photographs that are read, or as :func:`_require_names`.
-        ExistingFileError: it holds files and is no folder of inversions.
-    """
+    """Make the folder one of inversions, whose files may be replaced."""
     for path in photographs:
         if path.resolve().parent == out.resolve():
             raise InputError(f"output {str(out)!r} holds the photograph {path.name!r}. Choose another folder.")
@@ -203,11 +194,7 @@ def _in_batches(
 
 
 def _kept(out: Path, path: Path, wanted: dict[str, Any], overwrite: bool) -> list[dict[str, Any]]:
-    """What is there of all faces of a photograph; empty where one is missing.
-
-    Raises:
-        ExistingFileError: it was made of something else.
-    """
+    """What is there of all faces of a photograph; empty where one is missing."""
     names = [out / f"{path.stem}.json"]
     if wanted["face"] == "all":
         names = [out / f"{path.stem}-{number}.json" for number in range(_MOST_FACES)]

@@ -63,8 +63,7 @@ def guided_coefficients(
 
 def along(guide: np.ndarray, slope: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """The filtered map of a guide and its coefficients: slope . guide + offset, float32 [H, W]."""
-    followed: np.ndarray = np.einsum("hwc,hwc->hw", slope, guide) + offset
-    return followed
+    return np.einsum("hwc,hwc->hw", slope, guide) + offset
 
 
 def _mean(values: np.ndarray, side: int) -> np.ndarray:

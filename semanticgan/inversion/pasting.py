@@ -174,11 +174,7 @@ def chosen_way(how: str, before: Rendering, after: Rendering, what: str | None =
 
 
 def _labels(before: Rendering, after: Rendering, regions: Sequence[int] | None) -> tuple[int, ...] | None:
-    """The edited regions, checked.
-
-    Raises:
-        InputError: renderings that do not fit each other, or a label that they do not have.
-    """
+    """The edited regions, checked."""
     if before.image.shape != after.image.shape or before.segmentation.shape != after.segmentation.shape:
         raise InputError(
             f"the renderings before and after an edit have the shapes {list(before.image.shape)} and "

@@ -85,8 +85,7 @@ def _shifted(matrix: NDArray[np.float64], origin: tuple[int, int], scales: tuple
     """The matrix into a window of the picture that was scaled."""
     moved = matrix.copy()
     moved[:, 2] -= origin
-    scaled: NDArray[np.float64] = moved * np.array(scales)[:, None]
-    return scaled
+    return moved * np.array(scales)[:, None]
 
 
 def _reflected(start: int, stop: int, length: int) -> NDArray[np.intp]:

@@ -57,8 +57,7 @@ def edges_of(labels: np.ndarray, reach: int = 3) -> np.ndarray:
     """bool [H, W]: pixels at most ``reach`` pixels, along x and y, from another region; labels are [H, W]."""
     window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     labels = labels.astype(np.uint8)
-    different: np.ndarray = cv2.dilate(labels, window) != cv2.erode(labels, window)
-    return different
+    return cv2.dilate(labels, window) != cv2.erode(labels, window)
 
 
 def _across(

@@ -93,7 +93,11 @@ class Comparison:
         """What is measured of a model, by kind and name of the networks; what none of them fits is left out."""
         regions, found = model.rows.regions, {}
         fitting = {
-            kind: [name for name, each in networks.items() if kind != "parser" or _reads(each, model)]
+            kind: [
+                name
+                for name, each in networks.items()
+                if kind != "parser" or (regions is not None and each.regions.names == regions.names)
+            ]
             for kind, networks in self.networks.items()
         }
         for metric in self.names:
@@ -110,10 +114,6 @@ class Comparison:
         """Of a model, by some networks."""
         networks = {kind: self.networks[kind][name] for kind, name in judges.items()}
         return replace(self.asked, model=model, **networks, **about)
-
-
-def _reads(parser: Any, model: Model) -> bool:
-    return model.rows.regions is not None and parser.regions.names == model.rows.regions.names
 
 
 @dataclass

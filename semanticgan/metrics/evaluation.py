@@ -192,8 +192,7 @@ class Evaluation:
         """What ``find`` finds, found once for all who ask for that name."""
         if name not in self._found:
             self._found[name] = find(self)
-        found: Found = self._found[name]
-        return found
+        return self._found[name]
 
     def require_fitting(self) -> None:
         """Check that what was given fits together.

@@ -87,9 +87,6 @@ class ModelTraveller:
             raise unknown_name("what", what, WHAT)
         self._model = model
         self._rows = None if regions is None else model.rows.indices(regions, what)
-        labels = [] if regions is None else model.regions.indices(regions)
-        self.regions = tuple(model.regions.names[label] for label in labels)
-        self.what = what
         self._truncation = truncation
 
     @property
@@ -110,9 +107,6 @@ class ModelTraveller:
             tensor = self._code(still).tensor.clone()
             tensor[:, self._rows] = code.tensor[:, self._rows]
             code = LatentCode(tensor, code.rows)
-        return self._render(code)
-
-    def _render(self, code: LatentCode) -> Tensor:
         return self._model.render(code, batch_size=len(code)).image
 
     def _code(self, w: Tensor) -> LatentCode:

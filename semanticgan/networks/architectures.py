@@ -78,8 +78,7 @@ def architecture(name: str) -> Architecture:
         return _REGISTERED[name]
     if name not in architectures():
         raise unknown_name("architecture", name, architectures())
-    found: Architecture = _module(name).ARCHITECTURE
-    return found
+    return _module(name).ARCHITECTURE
 
 
 def name_of(config: NetworkConfig) -> str:

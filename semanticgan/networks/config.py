@@ -183,9 +183,6 @@ class GeneratorConfig(GeneratorSizes, PictureSizes, LatentConfig):
         """K L, one row a region and layer."""
         return self.num_regions * self.num_local_layers
 
-    def __hash__(self) -> int:
-        return hash((self.size, self.style_dim, self.num_regions, self.transparent, *self.channels.items()))
-
 
 @dataclass(frozen=True)
 class DiscriminatorSizes:
@@ -216,9 +213,6 @@ class DiscriminatorConfig(DiscriminatorSizes, PictureSizes):
         if self.channels[4] != self.segmentation_channels[4]:
             raise InputError("both branches of the discriminator must have the same width at side 4.")
 
-    def __hash__(self) -> int:
-        return hash((self.size, self.num_regions, *self.channels.items(), *self.segmentation_channels.items()))
-
 
 def require_widths(name: str, widths: Mapping[int, int], first: int, last: int) -> None:
     """Raises: InputError: the width at a resolution from ``first`` to ``last`` is not given."""
@@ -235,11 +229,7 @@ def _side(text: Any) -> Any:
 
 
 def _labels(value: Any, num_regions: int) -> tuple[int, ...]:
-    """Different labels of regions, the background's excluded.
-
-    Raises:
-        InputError: something else.
-    """
+    """Different labels of regions, the background's excluded."""
     if not isinstance(value, (list, tuple)) or any(isinstance(label, bool) for label in value):
         refuse("transparent", list[int], shown(value))
     if any(not isinstance(label, int) or not 0 < label < num_regions for label in value):

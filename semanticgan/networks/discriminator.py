@@ -55,8 +55,7 @@ class Discriminator(nn.Module):
             x = x + self.segmentation_branch(segmentation)
         x = self.final_conv(torch.cat([minibatch_deviation(images) for images in x.chunk(num_sets)]))
         with torch.autocast(x.device.type, enabled=False):
-            score: Tensor = self.score(self.final_linear(widened(x).contiguous().flatten(1)))
-        return score
+            return self.score(self.final_linear(widened(x).contiguous().flatten(1)))
 
     def _require_shape(self, name: str, given: Tensor, channels: int) -> None:
         shape = (channels, self.config.size, self.config.size)

@@ -104,8 +104,7 @@ class Encoder(nn.Module):
         self.heads = Heads(before, config)
 
     def forward(self, pair: Tensor) -> Tensor:
-        change: Tensor = self.heads(self.body(self.stem(pair)))
-        return change
+        return self.heads(self.body(self.stem(pair)))
 
 
 class ResidualBlock(nn.Module):

@@ -54,5 +54,4 @@ class MapHead(nn.Module):
         x = widened(x).mean((2, 3), keepdim=True)
         x = torch.cat([minibatch_deviation(images) for images in x.chunk(num_sets)])
         with torch.autocast(x.device.type, enabled=False):
-            score: Tensor = self.score(self.hidden(x.flatten(1)))
-        return score
+            return self.score(self.hidden(x.flatten(1)))

@@ -94,8 +94,7 @@ class Generator(LatentGenerator):
         return self.renderer.noise_maps(noise, like)
 
     def mapped(self, z: Tensor) -> Tensor:
-        w: Tensor = self.mapping(z)
-        return w
+        return self.mapping(z)
 
     def expand(self, latents: Tensor) -> Tensor:
         """Latents in any of their forms -> one code a region and layer, [N, K L, D].

@@ -125,6 +125,11 @@ class EqualisedLinear(nn.Module):
         return leaky_relu(x) if self.activated else x
 
 
+def bare_conv(channels_in: int, channels_out: int, resampling: Resampling = "none") -> EqualisedConv:
+    """3x3 of gain sqrt(2), whose bias and activation come after the noise."""
+    return EqualisedConv(channels_in, channels_out, 3, resampling, bias=False, activated=False, gain=ACTIVATION_GAIN)
+
+
 def _conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolution of stride 1 that keeps the resolution, [N, C, H, W] and [E, C, k, k] -> [N, E, H, W]."""
     if not faster_by_planes(x, weight):
@@ -293,6 +298,37 @@ class ScaledNoise(nn.Module):
     def forward(self, x: Tensor, noise: Tensor, gain: float = 1.0) -> Tensor:
         scaled = (noise * (self.weight * gain)).to(x.dtype)
         return x + scaled if torch.is_grad_enabled() else x.add_(scaled)
+
+
+class NoisyConv(nn.Module):
+    """y = sqrt(2) lrelu(w'' * x + b + u n): a modulated 3x3 convolution, bias, noise (arXiv 1912.04958, Figure 2).
+
+    Arguments as of :class:`ModulatedConv`.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, upsample: bool = False, style_dim: int | None = None):
+        super().__init__()
+        self.conv = ModulatedConv(channels_in, channels_out, 3, upsample=upsample, style_dim=style_dim)
+        self.noise = ScaledNoise()
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+    def forward(self, x: Tensor, noise: Tensor, style: Tensor | None = None) -> Tensor:
+        x = self.conv(x, style, gain=ACTIVATION_GAIN, bias=self.bias * ACTIVATION_GAIN)
+        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN))
+
+
+class OutputHead(nn.Module):
+    """y = w' x + b: a modulated 1x1 convolution to an output, not demodulated (arXiv 1912.04958, Figure 7)."""
+
+    def __init__(self, channels_in: int, channels_out: int, style_dim: int | None = None) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(channels_in, channels_out, 1, demodulate=False, style_dim=style_dim)
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+    def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
+        """In float32 under autocast: the sum over resolutions loses nothing."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self.conv(widened(x), style, bias=self.bias)
 
 
 def instance_statistics(x: Tensor) -> tuple[Tensor, Tensor]:

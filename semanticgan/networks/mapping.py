@@ -5,6 +5,8 @@ Shape legend: N images, D style width, L layers.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from semanticgan.networks.layers import EqualisedLinear, pixel_norm
@@ -17,6 +19,8 @@ class Mapping(nn.Module):
 
     Args:
         bias_gain: of b_l; None is sqrt(2). It is 1 in StyleGAN and StyleALAE.
+        latent_dim: width of z; None is D.
+        channels: width between the layers; None is D.
     """
 
     def __init__(
@@ -25,11 +29,14 @@ class Mapping(nn.Module):
         num_layers: int,
         learning_rate_multiplier: float = 0.01,
         bias_gain: float | None = None,
+        latent_dim: int | None = None,
+        channels: int | None = None,
     ) -> None:
         super().__init__()
+        widths = [latent_dim or style_dim, *[channels or style_dim] * (num_layers - 1), style_dim][: num_layers + 1]
         self.layers = nn.ModuleList(
-            EqualisedLinear(style_dim, style_dim, learning_rate_multiplier, activated=True, bias_gain=bias_gain)
-            for _ in range(num_layers)
+            EqualisedLinear(width_in, width_out, learning_rate_multiplier, activated=True, bias_gain=bias_gain)
+            for width_in, width_out in pairwise(widths)
         )
 
     def forward(self, z: Tensor) -> Tensor:

@@ -188,7 +188,9 @@ class PartialRenderer:
         new, addition = block.refined(upsampled, refined.of(second))
         new, addition = reached.of(new, refined), reached.of(widened(addition), refined)
         if index == len(kept.levels):  # the first time, when all is reached
-            keeps = side < self.renderer.size or self._reads_labels(side)
+            renderer = self.renderer
+            reads_labels = renderer.label_network is not None and side == renderer.label_size
+            keeps = side < renderer.size or reads_labels
             kept_x, tolerance = (new, self._tolerance(new)) if keeps else (None, 0.0)
             kept.levels.append(Level(kept_x, tolerance, addition, torch.empty_like(addition)))
             return reached
@@ -221,9 +223,6 @@ class PartialRenderer:
     def _tolerance(self, x: Tensor) -> float:
         """What differences count from, absolute."""
         return max(self.tolerance, TOLERANCES[x.dtype]) * root_mean_square(x)
-
-    def _reads_labels(self, side: int) -> bool:
-        return self.renderer.label_network is not None and side == self.renderer.label_size
 
     def _labels(
         self, kept: KeptMaps, level: Level, before: Tensor, changed: Box | None, changed_before: Box | None

@@ -19,7 +19,8 @@ from semanticgan.networks.kernels.resampling import fir_upsample
 from semanticgan.networks.layers import (
     ACTIVATION_GAIN,
     ModulatedConv,
-    ScaledNoise,
+    NoisyConv,
+    OutputHead,
     average_pool_to,
     leaky_relu,
     run_block,
@@ -143,29 +144,6 @@ class RendererBlock(nn.Module):
         return x, F.conv2d(x, weight, bias)
 
 
-class NoisyConv(nn.Module):
-    """y = sqrt(2) lrelu(w'' * x + b + u n): 3x3 convolution, bias, noise (arXiv 1912.04958, Section 2.2)."""
-
-    def __init__(self, channels_in: int, channels_out: int, upsample: bool = False) -> None:
-        super().__init__()
-        self.conv = ModulatedConv(channels_in, channels_out, 3, upsample=upsample)
-        self.noise = ScaledNoise()
-        self.bias = nn.Parameter(torch.zeros(channels_out))
-
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        x = self.conv(x, gain=ACTIVATION_GAIN, bias=self.bias * ACTIVATION_GAIN)
-        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN))
-
-
-class OutputHead(nn.Module):
-    """y = w' x + b: a 1x1 convolution to an output, not demodulated (arXiv 1912.04958, Figure 7)."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.conv = ModulatedConv(channels_in, channels_out, 1, demodulate=False)
-        self.bias = nn.Parameter(torch.zeros(channels_out))
-
-
 FASTER = 10.0
 """Learning rate of the label network's convolutions, times that of the rest."""
 
@@ -198,5 +176,4 @@ class LabelNetwork(nn.Module):
         x = F.interpolate(self.from_before(before, gain=ACTIVATION_GAIN), scale_factor=2, mode="bilinear")
         x = x + self.from_last(last, gain=ACTIVATION_GAIN, bias=self.bias[0] * ACTIVATION_GAIN)
         x = leaky_relu(self.mix(leaky_relu(x), gain=ACTIVATION_GAIN, bias=self.bias[1] * ACTIVATION_GAIN))
-        correction: Tensor = self.to_segmentation.conv(x, bias=self.to_segmentation.bias)
-        return correction
+        return self.to_segmentation.conv(x, bias=self.to_segmentation.bias)

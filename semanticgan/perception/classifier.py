@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.perception.files import PictureReader, load_network
-from semanticgan.perception.pictures import read_alone, require_pictures, resized
+from semanticgan.perception.pictures import read_alone, require_pictures, resized, two_convolutions
 
 CLASSIFIER_SIZES = (16, 32, 64, 128, 256)
 DEFAULT = "attributes-64"
@@ -165,7 +165,8 @@ class ClassifierNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.stages = nn.ModuleList(
-            _stage(before, here) for before, here in zip((3, *config.channels[:-1]), config.channels, strict=True)
+            two_convolutions(before, here, stride=2)
+            for before, here in zip((3, *config.channels[:-1]), config.channels, strict=True)
         )
         self.head = nn.Linear(config.width, config.num_outputs)
 
@@ -232,9 +233,7 @@ class AttributeClassifier(PictureReader[ClassifierNetwork]):
     def predict(self, pictures: Tensor) -> Prediction:
         """What pictures show; arguments and errors as of :meth:`features`."""
         config = self.config
-        # Rows are read in equal batches here, too: a matrix product may round otherwise at another height.
-        outputs = read_alone(self.features(pictures), self.network.head, _BATCH, self.device).cpu()
-        binary, *categories, numbers = outputs.split(config.outputs, dim=1)
+        binary, *categories, numbers = self._outputs(pictures)
         return Prediction(
             {name: column > 0 for name, column in zip(config.binary, binary.unbind(1), strict=True)},
             {name: part.argmax(1) for name, part in zip(config.categories, categories, strict=True)},
@@ -259,12 +258,16 @@ class AttributeClassifier(PictureReader[ClassifierNetwork]):
             InputError: as :meth:`features`, or an unknown name.
         """
         places = [self._place(name) for name in names]
-        config = self.config
-        outputs = read_alone(self.features(pictures), self.network.head, _BATCH, self.device).cpu()
-        binary, *categories, numbers = outputs.split(config.outputs, dim=1)
-        means, deviations = (torch.tensor([getattr(n, key) for n in config.numbers]) for key in ("mean", "deviation"))
+        binary, *categories, numbers = self._outputs(pictures)
+        measured = self.config.numbers
+        means, deviations = (torch.tensor([getattr(each, key) for each in measured]) for key in ("mean", "deviation"))
         groups = [binary.sigmoid(), *(part.softmax(1) for part in categories), numbers * deviations + means]
         return torch.stack([groups[group][:, column] for group, column in places], dim=1)
+
+    def _outputs(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Of each group on the CPU. Rows are read in equal batches: a product may round otherwise at another height."""
+        outputs = read_alone(self.features(pictures), self.network.head, _BATCH, self.device).cpu()
+        return outputs.split(self.config.outputs, dim=1)
 
     def ends(self, name: str) -> tuple[float, float]:
         """A low and a high value of an attribute: 0 and 1, of a number 1.5 standard deviations from its mean.
@@ -305,15 +308,3 @@ def load_classifier(name_or_path: str | Path = DEFAULT, device: torch.device | s
     """
     file = load_network(name_or_path, AttributeClassifier.kind, ClassifierConfig.from_dict, ClassifierNetwork)
     return AttributeClassifier(file.network.to(device), *file.about)
-
-
-def _stage(before: int, after: int) -> nn.Sequential:
-    """[N, before, H, W] -> [N, after, H / 2, W / 2]."""
-    layers: list[nn.Module] = []
-    for channels, stride in ((before, 1), (after, 2)):
-        layers += [
-            nn.Conv2d(channels, after, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)

@@ -132,11 +132,11 @@ class MapExtractor(Extractor):
 
     def extract(self, pictures: Tensor) -> Features:
         """The features of a picture do not depend on the others."""
-        return Features(read_alone(pictures, self._means, _BATCH, self._device))
 
-    def _means(self, images: Tensor) -> Tensor:
-        """Images [N, 3, S, S] in [-1, 1] -> float32 [N, F]."""
-        return torch.cat([feature_map.mean((2, 3)) for feature_map in self.maps(images)], dim=1)
+        def means(images: Tensor) -> Tensor:
+            return torch.cat([feature_map.mean((2, 3)) for feature_map in self.maps(images)], dim=1)
+
+        return Features(read_alone(pictures, means, _BATCH, self._device))
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """The maps [N, c, h, w] of float32 images [N, 3, S, S] in [-1, 1], through which gradients flow.
@@ -185,7 +185,7 @@ class DiscriminatorExtractor(MapExtractor):
     def __init__(self, discriminator: Discriminator, device: torch.device | str = "cpu") -> None:
         branch, config = discriminator.image_branch, discriminator.config
         super().__init__(nn.ModuleList([branch.stem, *branch.blocks]), config.size, device)
-        self.width = sum(config.channels[side] for side in _sides(config.size))
+        self.width = sum(width for side, width in config.channels.items() if 4 <= side <= config.size)
 
 
 class AttributesExtractor(MapExtractor):
@@ -284,11 +284,7 @@ def open_extractor(name: str, weights: str | Path | None = None, device: torch.d
 
 
 def _read_discriminator(path: str) -> Discriminator:
-    """That of a run's folder (its newest state), of one of its states, or of the file or name of a model.
-
-    Raises:
-        InputError: there is no whole state, or no discriminator in the model.
-    """
+    """That of a run's folder (its newest state), of one of its states, or of the file or name of a model."""
     discriminator = read_weights(path, "discriminator").discriminator
     if discriminator is None:
         raise InputError(
@@ -298,11 +294,6 @@ def _read_discriminator(path: str) -> Discriminator:
     if not isinstance(discriminator, Discriminator):
         raise InputError(f"the discriminator of {path!r} is of a layered model. Give one of a model of regions.")
     return discriminator
-
-
-def _sides(size: int) -> list[int]:
-    """Sides of a branch's maps: ``size``, its half, ..., 4."""
-    return [1 << power for power in range(size.bit_length() - 1, 1, -1)]
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from semanticgan.checkpoint import build
 from semanticgan.errors import InputError, MissingFileError
@@ -48,14 +50,33 @@ class FaceReader:
     Attributes:
         name: of the network in the package.
         network: in eval mode.
+        make: makes it, with weights of any value.
         square: shares of the picture's sides; None takes the whole picture.
     """
 
     name: str
     side: int
+    make: Callable[[], nn.Module]
 
     def __init__(self, network: nn.Module, square: Square | None) -> None:
         self.network, self.square = network, square
+
+    @classmethod
+    def open(
+        cls, device: torch.device | str = "cpu", weights: str | Path | None = None, square: Square | None = PHOTOGRAPH
+    ) -> Self:
+        """The network of the converted file.
+
+        Args:
+            device: where to compute.
+            weights: the converted file, if not in :func:`usual_place`.
+            square: where the face lies in the pictures; None reads whole pictures, which then are crops of faces.
+
+        Raises:
+            MissingFileError: the file is not there; the message says how to get it.
+            WeightsError: it is damaged, or another file.
+        """
+        return cls(load_network(cls.name, cls.make, device, weights), square)
 
     @property
     def device(self) -> torch.device:
@@ -80,11 +101,11 @@ class Identity(FaceReader):
 
     name = "face_recognition"
     side = RECOGNITION_SIDE
+    make = FaceRecognition
 
     def __call__(self, images: Tensor) -> Tensor:
         """Descriptors float32 [N, 128] of images [N, 3, H, W] in [-1, 1]; of one person they are near each other."""
-        descriptors: Tensor = self.network(self.seen(images))
-        return descriptors
+        return self.network(self.seen(images))
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
         """Euclidean distances [N] of the descriptors of two sets of images; below 0.6 for one person.
@@ -112,6 +133,7 @@ class AgeGenderReader(FaceReader):
 
     name = "age_gender"
     side = SIDE
+    make = AgeGender
 
     def __call__(self, images: Tensor) -> AgeAndGender:
         """Of images [N, 3, H, W] in [-1, 1]."""
@@ -130,17 +152,13 @@ class Expression:
         """[N, 7]."""
         return self.logits.softmax(1)
 
-    @property
-    def happy(self) -> Tensor:
-        """Probability [N] of a smile."""
-        return self.probabilities[:, EXPRESSIONS.index("happy")]
-
 
 class ExpressionReader(FaceReader):
     """Expression; only "happy" was checked, others are rare."""
 
     name = "face_expression"
     side = SIDE
+    make = partial(TrunkNetwork, len(EXPRESSIONS))
 
     def __call__(self, images: Tensor) -> Expression:
         """Of images [N, 3, H, W] in [-1, 1]."""
@@ -152,6 +170,7 @@ class LandmarkReader(FaceReader):
 
     name = "face_landmark_68"
     side = SIDE
+    make = partial(TrunkNetwork, 2 * NUM_LANDMARKS)
 
     def __call__(self, images: Tensor) -> Tensor:
         """x and y float32 [N, 68, 2], shares of the width and the height, of images [N, 3, H, W] in [-1, 1]."""
@@ -166,44 +185,10 @@ class LandmarkReader(FaceReader):
         return (points * longer - (longer - sides) / 2) / sides
 
 
-def open_identity(
-    device: torch.device | str = "cpu", weights: str | Path | None = None, square: Square | None = PHOTOGRAPH
-) -> Identity:
-    """The network that tells people apart.
-
-    Args:
-        device: where to compute.
-        weights: the converted file, if not in :func:`usual_place`.
-        square: where the face lies in the pictures; None reads whole pictures, which then are crops of faces.
-
-    Raises:
-        MissingFileError: the file is not there; the message says how to get it.
-        WeightsError: it is damaged, or another file.
-    """
-    return Identity(load_network(Identity.name, FaceRecognition, device, weights), square)
-
-
-def open_age_gender(
-    device: torch.device | str = "cpu", weights: str | Path | None = None, square: Square | None = PHOTOGRAPH
-) -> AgeGenderReader:
-    """The network of age and gender presentation; arguments and errors as of :func:`open_identity`."""
-    return AgeGenderReader(load_network(AgeGenderReader.name, AgeGender, device, weights), square)
-
-
-def open_expression(
-    device: torch.device | str = "cpu", weights: str | Path | None = None, square: Square | None = PHOTOGRAPH
-) -> ExpressionReader:
-    """The network of expressions; arguments and errors as of :func:`open_identity`."""
-    network = load_network(ExpressionReader.name, lambda: TrunkNetwork(len(EXPRESSIONS)), device, weights)
-    return ExpressionReader(network, square)
-
-
-def open_landmarks(
-    device: torch.device | str = "cpu", weights: str | Path | None = None, square: Square | None = PHOTOGRAPH
-) -> LandmarkReader:
-    """The network of landmarks; arguments and errors as of :func:`open_identity`."""
-    network = load_network(LandmarkReader.name, lambda: TrunkNetwork(2 * NUM_LANDMARKS), device, weights)
-    return LandmarkReader(network, square)
+open_identity = Identity.open
+open_age_gender = AgeGenderReader.open
+open_expression = ExpressionReader.open
+open_landmarks = LandmarkReader.open
 
 
 def usual_place() -> Path:
@@ -217,7 +202,7 @@ def load_network(
     """One of the networks in the converted file, every tensor verified, frozen and in eval mode.
 
     Raises:
-        MissingFileError, WeightsError: as :func:`open_identity`.
+        MissingFileError, WeightsError: as :meth:`FaceReader.open`.
     """
     path = usual_place() if weights is None else user_path(weights, "file of face-api's weights")
     if not path.is_file():

@@ -53,8 +53,6 @@ PHOTOGRAPH = Square(0.178, 0.236, 0.632)
 """The central 176 of LFW's 250 pixels, as ``faces-64`` has them."""
 FFHQ = Square(0.17, 0.28, 0.64)
 """Pictures framed as CelebA-HQ and FFHQ."""
-DRAWN = Square(0.21, 0.28, 0.58)
-"""The drawn portraits."""
 
 
 def network_input(pixels: Tensor, side: int, square: Square | None = None) -> Tensor:

@@ -9,8 +9,6 @@ Shape legend: N pictures, S their side, C channels, H W sides of a map.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,8 +51,7 @@ class FaceRecognition(nn.Module):
         for block in self.children():  # as they were added
             if isinstance(block, RecognitionBlock):
                 x = block(x)  # [N, C, H, W]
-        descriptor: Tensor = self.fc(x.mean((2, 3)))
-        return descriptor
+        return self.fc(x.mean((2, 3)))
 
 
 class ScaledConv(nn.Module):
@@ -66,8 +63,7 @@ class ScaledConv(nn.Module):
         self.scale = Scale(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        scaled: Tensor = self.scale(self.conv(x))
-        return scaled
+        return self.scale(self.conv(x))
 
 
 class Scale(nn.Module):
@@ -111,8 +107,7 @@ class Separable(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.pointwise(self.depthwise(padded_same(x, self.stride)))
-        return found
+        return self.pointwise(self.depthwise(padded_same(x, self.stride)))
 
 
 class SameConv(nn.Conv2d):
@@ -140,10 +135,10 @@ class TrunkNetwork(nn.Module):
     The mean over the last 7x7 pixels leads to the outputs.
     """
 
-    def __init__(self, num_outputs: int, channels: Sequence[int] = (32, 64, 128, 256)) -> None:
+    def __init__(self, num_outputs: int) -> None:
         super().__init__()
         before = 3
-        for number, width in enumerate(channels):
+        for number, width in enumerate((32, 64, 128, 256)):
             self.add_module(f"dense{number}", DenseBlock(before, width, first=number == 0))
             before = width
         self.fc = nn.Linear(before, num_outputs)
@@ -152,8 +147,7 @@ class TrunkNetwork(nn.Module):
         for block in self.children():
             if isinstance(block, DenseBlock):
                 x = block(x)  # [N, C, H, W]
-        found: Tensor = self.fc(x.mean((2, 3)))
-        return found
+        return self.fc(x.mean((2, 3)))
 
 
 class DenseBlock(nn.Module):
@@ -219,8 +213,7 @@ class ReductionBlock(nn.Module):
         y = self.separable_conv1(F.relu(self.separable_conv0(F.relu(x))))
         # ceil_mode: windows that reach over the edge, which "same" padding fills with -inf.
         pooled = F.max_pool2d(y, 3, stride=2, ceil_mode=True)
-        found: Tensor = pooled + self.expansion_conv(x)
-        return found
+        return pooled + self.expansion_conv(x)
 
 
 class MainBlock(nn.Module):

@@ -10,6 +10,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -95,20 +96,11 @@ def batched_suppression(boxes: Tensor, scores: Tensor, groups: Tensor, largest_o
 
     Args:
         boxes: [N, 4], x0, y0, x1, y1.
-        scores: [N].
+        scores: [N], 0 or more.
         groups: int64 [N]; boxes of other groups do not count.
         largest_overlap: up to which both boxes stay.
     """
-    order = np.argsort(-scores.cpu().numpy(), kind="stable")
-    corners, members = boxes.cpu().numpy()[order].astype(np.float64), groups.cpu().numpy()[order]
-    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
-    left = np.ones(len(order), bool)
-    for index in range(len(order)):
-        if not left[index]:
-            continue
-        later = np.flatnonzero(left[index + 1 :] & (members[index + 1 :] == members[index])) + index + 1
-        low = np.maximum(corners[index, :2], corners[later, :2])
-        sides = np.clip(np.minimum(corners[index, 2:], corners[later, 2:]) - low, 0, None)
-        shared = sides[:, 0] * sides[:, 1]
-        left[later[shared > largest_overlap * (areas[index] + areas[later] - shared)]] = False
-    return torch.from_numpy(order[left]).to(boxes.device)
+    corners = boxes.cpu().double()
+    rectangles = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).tolist()
+    kept = cv2.dnn.NMSBoxesBatched(rectangles, scores.tolist(), groups.tolist(), -1.0, largest_overlap)
+    return torch.as_tensor(np.asarray(kept, np.int64)).reshape(-1).to(boxes.device)

@@ -89,8 +89,7 @@ class Lite0:
     def _stem(self, images: Tensor) -> Tensor:
         x = enlarged(images.to(self.device), self.side)
         x = (x * 127.5 + 0.5) / 128  # [-1, 1] -> 0..255 -> as it was trained
-        stem: Tensor = self.network.bn1(self.network.conv_stem(x))
-        return stem
+        return self.network.bn1(self.network.conv_stem(x))
 
 
 def enlarged(images: Tensor, side: int) -> Tensor:

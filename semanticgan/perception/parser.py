@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from semanticgan.errors import InputError
 from semanticgan.perception.files import PictureReader, load_network
-from semanticgan.perception.pictures import read_alone, require_pictures, resized
+from semanticgan.perception.pictures import read_alone, require_pictures, resized, two_convolutions
 from semanticgan.regions import RegionScheme
 
 PARSER_SIZES = (16, 32, 64, 128, 256, 512)
@@ -78,9 +78,9 @@ class ParserNetwork(nn.Module):
         self.config = config
         channels = config.channels
         self.down = nn.ModuleList(
-            _two_convolutions(before, here) for before, here in zip((3, *channels[:-1]), channels, strict=True)
+            two_convolutions(before, here) for before, here in zip((3, *channels[:-1]), channels, strict=True)
         )
-        self.up = nn.ModuleList(_two_convolutions(below + here, here) for here, below in itertools.pairwise(channels))
+        self.up = nn.ModuleList(two_convolutions(below + here, here) for here, below in itertools.pairwise(channels))
         self.head = nn.Conv2d(channels[0], config.num_regions, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -192,11 +192,3 @@ def load_parser(name_or_path: str | Path, device: torch.device | str = "cpu") ->
     more = {"regions": RegionScheme.from_dict}
     file = load_network(name_or_path, FaceParser.kind, ParserConfig.from_dict, ParserNetwork, more)
     return FaceParser(file.network.to(device), file.more["regions"], *file.about)
-
-
-def _two_convolutions(before: int, after: int) -> nn.Sequential:
-    """[N, before, H, W] -> [N, after, H, W]."""
-    layers: list[nn.Module] = []
-    for channels in (before, after):
-        layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)

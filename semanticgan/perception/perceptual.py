@@ -117,35 +117,32 @@ class Lpips(Distance):
 
 
 class MapDistance(Distance):
-    """A stand-in: the form of LPIPS on an extractor's maps, every channel weighted alike."""
+    """A stand-in: the form of LPIPS on a network's maps, every channel weighted alike."""
 
     stand_in = True
 
-    def __init__(self, extractor: MapExtractor) -> None:
-        self.name = extractor.name
-        self._extractor = extractor
+    def __init__(self, network: MapExtractor) -> None:
+        self.name = network.name
+        self._maps = network.maps
 
     def layers(self, a: Tensor, b: Tensor) -> list[Tensor]:
-        both = zip(self._extractor.maps(a), self._extractor.maps(b), strict=True)
+        both = zip(self._maps(a), self._maps(b), strict=True)
         return [(_unit(one) - _unit(other)).square().sum(1, keepdim=True) for one, other in both]
 
 
-class Lite0Distance(Distance):
+class Lite0Distance(MapDistance):
     """The form of LPIPS on EfficientNet-Lite0, every channel weighted alike: the Lite0 distance, 0..2.
 
     Args:
         network: the network; its ``side`` says to which side smaller pictures are enlarged.
     """
 
-    name = lite0.NAME
-    stand_in = True
-
     def __init__(self, network: lite0.Lite0) -> None:
-        self._network = network
+        self.name, self._maps = lite0.NAME, network.maps
 
     def layers(self, a: Tensor, b: Tensor) -> list[Tensor]:
-        both = list(zip(self._network.maps(a), self._network.maps(b), strict=True))
-        return [(_unit(one) - _unit(other)).square().sum(1, keepdim=True) / len(both) for one, other in both]
+        found = super().layers(a, b)
+        return [layer / len(found) for layer in found]
 
 
 def open_distance(name: str, weights: str | Path | None = None, device: torch.device | str = "cpu") -> Distance:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from semanticgan.errors import InputError
 
@@ -42,6 +42,15 @@ def resized(images: Tensor, size: int) -> Tensor:
     if images.shape[-1] == size:
         return images
     return F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def two_convolutions(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    """3x3, batch normalisation, ReLU, twice: [N, before, H, H] -> [N, after, H / stride, H / stride]."""
+    layers: list[nn.Module] = []
+    for channels, step in ((before, 1), (after, stride)):
+        layers.append(nn.Conv2d(channels, after, 3, stride=step, padding=1, bias=False))
+        layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
 
 
 def padded(rows: Tensor, count: int) -> Tensor:

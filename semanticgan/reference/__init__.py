@@ -89,45 +89,51 @@ def convert_checkpoint(
     if not is_variables:
         require_trust(source, trust)
     require_free(out, overwrite)
-    licence, data_licence = licence or LICENCE, data_licence or DATA_LICENCE
     training: dict[str, Any] = {"source": source.name, "source_sha256": sha256_of(source)}
     content = read_npz(source) if is_variables else load_pickle(source)
-    if not is_variables and restyle.is_encoder(content):
-        about = (licence, data_licence, description or f"ReStyle encoder converted from {source.name}")
-        return _save_restyle(restyle.of_content(content, source), out, training, about, precision, overwrite)
-    layered = _of_variables(content, source) if is_variables else _of_pickle(content, source)
-    if layered is not None:
-        system, layers = layered
-        about = (licence, data_licence, description or f"{system} converted from {source.name}")
-        _save(layers, out, None, training, about, include_discriminator, precision, overwrite)
-        return layers
-    about = (licence, data_licence, description or f"SemanticStyleGAN converted from {source.name}")
-    checkpoint = semanticstylegan.of_content(content, source)
-    if checkpoint.iteration is not None:
-        training["iteration"] = checkpoint.iteration
-    sizes = checkpoint.generator.config
-    regions = regions or default_regions(sizes.num_regions, sizes.transparent)
-    _save(checkpoint, out, regions, training, about, include_discriminator, precision, overwrite)
-    return checkpoint
+    system, found = _of_variables(content, source) if is_variables else _of_pickle(content, source)
+    about = {
+        "licence": licence or LICENCE,
+        "data_licence": data_licence or DATA_LICENCE,
+        "description": description or f"{system} converted from {source.name}",
+    }
+    if isinstance(found, ReferenceEncoder):
+        save_encoder(
+            out, LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, **about), precision, overwrite
+        )
+        return found
+    alignment = None
+    if isinstance(found, ReferenceCheckpoint):
+        alignment, sizes = FFHQ, found.generator.config
+        regions = regions or default_regions(sizes.num_regions, sizes.transparent)
+        if found.iteration is not None:
+            training["iteration"] = found.iteration
+    save_model(
+        out,
+        found.generator,
+        regions if isinstance(found, ReferenceCheckpoint) else None,
+        training=training,
+        **about,
+        discriminator=found.discriminator if include_discriminator else None,
+        precision=precision,
+        alignment=alignment,
+        overwrite=overwrite,
+    )
+    return found
 
 
-_LAYERED = (alae, stylegan2)
-
-
-def _of_pickle(content: Any, source: Path) -> tuple[str, ReferenceLayers] | None:
-    """The system and the networks of a layered model's checkpoint; None where it is none."""
-    for module in _LAYERED:
+def _of_pickle(content: Any, source: Path) -> tuple[str, ReferenceCheckpoint | ReferenceEncoder | ReferenceLayers]:
+    """The system and the networks of an authors' checkpoint."""
+    if restyle.is_encoder(content):
+        return "ReStyle encoder", restyle.of_content(content, source)
+    for module in (alae, stylegan2):
         if module.is_it(content):
             return module.SYSTEM, module.of_content(content, source)
-    return None
+    return "SemanticStyleGAN", semanticstylegan.of_content(content, source)
 
 
 def _of_variables(variables: Mapping[str, Tensor], source: Path) -> tuple[str, ReferenceLayers]:
-    """The system and the networks of an ``.npz`` of TensorFlow variables.
-
-    Raises:
-        WeightsError: of neither system, or damaged.
-    """
+    """The system and the networks of an ``.npz`` of TensorFlow variables."""
     what = f"checkpoint {str(source)!r}"
     if pggan.is_pggan(variables):
         generator, discriminator = pggan.of_variables(variables, what)
@@ -140,43 +146,3 @@ def _of_variables(variables: Mapping[str, Tensor], source: Path) -> tuple[str, R
         f"{what} holds {sorted(variables)[:3]}; the variables of PGGAN are named G/4x4/Dense/weight and so on, those "
         "of StyleGAN G_synthesis/4x4/Const/const."
     )
-
-
-def _save(
-    found: ReferenceCheckpoint | ReferenceLayers,
-    out: str | Path,
-    regions: RegionScheme | None,
-    training: Mapping[str, Any],
-    about: tuple[str, str, str],
-    include_discriminator: bool,
-    precision: str,
-    overwrite: bool,
-) -> None:
-    """Write generator and discriminator; a model of regions has the authors' alignment of faces."""
-    licence, data_licence, description = about
-    save_model(
-        out,
-        found.generator,
-        regions,
-        training=training,
-        licence=licence,
-        data_licence=data_licence,
-        description=description,
-        discriminator=found.discriminator if include_discriminator else None,
-        precision=precision,
-        alignment=None if regions is None else FFHQ,
-        overwrite=overwrite,
-    )
-
-
-def _save_restyle(
-    found: ReferenceEncoder,
-    out: str | Path,
-    training: dict[str, str],
-    about: tuple[str, str, str],
-    precision: str,
-    overwrite: bool,
-) -> ReferenceEncoder:
-    loaded = LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, *about)
-    save_encoder(out, loaded, precision, overwrite)
-    return found

@@ -38,9 +38,9 @@ from semanticgan.networks.comparison.alae import (
 )
 from semanticgan.networks.kernels.resampling import fir_kernel
 from semanticgan.networks.layers import BLUR_TAPS, coefficients, widened
+from semanticgan.reference.growing import drawn_noise
 from semanticgan.reference.layers import ReferenceLayers
 from semanticgan.reference.opening import Reader, TensorMap, layout_of, named_tensors, require_own_bytes
-from semanticgan.seeds import stream
 
 SYSTEM = "StyleALAE"
 _MODELS = {"mapping_f": "mapping_fl", "decoder": "generator", "encoder": "discriminator", "mapping_d": "mapping_tl"}
@@ -120,10 +120,7 @@ def weights_from_reference(
             renamed_from_reference(tensors, config, discriminator), map(coefficients, networks), strict=True
         )
     )
-    noise = stream(0)
-    for index, side in enumerate(side for side in config.sides for _ in range(2)):
-        ours[f"noise_{index}"] = torch.randn(1, 1, side, side, generator=noise)
-    return ours, of_discriminator
+    return ours | drawn_noise(config.sides), of_discriminator
 
 
 def renamed_from_reference(

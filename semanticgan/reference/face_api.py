@@ -226,11 +226,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _read_members(source: Path, wanted: Mapping[str, Member], what: str) -> dict[str, bytes]:
-    """The members that are wanted, each of its size and hash; nothing is written to the disk.
-
-    Raises:
-        WeightsError: one is missing, another file, or comes twice; or the file is no gzipped tar.
-    """
+    """The members that are wanted, each of its size and hash; nothing is written to the disk."""
     found: dict[str, bytes] = {}
     try:
         with gzip.open(source) as stream, tarfile.open(fileobj=_Bounded(stream, _MOST_BYTES), mode="r|") as archive:

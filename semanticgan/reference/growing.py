@@ -10,13 +10,15 @@ Shape legend: C channels in, E channels out, k side of a kernel, S side of the f
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
 
 from semanticgan.networks.comparison.growing import GrowingDiscriminatorConfig
 from semanticgan.networks.comparison.layered import SMALLEST_SIDE, sides_to
 from semanticgan.reference.opening import Reader
+from semanticgan.seeds import stream
 
 
 def dense(weight: Tensor) -> Tensor:
@@ -88,6 +90,13 @@ def discriminator_from_reference(read: Reader, config: GrowingDiscriminatorConfi
         ours |= with_bias(read, f"{side}x{side}/{'Conv1_down' if fused else 'Conv1'}", f"blocks.{index}.conv2")
     read.finish()
     return own(ours)
+
+
+def drawn_noise(sides: Iterable[int]) -> dict[str, Tensor]:
+    """Maps of seed 0 for a file without any, two a resolution."""
+    generator = stream(0)
+    twice = [side for side in sides for _ in range(2)]
+    return {f"noise_{row}": torch.randn(1, 1, side, side, generator=generator) for row, side in enumerate(twice)}
 
 
 def own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -68,11 +68,7 @@ def of_content(content: Mapping[str, Any], source: Path) -> ReferenceEncoder:
 
 
 def _mean(given: Any, config: EncoderConfig, what: str) -> Tensor:
-    """The average code [R, D]; a single row [D] serves all.
-
-    Raises:
-        WeightsError: it is missing or has another shape.
-    """
+    """The average code [R, D]; a single row [D] serves all."""
     width = config.style_dim
     if not isinstance(given, Tensor) or given.numel() not in (width, config.num_rows * width):
         shape = list(given.shape) if isinstance(given, Tensor) else None

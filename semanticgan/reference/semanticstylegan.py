@@ -81,11 +81,7 @@ def of_content(content: Any, source: Path) -> ReferenceCheckpoint:
 
 
 def _arguments(content: Mapping[Any, Any], what: str) -> dict[str, Any]:
-    """The training's arguments by name; none where the file has none.
-
-    Raises:
-        WeightsError: 'args' is neither a dictionary nor a Namespace.
-    """
+    """The training's arguments by name; none where the file has none."""
     given = content.get("args")
     if given is None:
         return {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor
 
 from semanticgan.checkpoint import build
@@ -21,7 +20,6 @@ from semanticgan.networks.comparison.stylegan import (
 from semanticgan.reference import growing
 from semanticgan.reference.growing import convolution, dense, turned, with_bias
 from semanticgan.reference.opening import Reader, TensorMap, layout_of, require_known
-from semanticgan.seeds import stream
 
 SYSTEM = "StyleGAN"
 MAPPING, SYNTHESIS, DISCRIMINATOR = "G_mapping/", "G_synthesis/", "D/"
@@ -47,7 +45,7 @@ def of_variables(variables: TensorMap, what: str) -> tuple[StyleGANGenerator, St
         ours = generator_from_reference(variables, config)
         ours["mean_latent"] = Reader(variables, SYSTEM)(mean)
         if "noise_0" not in ours:
-            ours |= _drawn_noise(config)
+            ours |= growing.drawn_noise(config.sides)
         generator = build(lambda: StyleGANGenerator(config), ours, what)
         if not any(name.startswith(DISCRIMINATOR) for name in variables):
             return generator.eval(), None
@@ -106,13 +104,6 @@ def _epilogue(read: Reader, theirs: str, ours: str) -> dict[str, Tensor]:
         f"{ours}.adain.style.weight": dense(read(f"{theirs}/StyleMod/weight")),
         f"{ours}.adain.style.bias": read(f"{theirs}/StyleMod/bias"),
     }
-
-
-def _drawn_noise(config: StyleGANConfig) -> dict[str, Tensor]:
-    """Maps for a file without any."""
-    generator = stream(0)
-    sides = [side for side in config.sides for _ in range(2)]
-    return {f"noise_{row}": torch.randn(1, 1, side, side, generator=generator) for row, side in enumerate(sides)}
 
 
 def discriminator_config_from_reference(variables: TensorMap) -> StyleGANDiscriminatorConfig:

@@ -85,8 +85,8 @@ def generator_from_reference(tensors: TensorMap, config: StyleGAN2Config) -> dic
             ours[f"mapping.layers.{layer}.{part}"] = read(f"style.{layer + 1}.{part}")
     for index in range(len(config.sides)):
         block = f"blocks.{index}"
-        convs = {"refine": "conv1"} if not index else _convs(index)
-        for name, theirs in convs.items():
+        convs = {"upsample": f"convs.{2 * index - 2}", "refine": f"convs.{2 * index - 1}"}
+        for name, theirs in convs.items() if index else [("refine", "conv1")]:
             ours[f"{block}.{name}.conv.weight"] = read(f"{theirs}.conv.weight")[0]
             ours |= _style(read, f"{block}.{name}", theirs)
             ours[f"{block}.{name}.noise.weight"] = read(f"{theirs}.noise.weight").reshape(())
@@ -99,11 +99,6 @@ def generator_from_reference(tensors: TensorMap, config: StyleGAN2Config) -> dic
         ours[f"noise_{index}"] = read(f"noises.noise_{index}")
     read.finish()
     return {name: tensor.detach().clone().contiguous() for name, tensor in ours.items()}
-
-
-def _convs(index: int) -> dict[str, str]:
-    """Our convolutions of a resolution above 4x4 -> theirs."""
-    return {"upsample": f"convs.{2 * index - 2}", "refine": f"convs.{2 * index - 1}"}
 
 
 def _style(read: Reader, name: str, theirs: str) -> dict[str, Tensor]:

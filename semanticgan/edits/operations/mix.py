@@ -58,10 +58,6 @@ class Mix(Operation):
             )
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.regions
-
-    @property
     def whats(self) -> str:
         return self.what
 

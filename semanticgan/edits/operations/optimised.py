@@ -111,10 +111,6 @@ class Optimised(Operation):
     found: FoundRows | None = None
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.regions
-
-    @property
     def figures(self) -> Mapping[str, float]:
         return {} if self.found is None else self.found.figures
 

@@ -36,14 +36,11 @@ class Paint(Optimised):
     """
 
     key = "paint"
+    whats = "structure"
 
     path: str = ""
     free_base: bool = False
     labels: Tensor | None = None
-
-    @property
-    def whats(self) -> str:
-        return "structure"
 
     @property
     def everywhere(self) -> bool:
@@ -81,14 +78,11 @@ class Drag(Optimised):
     """
 
     key = "drag"
+    whats = "structure"
 
     start: tuple[float, float] = (0.5, 0.5)
     end: tuple[float, float] = (0.5, 0.5)
     radius: float = 0.1
-
-    @property
-    def whats(self) -> str:
-        return "structure"
 
     def search(self, model: Model, code: LatentCode, progress: Progress | bool) -> Searched:
         from semanticgan.directions.dragging import drag

@@ -31,18 +31,11 @@ class Place(Operation):
     """
 
     key = "place"
+    whats = "structure"
 
     regions: tuple[str, ...]
     motion: Motion
     each_part: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.regions
-
-    @property
-    def whats(self) -> str:
-        return "structure"
 
     def apply(
         self, model: Model, state: State, others: Sequence[LatentCode], progress: Progress | bool = False

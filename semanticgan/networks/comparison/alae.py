@@ -48,8 +48,8 @@ from semanticgan.networks.layers import (
     AdaIN,
     EqualisedConv,
     EqualisedLinear,
-    Resampling,
     ScaledNoise,
+    bare_conv,
     instance_norm,
     instance_statistics,
     leaky_relu,
@@ -72,9 +72,6 @@ class ALAEConfig(GrowingConfig):
     bottom_channels: int = key(
         0, "width of the encoder's last maps, of 2x2 pixels; 0 is that at 4x4.", ge=0, le=LARGEST_WIDTH
     )
-
-    def __hash__(self) -> int:
-        return hash((super().__hash__(), self.num_mapping_layers, self.bottom_channels))
 
 
 @dataclass(frozen=True)
@@ -109,8 +106,7 @@ class ALAEGenerator(LayeredGenerator):
         self.register_buffer("mean_latent", torch.zeros(config.num_rows, config.style_dim))
 
     def mapped(self, z: Tensor) -> Tensor:
-        w: Tensor = self.mapping(z)
-        return w
+        return self.mapping(z)
 
     def side_of(self, name: str) -> int | None:
         """Parts of the encoder are numbered as those of the synthesis."""
@@ -133,8 +129,7 @@ class ALAEGenerator(LayeredGenerator):
     def _read(self, index: int, x: Tensor) -> Tensor:
         """The picture of a map, in float32 under autocast."""
         with torch.autocast(x.device.type, enabled=False):
-            picture: Tensor = self.to_rgb[index](widened(x))
-        return picture
+            return self.to_rgb[index](widened(x))
 
     def encode(self, image: Tensor, level: float | None = None) -> Tensor:
         """E: pictures [N, 3, s, s] of the level's side s, about [-1, 1] -> w [N, D].
@@ -159,8 +154,7 @@ class ALAEGenerator(LayeredGenerator):
                 f"image is floating numbers about [-1, 1] of the shape [N, 3, {side}, {side}], got {image.dtype} "
                 f"{list(image.shape)}. Scale the pictures to {side}x{side} pixels."
             )
-        w: Tensor = self.encoder(image, level, self.recompute)
-        return w
+        return self.encoder(image, level, self.recompute)
 
 
 class SynthesisBlock(nn.Module):
@@ -178,7 +172,7 @@ class SynthesisBlock(nn.Module):
         self.index = index
         self.upsample: EqualisedConv | None = None
         if index:
-            self.upsample = bare_conv(channels_in, channels_out, upsample=True)
+            self.upsample = bare_conv(channels_in, channels_out, "repeat_double")
         self.style1 = StyledNoise(channels_out, style_dim)
         self.refine = bare_conv(channels_out, channels_out)
         self.style2 = StyledNoise(channels_out, style_dim)
@@ -188,14 +182,7 @@ class SynthesisBlock(nn.Module):
         if self.upsample is not None:
             x = fir_filter(self.upsample(x), padding=1, taps=BLUR_TAPS)
         x = self.style1(x, codes[:, 0], noise[0] if noise else None, self.index)
-        styled: Tensor = self.style2(self.refine(x), codes[:, 1], noise[1] if noise else None, self.index)
-        return styled
-
-
-def bare_conv(channels_in: int, channels_out: int, upsample: bool = False) -> EqualisedConv:
-    """A 3x3 convolution of G, whose bias and activation come after the noise."""
-    resampling: Resampling = "repeat_double" if upsample else "none"
-    return EqualisedConv(channels_in, channels_out, 3, resampling, bias=False, activated=False, gain=ACTIVATION_GAIN)
+        return self.style2(self.refine(x), codes[:, 1], noise[1] if noise else None, self.index)
 
 
 class StyledNoise(nn.Module):
@@ -209,8 +196,7 @@ class StyledNoise(nn.Module):
 
     def forward(self, x: Tensor, code: Tensor, noise: Tensor | None, index: int) -> Tensor:
         x = with_bump(x, index) if noise is None else self.noise(x, noise)
-        y: Tensor = self.adain(leaky_relu(x + self.bias.to(x.dtype)), code)
-        return y
+        return self.adain(leaky_relu(x + self.bias.to(x.dtype)), code)
 
 
 def with_bump(x: Tensor, index: int) -> Tensor:
@@ -281,8 +267,7 @@ def mapped_statistics(linear: nn.Module, x: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         mean, variance = instance_statistics(x)
         deviation = variance.clamp(min=_SMALLEST_VARIANCE).sqrt()
-        mapped: Tensor = linear(torch.cat([mean, deviation], dim=1).flatten(1))
-    return mapped
+        return linear(torch.cat([mean, deviation], dim=1).flatten(1))
 
 
 class ALAEDiscriminator(nn.Module):

@@ -52,9 +52,6 @@ class GrowingDiscriminatorConfig(NetworkConfig):
         object.__setattr__(self, "channels", {side: widths[side] for side in sorted(widths) if side <= self.size})
         require_widths("channels of the discriminator", self.channels, SMALLEST_SIDE, self.size)
 
-    def __hash__(self) -> int:
-        return hash((type(self).__name__, self.size, *self.channels.items()))
-
 
 def in_use(size: int, level: float) -> tuple[int, float]:
     """(n, t): the number of resolutions in use, and the share of the picture of one resolution less.
@@ -103,8 +100,7 @@ class GrowingGenerator(LayeredGenerator):
     def _colours(self, index: int, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, 3, H, W], in float32 under autocast."""
         with torch.autocast(x.device.type, enabled=False):
-            picture: Tensor = self.to_rgb[index](widened(x))
-        return picture
+            return self.to_rgb[index](widened(x))
 
 
 class GrowingDiscriminator(nn.Module, ABC):
@@ -145,8 +141,7 @@ class GrowingDiscriminator(nn.Module, ABC):
             if fade and index == num_resolutions - 1:
                 x = torch.lerp(x, self.from_rgb[index - 1](F.avg_pool2d(image, 2)), fade)
         x = torch.cat([minibatch_deviation(images) for images in x.chunk(num_sets)])
-        score: Tensor = self.blocks[0](x)
-        return score
+        return self.blocks[0](x)
 
 
 class FinalBlock(nn.Module):
@@ -161,5 +156,4 @@ class FinalBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
         with torch.autocast(x.device.type, enabled=False):
-            score: Tensor = self.score(self.linear(widened(x).contiguous().flatten(1)))
-        return score
+            return self.score(self.linear(widened(x).contiguous().flatten(1)))

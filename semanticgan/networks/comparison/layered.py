@@ -77,9 +77,6 @@ class LayeredConfig(LayeredSizes, LatentConfig):
         """L, two per resolution: 18 at 1024 pixels."""
         return 2 * len(self.sides)
 
-    def __hash__(self) -> int:
-        return hash((type(self).__name__, self.size, self.style_dim, *self.channels.items()))
-
 
 @dataclass(frozen=True)
 class GrowingConfig(LayeredConfig):
@@ -94,9 +91,6 @@ class GrowingConfig(LayeredConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_level(self.size, self.level)
-
-    def __hash__(self) -> int:
-        return hash((super().__hash__(), self.level))
 
 
 def require_level(size: int, level: float) -> None:

@@ -46,9 +46,6 @@ class PGGANConfig(GrowingConfig):
         """1: only the first layer reads a code."""
         return 1
 
-    def __hash__(self) -> int:
-        return super().__hash__()
-
 
 @dataclass(frozen=True)
 class PGGANDiscriminatorConfig(GrowingDiscriminatorConfig):
@@ -59,9 +56,6 @@ class PGGANDiscriminatorConfig(GrowingDiscriminatorConfig):
         "take the mean over 2x2 pixels after bias and activation, as the published code's separate layers; false is "
         "before both, as its fused layers.",
     )
-
-    def __hash__(self) -> int:
-        return hash((super().__hash__(), self.mean_last))
 
 
 class PGGANGenerator(GrowingGenerator):
@@ -88,8 +82,7 @@ class PGGANGenerator(GrowingGenerator):
         return codes[:, 0]
 
     def features(self, index: int, x: Tensor, codes: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        y: Tensor = run_block(self.blocks[index], x, recompute=self.recompute)
-        return y
+        return run_block(self.blocks[index], x, recompute=self.recompute)
 
 
 class FirstBlock(nn.Module):

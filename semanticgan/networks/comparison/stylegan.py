@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -36,17 +35,15 @@ from semanticgan.networks.comparison.layered import SMALLEST_SIDE, GrowingConfig
 from semanticgan.networks.config import LARGEST_WIDTH
 from semanticgan.networks.kernels.resampling import fir_filter
 from semanticgan.networks.layers import (
-    ACTIVATION_GAIN,
     BLUR_TAPS,
     AdaIN,
     EqualisedConv,
-    EqualisedLinear,
-    Resampling,
     ScaledNoise,
+    bare_conv,
     leaky_relu,
-    pixel_norm,
     run_block,
 )
+from semanticgan.networks.mapping import Mapping
 
 MEAN_DECAY = 0.995
 """Of the running mean of w, per step."""
@@ -66,16 +63,10 @@ class StyleGANConfig(GrowingConfig):
         if not self.num_mapping_layers and self.latent_dim != self.style_dim:
             raise InputError(f"without mapping layers latent_dim must be style_dim, {self.style_dim}.")
 
-    def __hash__(self) -> int:
-        return hash((super().__hash__(), self.latent_dim, self.mapping_channels))
-
 
 @dataclass(frozen=True)
 class StyleGANDiscriminatorConfig(GrowingDiscriminatorConfig):
     """All sizes of a discriminator; the defaults are the paper's."""
-
-    def __hash__(self) -> int:
-        return super().__hash__()
 
 
 class StyleGANGenerator(GrowingGenerator):
@@ -86,7 +77,8 @@ class StyleGANGenerator(GrowingGenerator):
     def __init__(self, config: StyleGANConfig) -> None:
         super().__init__(config)
         widths = config.channels
-        self.mapping = StyleMapping(config)
+        sizes = config.latent_dim, config.mapping_channels
+        self.mapping = Mapping(config.style_dim, config.num_mapping_layers, 0.01, 1.0, *sizes)
         self.constant = nn.Parameter(torch.ones(1, widths[SMALLEST_SIDE], SMALLEST_SIDE, SMALLEST_SIDE))
         self.blocks = nn.ModuleList()
         for side in config.sides:
@@ -99,8 +91,7 @@ class StyleGANGenerator(GrowingGenerator):
         return self.config.latent_dim
 
     def mapped(self, z: Tensor) -> Tensor:
-        w: Tensor = self.mapping(z)
-        return w
+        return self.mapping(z)
 
     @torch.no_grad()
     def follow_mean(self, w: Tensor) -> None:
@@ -113,30 +104,7 @@ class StyleGANGenerator(GrowingGenerator):
 
     def features(self, index: int, x: Tensor, codes: Tensor, noise: Sequence[Tensor]) -> Tensor:
         own = slice(2 * index, 2 * index + 2)
-        y: Tensor = run_block(self.blocks[index], x, codes[:, own], noise[own], recompute=self.recompute)
-        return y
-
-
-class StyleMapping(nn.Module):
-    """z -> w: x_0 = pixel_norm(z), x_l = lrelu(m (sqrt(2 / C) A_l x_(l-1) + b_l)), w = x_L, with m = 0.01.
-
-    (arXiv 1812.04948, Figure 1 and Appendix C: m is the multiplier of the learning rate.)
-    """
-
-    def __init__(self, config: StyleGANConfig, learning_rate_multiplier: float = 0.01) -> None:
-        super().__init__()
-        inner = [config.mapping_channels] * (config.num_mapping_layers - 1)
-        widths = [config.latent_dim, *inner, config.style_dim][: config.num_mapping_layers + 1]
-        self.layers = nn.ModuleList(
-            EqualisedLinear(width_in, width_out, learning_rate_multiplier, activated=True, bias_gain=1.0)
-            for width_in, width_out in pairwise(widths)
-        )
-
-    def forward(self, z: Tensor) -> Tensor:
-        w = pixel_norm(z)
-        for layer in self.layers:
-            w = layer(w)
-        return w
+        return run_block(self.blocks[index], x, codes[:, own], noise[own], recompute=self.recompute)
 
 
 class SynthesisBlock(nn.Module):
@@ -144,9 +112,9 @@ class SynthesisBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int) -> None:
         super().__init__()
-        self.upsample = _convolution(channels_in, channels_out, "repeat_double") if channels_in else None
+        self.upsample = bare_conv(channels_in, channels_out, "repeat_double") if channels_in else None
         self.first = Epilogue(channels_out, style_dim)
-        self.refine = _convolution(channels_out, channels_out, "none")
+        self.refine = bare_conv(channels_out, channels_out)
         self.second = Epilogue(channels_out, style_dim)
 
     def forward(self, x: Tensor, codes: Tensor, noise: Sequence[Tensor]) -> Tensor:
@@ -156,13 +124,6 @@ class SynthesisBlock(nn.Module):
         x = self.first(x, codes[:, 0], noise[0])
         x = self.second(self.refine(x), codes[:, 1], noise[1])
         return x
-
-
-def _convolution(channels_in: int, channels_out: int, resampling: Resampling) -> EqualisedConv:
-    """3x3 of gain sqrt(2), nothing after it."""
-    return EqualisedConv(
-        channels_in, channels_out, 3, resampling=resampling, bias=False, activated=False, gain=ACTIVATION_GAIN
-    )
 
 
 class Epilogue(nn.Module):
@@ -176,8 +137,7 @@ class Epilogue(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         x = self.noise(x, noise) + self.bias.to(x.dtype).view(-1, 1, 1)
-        y: Tensor = self.adain(leaky_relu(x), style)
-        return y
+        return self.adain(leaky_relu(x), style)
 
 
 class StyleGANDiscriminator(GrowingDiscriminator):
@@ -198,8 +158,7 @@ class HalvingBlock(nn.Module):
         self.conv2 = EqualisedConv(channels_in, channels_out, 3, resampling="mean_halve", bias_gain=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv2(fir_filter(self.conv1(x), padding=1, taps=BLUR_TAPS))
-        return y
+        return self.conv2(fir_filter(self.conv1(x), padding=1, taps=BLUR_TAPS))
 
 
 ARCHITECTURE = Architecture(StyleGANConfig, StyleGANGenerator, StyleGANDiscriminatorConfig, StyleGANDiscriminator)

@@ -35,12 +35,10 @@ from semanticgan.networks.config import WIDTH, NetworkConfig, paper_channels, re
 from semanticgan.networks.discriminator import ResidualBlock, minibatch_deviation
 from semanticgan.networks.kernels.resampling import fir_filter, fir_upsample
 from semanticgan.networks.layers import (
-    ACTIVATION_GAIN,
     EqualisedConv,
     EqualisedLinear,
-    ModulatedConv,
-    ScaledNoise,
-    leaky_relu,
+    NoisyConv,
+    OutputHead,
     run_block,
     widened,
 )
@@ -59,9 +57,6 @@ class StyleGAN2Config(LayeredConfig):
     def paper_channels(size: int) -> dict[int, int]:
         return paper_channels(size)
 
-    def __hash__(self) -> int:
-        return hash((super().__hash__(), self.wiring))
-
 
 @dataclass(frozen=True)
 class StyleGAN2DiscriminatorConfig(NetworkConfig):
@@ -76,9 +71,6 @@ class StyleGAN2DiscriminatorConfig(NetworkConfig):
         widths = self.channels or paper_channels(self.size)
         object.__setattr__(self, "channels", {side: widths[side] for side in sorted(widths) if side <= self.size})
         require_widths("channels of the discriminator", self.channels, 4, self.size)
-
-    def __hash__(self) -> int:
-        return hash((self.size, self.wiring, *self.channels.items()))
 
 
 class StyleGAN2Generator(LayeredGenerator):
@@ -97,7 +89,7 @@ class StyleGAN2Generator(LayeredGenerator):
             width_before = 0 if side == 4 else config.channels[side // 2]
             self.blocks.append(SynthesisBlock(width_before, config.channels[side], config.style_dim, config.wiring))
         if config.wiring != "skip":
-            self.blocks[-1].to_rgb = ToRGB(config.channels[config.size], config.style_dim)
+            self.blocks[-1].to_rgb = OutputHead(config.channels[config.size], 3, config.style_dim)
         self.store_noise([4] + [side for side in config.sides[1:] for _ in range(2)])
         self.register_buffer("mean_latent", torch.zeros(config.style_dim))
 
@@ -106,8 +98,7 @@ class StyleGAN2Generator(LayeredGenerator):
         return [*self.noise_sides, self.config.size]  # of each convolution, and of the last ToRGB
 
     def mapped(self, z: Tensor) -> Tensor:
-        w: Tensor = self.mapping(z)
-        return w
+        return self.mapping(z)
 
     def synthesis(self, codes: Tensor, noise: Sequence[Tensor], level: float = 0.0) -> Tensor:
         image: Tensor | None = None
@@ -130,7 +121,7 @@ class StyleGAN2Generator(LayeredGenerator):
             x = run_block(
                 block, x, codes[:, first : first + count], noise[first : first + count], recompute=self.recompute
             )
-            if isinstance(block.to_rgb, ToRGB):
+            if isinstance(block.to_rgb, OutputHead):
                 additions.append(block.to_rgb(x, codes[:, first + count]))
         return additions
 
@@ -140,48 +131,19 @@ class SynthesisBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int, wiring: str) -> None:
         super().__init__()
-        self.upsample = StyledConv(channels_in, channels_out, style_dim, upsample=True) if channels_in else None
-        self.refine = StyledConv(channels_out, channels_out, style_dim)
+        self.upsample = NoisyConv(channels_in, channels_out, True, style_dim) if channels_in else None
+        self.refine = NoisyConv(channels_out, channels_out, style_dim=style_dim)
         self.skip: EqualisedConv | None = None
         if wiring == "residual" and channels_in:
             self.skip = EqualisedConv(channels_in, channels_out, 1, bias=False, activated=False)
-        self.to_rgb: ToRGB | None = ToRGB(channels_out, style_dim) if wiring == "skip" else None
+        self.to_rgb: OutputHead | None = OutputHead(channels_out, 3, style_dim) if wiring == "skip" else None
 
     def forward(self, x: Tensor, codes: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """x [N, C, H, W], codes [N, 1 or 2, D], as many noise maps."""
-        y = x if self.upsample is None else self.upsample(x, codes[:, 0], noise[0])
-        y = self.refine(y, codes[:, -1], noise[-1])
+        y = x if self.upsample is None else self.upsample(x, noise[0], codes[:, 0])
+        y = self.refine(y, noise[-1], codes[:, -1])
         # A 1x1 convolution and an upsampling filter may change places; the smaller map is convolved.
         return y if self.skip is None else torch.add(y, fir_upsample(self.skip(x))) * math.sqrt(0.5)
-
-
-class StyledConv(nn.Module):
-    """y = sqrt(2) lrelu(w'' * x + b + u n), w'' modulated by the style and demodulated (Figure 2d)."""
-
-    def __init__(self, channels_in: int, channels_out: int, style_dim: int, upsample: bool = False) -> None:
-        super().__init__()
-        self.conv = ModulatedConv(channels_in, channels_out, 3, upsample=upsample, style_dim=style_dim)
-        self.noise = ScaledNoise()
-        self.bias = nn.Parameter(torch.zeros(channels_out))
-
-    def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        x = self.conv(x, style, gain=ACTIVATION_GAIN, bias=self.bias * ACTIVATION_GAIN)
-        return leaky_relu(self.noise(x, noise, gain=ACTIVATION_GAIN))
-
-
-class ToRGB(nn.Module):
-    """y = w' x + b: a modulated 1x1 convolution to RGB, not demodulated (Figure 7)."""
-
-    def __init__(self, channels_in: int, style_dim: int) -> None:
-        super().__init__()
-        self.conv = ModulatedConv(channels_in, 3, 1, demodulate=False, style_dim=style_dim)
-        self.bias = nn.Parameter(torch.zeros(3))
-
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """In float32 under autocast: the sum over resolutions loses nothing."""
-        with torch.autocast(x.device.type, enabled=False):
-            picture: Tensor = self.conv(widened(x), style, bias=self.bias)
-        return picture
 
 
 class StyleGAN2Discriminator(nn.Module):
@@ -215,8 +177,7 @@ class StyleGAN2Discriminator(nn.Module):
                 x = x + self.readers[index](image)
         x = self.final_conv(torch.cat([minibatch_deviation(images) for images in x.chunk(num_sets)]))
         with torch.autocast(x.device.type, enabled=False):
-            score: Tensor = self.score(self.final_linear(widened(x).contiguous().flatten(1)))
-        return score
+            return self.score(self.final_linear(widened(x).contiguous().flatten(1)))
 
 
 class PlainBlock(nn.Module):
@@ -228,8 +189,7 @@ class PlainBlock(nn.Module):
         self.conv2 = EqualisedConv(channels_in, channels_out, 3, resampling="fir_halve")
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv2(self.conv1(x))
-        return y
+        return self.conv2(self.conv1(x))
 
 
 ARCHITECTURE = Architecture(StyleGAN2Config, StyleGAN2Generator, StyleGAN2DiscriminatorConfig, StyleGAN2Discriminator)

@@ -60,8 +60,7 @@ def fir_upsample(x: Tensor) -> Tensor:
     kernel = fir_kernel(x.shape[1], 4.0, x)
     if not _recorded(x):
         return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=len(kernel))
-    y: Tensor = _Spread.apply(x, kernel, 2, 1, [2 * side for side in x.shape[2:]])  # type: ignore[no-untyped-call]
-    return y
+    return _Spread.apply(x, kernel, 2, 1, [2 * side for side in x.shape[2:]])  # type: ignore[no-untyped-call]
 
 
 class _Filter(torch.autograd.Function):

@@ -68,20 +68,17 @@ def faster_by_planes(x: Tensor, weight: Tensor) -> bool:
 
 def conv_stride_1(x: Tensor, weight: Tensor) -> Tensor:
     """``F.conv2d(x, weight, padding=1)``: [N, C, H, W] and [E, C, 3, 3] -> [N, E, H, W]."""
-    result: Tensor = _Conv.apply(x, weight, 1)  # type: ignore[no-untyped-call]
-    return result
+    return _Conv.apply(x, weight, 1)  # type: ignore[no-untyped-call]
 
 
 def conv_stride_2(x: Tensor, weight: Tensor) -> Tensor:
     """``F.conv2d(x, weight, stride=2)``: [N, C, 2h + 1, 2h + 1] and [E, C, 3, 3] -> [N, E, h, h]."""
-    result: Tensor = _Conv.apply(x, weight, 2)  # type: ignore[no-untyped-call]
-    return result
+    return _Conv.apply(x, weight, 2)  # type: ignore[no-untyped-call]
 
 
 def conv_transpose_stride_2(x: Tensor, weight: Tensor) -> Tensor:
     """``F.conv_transpose2d(x, weight, stride=2)``: [N, E, h, h] and [E, C, 3, 3] -> [N, C, 2h + 1, 2h + 1]."""
-    result: Tensor = _ConvTranspose.apply(x, weight, 2)  # type: ignore[no-untyped-call]
-    return result
+    return _ConvTranspose.apply(x, weight, 2)  # type: ignore[no-untyped-call]
 
 
 class _Conv(torch.autograd.Function):
@@ -171,7 +168,6 @@ def _derivatives_of_conv(
     gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, wanted: list[bool]
 ) -> list[Tensor]:
     """Of a convolution for input, weight and bias; of ``x`` and ``weight`` only shapes may count."""
-    derivatives: list[Tensor] = torch.ops.aten.convolution_backward(
+    return torch.ops.aten.convolution_backward(
         gradient, x, weight, None, [stride, stride], [padding, padding], [1, 1], False, [0, 0], 1, wanted
     )
-    return derivatives
