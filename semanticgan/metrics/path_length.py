@@ -107,6 +107,9 @@ class ModelTraveller:
             tensor = self._code(still).tensor.clone()
             tensor[:, self._rows] = code.tensor[:, self._rows]
             code = LatentCode(tensor, code.rows)
+        return self._render(code)
+
+    def _render(self, code: LatentCode) -> Tensor:
         return self._model.render(code, batch_size=len(code)).image
 
     def _code(self, w: Tensor) -> LatentCode:

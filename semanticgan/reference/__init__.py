@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from semanticgan.checkpoint import save_model
 from semanticgan.encoder_files import LoadedEncoder, save_encoder
@@ -85,22 +82,16 @@ def convert_checkpoint(
     if face_api.is_package(source):
         texts = {"description": description, "licence": licence, "data_licence": data_licence}
         return face_api.convert(source, out, texts, precision, overwrite)
-    is_variables = source.suffix == ".npz"
-    if not is_variables:
+    if source.suffix != ".npz":
         require_trust(source, trust)
     require_free(out, overwrite)
     training: dict[str, Any] = {"source": source.name, "source_sha256": sha256_of(source)}
-    content = read_npz(source) if is_variables else load_pickle(source)
-    system, found = _of_variables(content, source) if is_variables else _of_pickle(content, source)
-    about = {
-        "licence": licence or LICENCE,
-        "data_licence": data_licence or DATA_LICENCE,
-        "description": description or f"{system} converted from {source.name}",
-    }
+    system, found = _of_variables(source) if source.suffix == ".npz" else _of_pickle(source)
+    description = description or f"{system} converted from {source.name}"
+    terms = {"licence": licence or LICENCE, "data_licence": data_licence or DATA_LICENCE, "description": description}
     if isinstance(found, ReferenceEncoder):
-        save_encoder(
-            out, LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, **about), precision, overwrite
-        )
+        encoder = LoadedEncoder(found.encoder, found.mean, found.rows, {}, training, **terms)
+        save_encoder(out, encoder, precision, overwrite)
         return found
     alignment = None
     if isinstance(found, ReferenceCheckpoint):
@@ -108,22 +99,17 @@ def convert_checkpoint(
         regions = regions or default_regions(sizes.num_regions, sizes.transparent)
         if found.iteration is not None:
             training["iteration"] = found.iteration
-    save_model(
-        out,
-        found.generator,
-        regions if isinstance(found, ReferenceCheckpoint) else None,
-        training=training,
-        **about,
-        discriminator=found.discriminator if include_discriminator else None,
-        precision=precision,
-        alignment=alignment,
-        overwrite=overwrite,
-    )
+    else:
+        regions = None
+    discriminator = found.discriminator if include_discriminator else None
+    stored: dict[str, Any] = {"precision": precision, "overwrite": overwrite, "training": training, **terms}
+    save_model(out, found.generator, regions, discriminator=discriminator, alignment=alignment, **stored)
     return found
 
 
-def _of_pickle(content: Any, source: Path) -> tuple[str, ReferenceCheckpoint | ReferenceEncoder | ReferenceLayers]:
+def _of_pickle(source: Path) -> tuple[str, ReferenceCheckpoint | ReferenceEncoder | ReferenceLayers]:
     """The system and the networks of an authors' checkpoint."""
+    content = load_pickle(source)
     if restyle.is_encoder(content):
         return "ReStyle encoder", restyle.of_content(content, source)
     for module in (alae, stylegan2):
@@ -132,9 +118,9 @@ def _of_pickle(content: Any, source: Path) -> tuple[str, ReferenceCheckpoint | R
     return "SemanticStyleGAN", semanticstylegan.of_content(content, source)
 
 
-def _of_variables(variables: Mapping[str, Tensor], source: Path) -> tuple[str, ReferenceLayers]:
+def _of_variables(source: Path) -> tuple[str, ReferenceLayers]:
     """The system and the networks of an ``.npz`` of TensorFlow variables."""
-    what = f"checkpoint {str(source)!r}"
+    variables, what = read_npz(source), f"checkpoint {str(source)!r}"
     if pggan.is_pggan(variables):
         generator, discriminator = pggan.of_variables(variables, what)
         averaged = any(name.startswith("Gs/") for name in variables)

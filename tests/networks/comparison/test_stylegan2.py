@@ -184,11 +184,11 @@ def test_wirings_of_the_generator(wiring: str) -> None:
     generator = StyleGAN2Generator(StyleGAN2Config(size=16, style_dim=8, channels=WIDTHS, wiring=wiring)).double()
     codes = torch.randn(2, 6, 8, dtype=torch.float64)
     noise = generator.noise_maps("fixed", codes)
-    x = generator.blocks[0].refine(generator.constant.expand(2, -1, -1, -1), codes[:, 0], noise[0])
+    x = generator.blocks[0].refine(generator.constant.expand(2, -1, -1, -1), noise[0], codes[:, 0])
     picture = generator.blocks[0].to_rgb(x, codes[:, 1]) if wiring == "skip" else None
     for index, block in ((1, generator.blocks[1]), (2, generator.blocks[2])):
         before, row = x, 2 * index - 1
-        x = block.refine(block.upsample(x, codes[:, row], noise[row]), codes[:, row + 1], noise[row + 1])
+        x = block.refine(block.upsample(x, noise[row], codes[:, row]), noise[row + 1], codes[:, row + 1])
         if wiring == "residual":
             weight = block.skip.weight / math.sqrt(block.skip.weight.shape[1])
             x = (x + torch.nn.functional.conv2d(fir_upsample(before), weight)) / math.sqrt(2)
