@@ -23,10 +23,10 @@ from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_besid
 from semanticgan.data.encoding import Source
 from semanticgan.data.folders import find_scheme
 from semanticgan.data.masks import read_mask
+from semanticgan.data.once import Once, doubtful_turning
 from semanticgan.data.orientation import Header
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
-from semanticgan.data.unread import Once, doubtful_turning
 from semanticgan.errors import DataWarning, InputError, unknown_name
 from semanticgan.regions import CELEBAMASK_13, CELEBAMASK_PARTS, RegionScheme
 

@@ -16,9 +16,10 @@ from semanticgan.data import pictures
 from semanticgan.data.decoding import MAX_MEGAPIXELS, read_header, turning_beside
 from semanticgan.data.encoding import Source
 from semanticgan.data.label_maps import read_labels
+from semanticgan.data.once import Once, doubtful_turning
 from semanticgan.data.pairs import Pair, PairDataset, content_key, to_pair
 from semanticgan.data.storage import Storage, first_names, open_storage
-from semanticgan.data.unread import Once, doubtful_turning, has_picture_suffix, warn, warn_of_unread
+from semanticgan.data.unread import has_picture_suffix, warn, warn_of_unread
 from semanticgan.errors import InputError, unknown_name
 from semanticgan.formats import strict_json
 from semanticgan.regions import BISENET_19_ORDER, CELEBAMASK_19_ORDER, SCHEMES, RegionScheme, relabel_table

@@ -1,4 +1,4 @@
-"""Warnings about data: files among them that are not read, and what is said once."""
+"""Files that lie among the data and are not read, named once when the data are opened."""
 
 from __future__ import annotations
 
@@ -7,33 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-import torch
-
 from semanticgan.data import pictures
 from semanticgan.data.entries import is_note
 from semanticgan.data.storage import Storage, first_names
 from semanticgan.errors import DataWarning
-
-
-class Once:
-    """Gives a :class:`~semanticgan.errors.DataWarning` the first time only; worker processes share it."""
-
-    def __init__(self) -> None:
-        self._given = torch.zeros(1, dtype=torch.bool).share_memory_()
-
-    def warn(self, text: str) -> None:
-        if not self._given[0]:
-            self._given[0] = True
-            warnings.warn(text, DataWarning, stacklevel=2)
-
-
-def doubtful_turning(picture: str, labels: str) -> str:
-    """What is said of a :class:`~semanticgan.data.orientation.Turning` in doubt; names of the two files."""
-    return (
-        f"picture {picture!r} has an EXIF orientation and {labels!r} has none, so the labels are turned as the picture "
-        "is, here and in files like these. If the labels were drawn on the turned picture, save the picture upright, "
-        "without EXIF."
-    )
 
 
 def has_picture_suffix(name: str) -> bool:

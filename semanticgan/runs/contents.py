@@ -9,10 +9,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from semanticgan import places
 from semanticgan.errors import InputError
 from semanticgan.places import open_plain, require_kind
 
@@ -28,21 +26,6 @@ _FILES = (CONFIG_FILE, LOCK_FILE, STATS_FILE, WANDB_ID_FILE)
 _FOLDERS = re.compile(rf"{SHEETS_FOLDER}|{TENSORBOARD_FOLDER}|{FEATURES_FOLDER}|wandb|step-\d{{7,}}")
 _LARGEST_CONFIG = 1 << 18  # bytes; what is written has a few thousand
 _LONGEST_LINE = 1 << 20  # characters of a line of the log
-
-
-@contextmanager
-def held(run_dir: Path) -> Iterator[None]:
-    """Hold a run's folder, made where it does not exist, until the end of the block or of the process.
-
-    Two processes would remove each other's unfinished states and mix their logs.
-
-    Raises:
-        InputError: another process holds it, or its lock is not a file.
-    """
-    run_dir.mkdir(parents=True, exist_ok=True)
-    refusal = f"another process is training in run_dir {str(run_dir)!r}. Wait until it ends, or choose another."
-    with places.held(run_dir / LOCK_FILE, refusal):
-        yield
 
 
 def require_plain(run_dir: Path) -> None:

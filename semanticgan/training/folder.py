@@ -1,16 +1,14 @@
-"""Whether a training may begin or go on: packages that are installed, and the folder of its run."""
+"""The folder of a run: whether a training may begin or go on there."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from semanticgan import extras
 from semanticgan.errors import ExistingFileError, InputError
 from semanticgan.files import require_free
 from semanticgan.places import require_outside
 from semanticgan.runs.contents import CONFIG_FILE, LOCK_FILE, require_plain
-from semanticgan.runs.logs import chosen_sinks
 from semanticgan.training.config import flat, load_config
 from semanticgan.training.sections import CommonConfig
 
@@ -32,22 +30,6 @@ _FREE_SECTIONS_ON_RESUME = {
     "metrics": None,
     "data": ("path", "workers", "cache_gigabytes", "on_error", "max_megapixels"),
 }
-
-
-def require_installed(config: CommonConfig) -> None:
-    """Check what a training needs beside the packages that are always installed, before anything is read or written.
-
-    Raises:
-        InputError: a package is missing, or ``log_to`` has an unknown name.
-    """
-    if config.log_to is not None:  # the default warns, and does so when the log is opened
-        chosen_sinks(config.log_to)
-    if config.data.kind == "lmdb":
-        extras.require("lmdb")
-    if config.metrics.names:
-        from semanticgan.metrics.evaluate import extras_of
-
-        extras.require(*extras_of(config.metrics.names))
 
 
 def require_usable(config: CommonConfig) -> Path:

@@ -105,7 +105,8 @@ def deterministic_where_possible(wanted: bool) -> Iterator[None]:
     """Operations that repeat their bits wherever there are such; the process's own setting comes back afterwards.
 
     In this mode PyTorch also fills every new tensor with NaN, so that a read of memory never written repeats its bits.
-    Nothing here reads such memory, and the filling is a twelfth of a training step on the CPU: it is switched off.
+    Nothing here reads such memory, and the filling takes about an eighth of a training step on the CPU: it is switched
+    off.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic

@@ -20,7 +20,8 @@ from semanticgan.errors import InputError, TrainingDiverged
 from semanticgan.files import written_aside
 from semanticgan.formats.provenance import Mark, save_marked
 from semanticgan.model import choose_device
-from semanticgan.runs.contents import CONFIG_FILE, SHEETS_FOLDER, held
+from semanticgan.runs.contents import CONFIG_FILE, SHEETS_FOLDER
+from semanticgan.runs.hold import held
 from semanticgan.runs.logs import RunLog
 from semanticgan.runs.state import (
     MODEL_FILE,
@@ -33,7 +34,7 @@ from semanticgan.runs.state import (
 )
 from semanticgan.training import ranks
 from semanticgan.training.clock import Clock
-from semanticgan.training.folder import require_installed, require_usable
+from semanticgan.training.folder import require_usable
 from semanticgan.training.interruption import (
     advice_when_a_picture_is_unusable,
     advice_when_memory_ends,
@@ -42,6 +43,7 @@ from semanticgan.training.interruption import (
     stop_requested,
 )
 from semanticgan.training.method import Prepared, prepared
+from semanticgan.training.needs import require_installed
 from semanticgan.training.scoring import Scoring
 from semanticgan.training.sections import CommonConfig
 from semanticgan.training.trainer import Trainer

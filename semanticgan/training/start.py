@@ -16,7 +16,6 @@ from semanticgan.errors import InputError
 from semanticgan.networks.config import DiscriminatorSizes, GeneratorConfig, GeneratorSizes
 from semanticgan.networks.discriminator import Discriminator
 from semanticgan.networks.generator import Generator
-from semanticgan.perception.judges import network_name
 from semanticgan.regions import RegionScheme
 from semanticgan.runs.contents import CONFIG_FILE
 from semanticgan.runs.state import newest_state
@@ -28,7 +27,7 @@ from semanticgan.surgery.optimiser_growth import grow_optimiser_state, parameter
 from semanticgan.training.config import TrainingConfig, load_config
 from semanticgan.training.draws import stream_of
 from semanticgan.training.optimisers import adam
-from semanticgan.training.readers import START, StartReader
+from semanticgan.training.readers import StartReader
 
 Sizes = TypeVar("Sizes", GeneratorSizes, DiscriminatorSizes)
 
@@ -193,18 +192,6 @@ class Start(Weights):
         """A label network that was added, which the start lacks, stays new."""
         new = {name: value for name, value in network.state_dict().items() if "label_network." in name}
         network.load_state_dict({**new, **weights})
-
-
-def learnt_from(config: TrainingConfig, start: Start | None) -> tuple[str, ...]:
-    """Names of the perception networks that a training learns from: those of the recipe, and those of its start."""
-    given = {
-        "parser": None if config.loss.parser == START else config.loss.parser,
-        "classifier": config.loss.classifier,
-        "extractor": config.features.extractor,
-    }
-    own = {network_name(kind, name) for kind, name in given.items() if name is not None}
-    inherited = () if start is None else start.model.metadata.perception
-    return tuple(sorted(own.union(inherited)))
 
 
 def _sizes(section: Sizes, config: object) -> Sizes:

@@ -20,7 +20,8 @@ from semanticgan.regions import PHOTOGRAPHS_11
 from semanticgan.registry import bundled
 from semanticgan.surgery.blending import blend
 from semanticgan.training.config import TrainingConfig, load_config
-from semanticgan.training.start import Start, learnt_from
+from semanticgan.training.learnt import learnt_from
+from semanticgan.training.start import Start
 from tests.conftest import TINY_REGIONS, Run
 from tests.training.trainers import trainer_of
 

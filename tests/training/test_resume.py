@@ -192,7 +192,7 @@ def test_global_settings_are_as_before(tiny_config: Make, tmp_path: Path, monkey
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     before = modes()
     train(tiny_config(tmp_path / "run", "schedule.total_images=4"))
-    assert during == [(True, False)]  # new tensors are not filled with NaN, which takes a twelfth of a step
+    assert during == [(True, False)]  # new tensors are not filled with NaN, which takes about an eighth of a step
     assert modes() == before == (False, True)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
@@ -264,7 +264,7 @@ def test_run_dir_of_something_else_is_left_alone(tiny_config: Make, tmp_path: Pa
 _HOLDS = """
 import sys, time
 from pathlib import Path
-from semanticgan.runs.contents import held
+from semanticgan.runs.hold import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

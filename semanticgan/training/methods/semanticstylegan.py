@@ -31,13 +31,14 @@ from semanticgan.training.augmentation import augment
 from semanticgan.training.config import TrainingConfig
 from semanticgan.training.draws import Draws, stream_of
 from semanticgan.training.judges import Judgement, Judges, open_feature_judge
+from semanticgan.training.learnt import learnt_from
 from semanticgan.training.method import Batch, Method, Prepared, Stage, register
 from semanticgan.training.objectives import GeneratorStep, Pair, known_objectives
 from semanticgan.training.opening import batches_of, open_pairs
 from semanticgan.training.optimisers import adam
 from semanticgan.training.readers import open_reader
 from semanticgan.training.sheets import draw_sheet
-from semanticgan.training.start import Start, learnt_from
+from semanticgan.training.start import Start
 
 
 class SemanticStyleGAN(AdversarialMethod):
